@@ -1,0 +1,193 @@
+"""The main job: the same stuck patients under several treatments, summarised with paired differences."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from unstuck.circuit_file import CircuitFile
+from unstuck.documents import InputError
+from unstuck.scenario import Treatment
+
+from unstuck_analysis.cohort import NEURONS, Job, PatientResult, outcomes_frame, run_jobs
+from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
+
+DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
+DEFAULT_PATIENTS = 16
+DEFAULT_SEED = 1
+SUMMARY_DAYS = (1, 2, 7, 14, 28, 42, 84)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a comparison found: one outcome a patient and arm, readings over time, and the treatments."""
+
+    seed: int
+    patients: int
+    neurons: int
+    treatments: list[Treatment]
+    outcomes: pd.DataFrame
+    series: pd.DataFrame
+
+    @property
+    def circuit(self) -> CircuitFile:
+        """The circuit of the first treatment."""
+        return self.treatments[0].circuit
+
+    def arm(self, treatment: str) -> pd.DataFrame:
+        """Outcomes of the stuck patients under one treatment."""
+        return self.outcomes.loc[(self.outcomes.treatment == treatment) & ~self.outcomes.not_stuck]
+
+    def readings(self, treatment: str) -> pd.DataFrame:
+        """Readings of the stuck patients under one treatment."""
+        stuck = self.arm(treatment).patient
+        return self.series.loc[(self.series.treatment == treatment) & self.series.patient.isin(stuck)]
+
+    @property
+    def not_stuck(self) -> int:
+        """Number of patients whom stress did not trap; they are counted and left out of the shares."""
+        first = self.outcomes[self.outcomes.treatment == self.treatments[0].name]
+        return int(first.not_stuck.sum())
+
+
+def compare(
+    treatments: Sequence[str] = DEFAULT_TREATMENTS,
+    *,
+    patients: int = DEFAULT_PATIENTS,
+    seed: int = DEFAULT_SEED,
+    neurons: int = NEURONS,
+    workers: int = 1,
+    on_done: Callable[[PatientResult], None] = lambda result: None,
+) -> Comparison:
+    """Run the same patients under every treatment (names or paths); bit-equal for any number of workers.
+
+    InputError for a bad file, two files of one name, or fewer than one patient; ValueError for neurons out of
+    range.
+    """
+    if patients < 1:
+        raise InputError(f"{patients} patients: at least 1")
+    loaded = _load(treatments)
+    paths = tuple(str(treatment.path) for treatment in loaded)
+    jobs = [Job(seed, patient, paths, neurons) for patient in range(patients)]
+    results = run_jobs(jobs, workers, on_done)
+    series = pd.concat([result.series for result in results], ignore_index=True)
+    return Comparison(seed, patients, neurons, loaded, outcomes_frame(results), series)
+
+
+def _load(names: Sequence[str]) -> list[Treatment]:
+    """Each treatment once; InputError for different files of one name, because results go by names."""
+    by_name: dict[str, Treatment] = {}
+    for treatment in map(Treatment, names):
+        other = by_name.setdefault(treatment.name, treatment)
+        if other.path.resolve() != treatment.path.resolve():
+            raise InputError(f"two treatments are called {treatment.name}: {other.path} and {treatment.path}")
+    return list(by_name.values())
+
+
+def summary(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as one JSON object (its fields are documented in the README)."""
+    return {
+        "seed": comparison.seed,
+        "patients": comparison.patients,
+        "not_stuck": comparison.not_stuck,
+        "arms": [arm_summary(comparison, treatment) for treatment in comparison.treatments],
+    }
+
+
+def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
+    """One arm of the summary: shares of the stuck patients, and means over them by day."""
+    outcomes, readings = comparison.arm(treatment.name), comparison.readings(treatment.name)
+    with_onset = outcomes[np.isfinite(outcomes.onset_day)]
+    onset_or_end = outcomes.onset_day.fillna(outcomes.followed_days).to_numpy()
+    onset = np.isfinite(outcomes.onset_day).to_numpy()
+    return {
+        "treatment": treatment.name,
+        "patients": len(outcomes),
+        "onset_day_median": kaplan_meier_median(onset_or_end, onset),
+        "response_share": _mean(outcomes.responded),
+        "remission_share": _mean(outcomes.remitted),
+        "relapse_share": _mean(with_onset.relapsed),
+        "escaped_share": _mean(outcomes.escaped),
+        "amygdala_activity": _mean(outcomes.overactive_activity_endpoint),
+        **means_by_day(readings, treatment.circuit),
+        "difference": paired_difference(comparison, treatment.name),
+    }
+
+
+def means_by_day(readings: pd.DataFrame, circuit: CircuitFile) -> dict[str, Any]:
+    """Mean recovery, serotonin ratio and BDNF of each region's main cells on the days of the summary."""
+    by_day: pd.DataFrame = readings.groupby("day").mean(numeric_only=True)  # pyright: ignore[reportAssignmentType]
+    bdnf = {region: f"bdnf_{main_population(circuit, region)}" for region in circuit.regions}
+    return {
+        "recovery": _days(by_day, "recovery"),
+        "serotonin_ratio": {region: _days(by_day, f"serotonin_{region}") for region in circuit.regions},
+        "bdnf": {region: _days(by_day, column) for region, column in bdnf.items()},
+    }
+
+
+def main_population(circuit: CircuitFile, region: str) -> str:
+    """A region's principal population, or its serotonergic one, or else its first."""
+    names = [name for name, population in circuit.populations.items() if population.region == region]
+    for cells in ("pyramidal", "serotonergic"):
+        for name in names:
+            if circuit.populations[name].cells == cells:
+                return name
+    return names[0]
+
+
+def paired_difference(comparison: Comparison, treatment: str, day: int = 84) -> dict[str, Any]:
+    """Mean difference in R from the first arm on a day, paired, with a 95 % bootstrap interval."""
+    on_day = comparison.series[comparison.series.day == day]
+    recovery = on_day.pivot(index="patient", columns="treatment", values="recovery")
+    names = [arm.name for arm in comparison.treatments]
+    stuck = recovery.reindex(index=comparison.arm(treatment).patient, columns=names)
+    differences = (stuck[treatment] - stuck[names[0]]).to_numpy()
+    rng = np.random.default_rng(np.random.SeedSequence([comparison.seed, day]))
+    mean, low, high = bootstrap_mean(differences, rng)
+    return {"day": day, "mean": _number(mean), "low": _number(low), "high": _number(high)}
+
+
+def patient_summary(comparison: Comparison, treatment: Treatment, patient: int) -> dict[str, Any]:
+    """One patient's row of a comparison, as `unstuck run --json` prints it (less the series' path)."""
+    outcomes = comparison.outcomes
+    row = outcomes[(outcomes.treatment == treatment.name) & (outcomes.patient == patient)].iloc[0]
+    series = comparison.series
+    readings = series.loc[(series.treatment == treatment.name) & (series.patient == patient)]
+    return {
+        "seed": comparison.seed,
+        "patient": patient,
+        "treatment": treatment.name,
+        "onset_day": _number(row.onset_day),
+        "held_days": float(row.held_days),
+        "remitted": bool(row.remitted),
+        "relapsed": bool(row.relapsed),
+        "escaped": bool(row.escaped),
+        **means_by_day(readings, treatment.circuit),
+    }
+
+
+def summary_table(comparison: Comparison) -> pd.DataFrame:
+    """The summary as a flat table, one row an arm (`summary.csv`)."""
+    rows: list[dict[str, Any]] = []
+    for arm in summary(comparison)["arms"]:
+        row = {key: value for key, value in arm.items() if not isinstance(value, dict)}
+        row |= {f"recovery_day_{day}": value for day, value in arm["recovery"].items()}
+        row |= {f"difference_day_84_{key}": arm["difference"][key] for key in ("mean", "low", "high")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _days(by_day: pd.DataFrame, column: str) -> dict[str, float | None]:
+    by_name = dict(zip(by_day.index, by_day[column], strict=True))
+    return {str(day): _number(by_name.get(float(day), float("nan"))) for day in SUMMARY_DAYS}
+
+
+def _mean(values: pd.Series) -> float | None:
+    return _number(float(values.mean())) if len(values) else None
+
+
+def _number(value: float) -> float | None:
+    """A float, or None for what JSON cannot say."""
+    return float(value) if isfinite(value) else None

@@ -1,0 +1,230 @@
+"""Who does the runs: this process, local processes or a Dask cluster (cluster.py); the numbers are the same.
+
+Every one of them is a `concurrent.futures.Executor` that does chunks of runs. The parent hands out a few
+chunks at a time, sized by how long runs took so far, and hears back only counts.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Protocol
+
+from unstuck_analysis.plan import Run
+from unstuck_analysis.processes import interrupts_held, spawned_pool
+from unstuck_analysis.runs import ChunkDone, Execute, failed_row, run_chunk, run_one
+from unstuck_analysis.store import Store
+
+CHUNK_S = 5.0
+MOST_LOOSE = 200  # files of a session before they are merged on the way
+READS_THE_SCRIPT = 96  # exit code of a worker that was made to run the user's script again
+NO_GUARD = """a study started worker processes from a script, and every worker runs that script again.
+Put what the script does below this line:
+
+    if __name__ == "__main__":
+"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a session is; runs that were stored before it count as done or failed."""
+
+    planned: int
+    done: int
+    failed: int
+    runs_per_s: float
+    seconds_left: float
+
+    @property
+    def left(self) -> int:
+        """Runs that are left."""
+        return self.planned - self.done - self.failed
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """Workers: how to start them, how many there are, and how long a chunk should take them."""
+
+    start: Callable[[], Executor]
+    slots: int
+    chunks_at_once: int
+    chunk_s: float = CHUNK_S
+    worker_died: tuple[type[Exception], ...] = (BrokenExecutor,)
+
+
+class Serial(Executor):
+    """Does each chunk in this process, when it is handed out."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Do it now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as fault:
+            future.set_exception(fault)
+        return future
+
+
+def local(workers: int) -> Workforce:
+    """This process, or spawned processes of it."""
+    if workers == 1:
+        return Workforce(Serial, 1, 1)
+    return Workforce(lambda: spawned_pool(workers), workers, 2 * workers)
+
+
+def stop_if_a_worker_reads_the_script() -> None:
+    """End a worker that got here only because the user's script has no `if __name__ == "__main__"`."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(READS_THE_SCRIPT)
+
+
+def run_plan(
+    store: Store,
+    *,
+    shard: tuple[int, int] = (1, 1),
+    workforce: Workforce,
+    retry_failed: bool = False,
+    on_progress: OnProgress | None = None,
+    execute: Execute = run_one,
+) -> None:
+    """Do the runs of a shard (i-th of n parts) that are not stored yet, and merge what was stored.
+
+    InputError if another process works on them, StorageError if the disk would not take a row.
+    """
+    number, parts = shard
+    if not 1 <= number <= parts:
+        raise ValueError(f"shard {number}/{parts}: i/n with i from 1 to n")
+    with store.working(shard):
+        planned = store.plan.runs()
+        planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]
+        session = f"{number}of{parts}-"
+        store.note_session(shard=f"{number}/{parts}", workers=workforce.slots, command=" ".join(sys.argv))
+        _Session(store, session, workforce, execute, on_progress).finish(planned, retry_failed)
+        store.compact(session)
+        if parts == 1:
+            store.tidy()
+
+
+class _Session:
+    """The work of one process on a study: hands out chunks until nothing is left."""
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        workforce: Workforce,
+        execute: Execute,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.store, self.name, self.workforce, self.execute = store, name, workforce, execute
+        self.on_progress = on_progress
+        self.planned = self.done = self.failed = self.files = 0
+        self.finished, self.run_s = 0, 0.0  # in this session
+
+    def finish(self, planned: list[Run], retry_failed: bool) -> None:
+        """Do what is not stored. Runs lost with a worker are done again one by one, to find who kills it."""
+        statuses = self.store.statuses()
+        stored = {run_id for run_id, status in statuses.items() if status == "done" or not retry_failed}
+        todo = deque(run for run in planned if run.run_id not in stored)
+        kept = [statuses[run.run_id] for run in planned if run.run_id in stored]
+        self.planned, self.done, self.failed = len(planned), kept.count("done"), kept.count("failed")
+        self._report()
+        while todo:
+            lost = self._left_of(self._shift(todo, alone=False))
+            while lost:
+                died_with = self._shift(lost, alone=True)
+                for run in self._left_of(died_with):
+                    self._store_death(run)
+                lost = self._left_of(lost)
+
+    def _left_of(self, runs: Iterable[Run]) -> deque[Run]:
+        stored = self.store.statuses()
+        return deque(run for run in runs if run.run_id not in stored)
+
+    def _store_death(self, run: Run) -> None:
+        row = failed_row("the worker process died in this run (killed, or out of memory)")
+        self.store.write_rows([{"run_id": run.run_id, "wall_s": 0.0, "cpu_s": 0.0, **row}], self.name)
+        self._count(ChunkDone(1, 1, 0.0))
+
+    def _shift(self, todo: deque[Run], *, alone: bool) -> list[Run]:
+        """Work until nothing is left or a worker died; returns the runs that were under way then."""
+        flying: dict[Future[ChunkDone], list[Run]] = {}
+        executor, processes = self.workforce.start(), []
+        try:
+            while todo or flying:
+                while todo and len(flying) < (1 if alone else self.workforce.chunks_at_once):
+                    chunk = [todo.popleft()] if alone else self._chunk(todo)
+                    flying[self._submit(executor, chunk)] = chunk
+                    processes = list((getattr(executor, "_processes", None) or {}).values())
+                ended, _ = wait(flying, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    self._count(future.result())
+                    del flying[future]
+            return []
+        except self.workforce.worker_died:
+            _explain_missing_guard(processes)
+            return [run for chunk in flying.values() for run in chunk]
+        finally:
+            for future in flying:
+                future.cancel()
+            executor.shutdown(wait=not flying)
+            for process in processes if flying else []:
+                process.terminate()
+
+    def _submit(self, executor: Executor, chunk: list[Run]) -> "Future[ChunkDone]":
+        try:
+            with interrupts_held():
+                return executor.submit(run_chunk, self.store.key, self.name, chunk, self.execute)
+        except self.workforce.worker_died as fault:
+            lost: Future[ChunkDone] = Future()
+            lost.set_exception(fault)
+            return lost
+
+    def _chunk(self, todo: deque[Run]) -> list[Run]:
+        """The next runs: as many as fill a chunk's time, and a few more of the same patient."""
+        run_s = self.run_s / self.finished if self.finished else 1.0
+        slots = self.workforce.slots
+        size = max(1, min(int(self.workforce.chunk_s / max(run_s, 1e-6)), ceil(len(todo) / (4 * slots))))
+        chunk = [todo.popleft() for _ in range(min(size, len(todo)))]
+        while todo and todo[0].patient == chunk[-1].patient and len(chunk) < 2 * size:
+            chunk.append(todo.popleft())
+        return chunk
+
+    def _count(self, chunk: ChunkDone) -> None:
+        self.failed += chunk.failed
+        self.done += chunk.runs - chunk.failed
+        self.finished += chunk.runs
+        self.run_s += chunk.wall_s
+        self.files += 1
+        if self.files >= MOST_LOOSE:
+            self.store.compact(self.name)
+            self.files = 0
+        self._report()
+
+    def _report(self) -> None:
+        if self.on_progress is None:
+            return
+        rate = self.workforce.slots * self.finished / self.run_s if self.run_s else 0.0
+        left = self.planned - self.done - self.failed
+        seconds_left = left / rate if rate else float("nan")
+        self.on_progress(Progress(self.planned, self.done, self.failed, rate, seconds_left))
+
+
+class _Process(Protocol):
+    exitcode: int | None
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+
+def _explain_missing_guard(processes: Iterable[_Process]) -> None:
+    for process in processes:
+        process.join(timeout=5)
+        if process.exitcode == READS_THE_SCRIPT:
+            raise SystemExit(NO_GUARD)

@@ -1,0 +1,206 @@
+"""Figures of the ditch: the two stable states over what varies, and the slope with every treatment's path."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from unstuck.circuit import Floats
+
+from unstuck_analysis.continuation import Branch
+from unstuck_analysis.figures import INK, look, styled
+from unstuck_analysis.landscape import Landscape, Path, QuasiPotential
+
+HEALTHY, STUCK, EDGE, GROUND = "#009E73", "#0072B2", "#D55E00", "#eae6df"
+LOOKS_HEALTHY = 0.8  # stable states above this connectivity are drawn as healthy
+
+
+@styled
+def bifurcation_figure(
+    branches: Sequence[Branch], label: str, loops: dict[str, tuple[Floats, Floats]] | None = None
+) -> Figure:
+    """Connectivity of every fixed point over what varies: stable solid, unstable dashed, folds marked.
+
+    loops: connectivity of slow runs up and down again, by name, as (values, connectivity).
+    """
+    figure = Figure(figsize=(8.5, 5), layout="constrained")
+    axes = figure.subplots()
+    for branch in branches:
+        _draw_branch(axes, branch)
+    for position, (name, (values, connectivity)) in enumerate((loops or {}).items()):
+        _draw_loop(axes, name, values, connectivity, position)
+    axes.set_xlabel(label)
+    axes.set_ylabel("connectivity C (healthy = 1)")
+    axes.set_title(_finding(branches, label))
+    axes.margins(y=0.08)
+    _direct_labels(axes, branches)
+    if loops:
+        axes.legend(frameon=False, fontsize=9, loc="upper right", title="slow run up and down again")
+    return figure
+
+
+def _draw_loop(axes: Axes, name: str, values: Floats, connectivity: Floats, position: int) -> None:
+    """A slow run up and down again, with an arrow on its largest fall."""
+    color, marker = ("#8a8a8a", "o") if position == 0 else ("#4a4a4a", "^")
+    style = {"marker": marker, "markersize": 4, "linewidth": 0.9, "color": color, "linestyle": ":"}
+    axes.plot(values, connectivity, label=name, zorder=2, **style)
+    k = int(np.argmin(np.diff(connectivity)))
+    middle = (0.5 * (values[k] + values[k + 1]), 0.5 * (connectivity[k] + connectivity[k + 1]))
+    arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.2}
+    axes.annotate("", (values[k + 1], connectivity[k + 1]), xytext=middle, arrowprops=arrow)
+
+
+def _draw_branch(axes: Axes, branch: Branch) -> None:
+    values, connectivity, stable = branch.values, branch.connectivity, branch.stable
+    for start, end in _stretches(stable):
+        state = stable[start]
+        first, stop = (start, end) if state else (max(start - 1, 0), end + 1)  # the edge reaches to the folds
+        color = EDGE if not state else HEALTHY if connectivity[start:end].mean() > LOOKS_HEALTHY else STUCK
+        width, dashes = (3.0, "-") if state else (1.6, (0, (4, 2.5)))
+        course = values[first:stop], connectivity[first:stop]
+        axes.plot(*course, color=color, linewidth=width, linestyle=dashes, zorder=3)
+    for fold in branch.folds:
+        height = connectivity[int(np.argmin(np.abs(values - fold)))]
+        axes.plot(fold, height, "o", markersize=8, color="white", markeredgecolor=INK, zorder=4)
+        axes.annotate(
+            f"{fold:.2f}", (fold, height), xytext=(9, 0), textcoords="offset points", va="center", fontsize=10
+        )
+
+
+def _stretches(stable: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Runs of equal stability as (first, one past the last)."""
+    borders = [0, *(k + 1 for k, (a, b) in enumerate(pairwise(stable)) if a != b), len(stable)]
+    return list(pairwise(borders))
+
+
+def _finding(branches: Sequence[Branch], label: str) -> str:
+    """What the diagram shows, as its title."""
+    folds = sorted(fold for branch in branches for fold in branch.folds)
+    low, high = (f(float(f(branch.values)) for branch in branches) for f in (min, max))
+    throughout = [b for b in branches if b.stable.all() and np.ptp(b.values) > 0.999 * (high - low)]
+    if not folds and len(branches) == 1 and throughout:
+        return f"One stable state only for {label} {low:g} to {high:g}: no ditch here"
+    if len(throughout) > 1:
+        return f"{len(throughout)} stable states for {label} {low:g} to {high:g}, all the way"
+    if throughout and len(folds) == 1:
+        name = "stuck" if throughout[0].connectivity.mean() < LOOKS_HEALTHY else "healthy"
+        other = "Health" if name == "stuck" else "The stuck state"
+        return f"{other} is gone beyond {label} {folds[0]:.2f}; the {name} state is there all the way"
+    return f"Stable states vanish at {label} {', '.join(f'{fold:.2f}' for fold in folds)}"
+
+
+def _direct_labels(axes: Axes, branches: Sequence[Branch]) -> None:
+    """Name each kind of state once, beside its line at the left end of the range or else at the right end."""
+    ends = [(branch, k) for branch in branches for k in (0, len(branch.values) - 1)]
+    named: set[str] = set()
+    for branch, k in sorted(ends, key=lambda end: float(end[0].values[end[1]])):
+        value, height = float(branch.values[k]), float(branch.connectivity[k])
+        name = "healthy" if height > LOOKS_HEALTHY else "stuck"
+        name = name if branch.stable[k] else "edge (saddle)"
+        if name in named:
+            continue
+        named.add(name)
+        on_left = value < np.mean(axes.get_xlim())
+        axes.annotate(
+            name,
+            (value, height),
+            xytext=(8 if on_left else -8, -16 if name.startswith("edge") else 9),
+            textcoords="offset points",
+            ha="left" if on_left else "right",
+            color={"healthy": HEALTHY, "stuck": STUCK}.get(name, EDGE),
+            fontweight="bold",
+        )
+
+
+@styled
+def ditch_figure(landscape: Landscape, potential: QuasiPotential, paths: Sequence[Path]) -> Figure:
+    """The slope between stuck and healthy; below it, where each treatment takes the patient over time."""
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    slope, ways = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.5])
+    furthest = max([1.0, *(max(path.position) for path in paths)])
+    _draw_slope(slope, landscape, potential, (-0.15, min(furthest, 1.6) + 0.08))
+    _draw_ways(ways, landscape, paths)
+    slope.set_title("The ditch, and how far each treatment pulls")
+    figure.supxlabel(
+        "Position: projection of the whole slow state on the saddle's unstable direction; the slope is a"
+        " quasi-potential along it,\nnot an energy. Mean-field, typical patient, no noise.",
+        fontsize=8.5,
+        color="#707070",
+        x=0.01,
+        ha="left",
+    )
+    return figure
+
+
+def _draw_slope(
+    axes: Axes, landscape: Landscape, potential: QuasiPotential, limits: tuple[float, float]
+) -> None:
+    position = np.linspace(*limits, 600)
+    depth = max(potential.depths)
+    height = 1000.0 * potential.at(position)
+    edge = landscape.coordinate.point_of_no_return
+    floor = -1250.0 * depth
+    axes.fill_between(position, np.minimum(height, 800 * depth), floor, color=GROUND, linewidth=0)
+    axes.plot(position, height, color=INK, linewidth=2)
+    for name, place, color in (("stuck", 0.0, STUCK), ("healthy", 1.0, HEALTHY)):
+        bottom = 1000.0 * float(potential.at(np.array(place)))
+        axes.plot(place, bottom + 130 * depth, "o", markersize=17, color=color, zorder=4)
+        axes.annotate(
+            name,
+            (place, bottom),
+            xytext=(0, -16),
+            textcoords="offset points",
+            ha="center",
+            color=color,
+            fontweight="bold",
+            fontsize=11,
+        )
+    axes.annotate(
+        f"point of no return\n(C = {landscape.saddle.connectivity:.2f} there)" if landscape.saddle else "",
+        (edge, 0.0),
+        xytext=(edge, 520 * depth),
+        ha="center",
+        color=EDGE,
+        fontweight="bold",
+        fontsize=10,
+        arrowprops={"arrowstyle": "-", "color": EDGE, "linewidth": 1.2},
+    )
+    axes.set_ylim(floor, 950 * depth)
+    axes.set_xlim(*limits)
+    axes.set_ylabel("quasi-potential\n(0.001 per day)")
+
+
+def _draw_ways(axes: Axes, landscape: Landscape, paths: Sequence[Path]) -> None:
+    edge, last = landscape.coordinate.point_of_no_return, max(path.days[-1] for path in paths)
+    axes.axvspan(*axes.get_xlim()[:1], edge, color=STUCK, alpha=0.06, linewidth=0)
+    axes.axvspan(edge, axes.get_xlim()[1], color=HEALTHY, alpha=0.06, linewidth=0)
+    axes.axvline(edge, color=EDGE, linewidth=1.4, linestyle=(0, (4, 2.5)))
+    for number, path in enumerate(paths):
+        days, position, style = np.array(path.days), np.array(path.position), look(number)
+        on_board = days <= path.gone_day
+        axes.plot(position[on_board], days[on_board], linewidth=2.8, label=_fate(path, edge), **style)
+        axes.plot(position[~on_board], days[~on_board], linewidth=1.0, **style)
+    axes.set_ylim(last, -2)
+    axes.set_yticks(np.arange(0, last + 1, 28))
+    axes.set_ylabel("days since the first dose")
+    axes.set_xlabel("position: 0 stuck, 1 healthy (thick while the drug acts)")
+    axes.legend(frameon=False, fontsize=9.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _fate(path: Path, edge: float) -> str:
+    """A treatment's name with when it passed the point of no return for good, or how far it came."""
+    beyond = np.array(path.position) > edge
+    share = max(path.position) / edge
+    if not beyond[-1]:
+        return f"{path.treatment}\n" + (
+            "over the edge, but falls back"
+            if share > 1
+            else f"{100 * share:.0f} % of the way, then back"
+            if share > 0.05
+            else "never moves"
+        )
+    inside = np.flatnonzero(~beyond)
+    day = path.days[int(inside[-1]) + 1] if len(inside) else 0.0
+    return f"{path.treatment}\nover the edge on day {day:.0f}"

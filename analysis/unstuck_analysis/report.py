@@ -1,0 +1,202 @@
+"""Self-contained HTML reports: one file with tables, figures, settings and limits, that can be mailed."""
+
+import base64
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from importlib.resources import files
+
+import jinja2
+from matplotlib.figure import Figure
+from unstuck import __version__
+
+from unstuck_analysis import figures
+from unstuck_analysis.checkout import git_state
+from unstuck_analysis.compare import Comparison, summary
+
+LIMITS = [
+    "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
+    "Serotonin has no dopamine or noradrenaline beside it; glia, sex, age and genes are absent.",
+    "Only ratios of serotonin to health mean something: methods that measure it differ 10 to 100 fold.",
+    "Many parameters were fitted to group averages; several sets would fit as well.",
+    "The patients are draws around one parameter set, not a sample of people.",
+]
+NO_PLACEBO = (
+    "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
+    " shares here are not comparable with raw response rates; compare differences from untreated."
+)
+_PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; colors, one a row, draw a swatch before the first cell."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    colors: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading of a report with what stands under it."""
+
+    heading: str
+    text: str = ""
+    table: Table | None = None
+    image: str = ""
+    alt: str = ""
+    caption: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+    code: str = ""
+
+
+def html(title: str, question: str, sections: Sequence[Section]) -> str:
+    """The report as one HTML file without any outside reference."""
+    return _template().render(title=title, question=question, sections=sections)
+
+
+@cache
+def _template() -> jinja2.Template:
+    source = (files("unstuck_analysis") / "report.html.j2").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+
+
+def inline_image(figure: Figure) -> str:
+    """A figure as a data URI."""
+    return "data:image/svg+xml;base64," + base64.b64encode(figures.figure_bytes(figure, "svg")).decode()
+
+
+def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Section:
+    """A section that is one figure."""
+    return Section(heading, image=inline_image(figure), alt=alt, caption=caption)
+
+
+def comparison_report(comparison: Comparison, command: str) -> str:
+    """The report of `unstuck compare`."""
+    treatments = [treatment.file.title for treatment in comparison.treatments]
+    first = comparison.treatments[0].name
+    stuck = comparison.patients - comparison.not_stuck
+    question = (
+        f"{comparison.patients} virtual patients, each a network of {comparison.neurons} neurons with"
+        f" parameters of its own, were stressed and left to rest. {stuck} of them stayed stuck. Each stuck"
+        f" patient then went through every treatment from the very same state: {'; '.join(treatments)}."
+    )
+    sections = [
+        Section("What came of it", table=summary_rows(comparison), notes=reading_help(first)),
+        figure_section(
+            "Recovery",
+            figures.recovery_figure(comparison),
+            "Recovery index over days by treatment",
+            "R is 0 in the stuck state and 1 in health. Lines: mean over the stuck patients; bands: 95 %"
+            " bootstrap interval of the mean. Stripes: every single patient, best on top.",
+        ),
+        figure_section(
+            "The circuit",
+            figures.circuit_figure(comparison),
+            "The circuit healthy, stuck and after every treatment",
+            "Mean over the stuck patients. Bands are as wide as connections are strong, pale where strength"
+            " was lost.",
+        ),
+        figure_section(
+            "Serotonin",
+            figures.serotonin_figure(comparison),
+            "Serotonin by region over days",
+            "Ratio to health, logarithmic. The stuck state is no serotonin deficit: untreated patients stay"
+            " near 1.",
+        ),
+        figure_section(
+            "BDNF", figures.bdnf_figure(comparison), "BDNF by region over days", "Mean and 95 % interval."
+        ),
+        figure_section(
+            "Firing",
+            figures.firing_figure(comparison),
+            "Firing by region over days",
+            "Mean and 95 % interval.",
+        ),
+        Section("Notes on the drugs", notes=[*drug_notes(comparison), NO_PLACEBO]),
+        Section("Limits of the model", notes=LIMITS),
+        Section("Settings", table=provenance(comparison.seed)),
+        Section("To reproduce", code=command),
+    ]
+    return html("Unstuck: recovery of one stuck circuit under several treatments", question, sections)
+
+
+def summary_rows(comparison: Comparison) -> Table:
+    """The summary for reading: one row a treatment."""
+    columns = [
+        "treatment",
+        "stuck patients",
+        "median onset (days)",
+        "recovered on day 84",
+        "remitted",
+        "relapsed of those with an onset",
+        "out of the ditch 12 weeks after the drug",
+        "amygdala firing (healthy = 1)",
+        f"R on day 84, minus {comparison.treatments[0].name} (95 %)",
+    ]
+    rows = [
+        [
+            arm["treatment"],
+            str(arm["patients"]),
+            "not reached" if arm["onset_day_median"] is None else f"{arm['onset_day_median']:.1f}",
+            _percent(arm["response_share"]),
+            _percent(arm["remission_share"]),
+            _percent(arm["relapse_share"]),
+            _percent(arm["escaped_share"]),
+            "-" if arm["amygdala_activity"] is None else f"{arm['amygdala_activity']:.2f}",
+            _interval(arm["difference"]),
+        ]
+        for arm in summary(comparison)["arms"]
+    ]
+    colors = [figures.PALETTE[k % len(figures.PALETTE)] for k in range(len(rows))]
+    return Table(columns, rows, colors)
+
+
+def reading_help(first: str) -> list[str]:
+    """How to read the summary table."""
+    return [
+        "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
+        "Out of the ditch: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
+        " its peak, as a share of all stuck patients.",
+        "A recovered circuit with an overactive amygdala (above about 1.1) is not recovery.",
+        f"Differences are paired: every patient is compared with itself under {first}.",
+    ]
+
+
+def drug_notes(comparison: Comparison) -> list[str]:
+    """What of the drugs lies outside the model."""
+    notes = [f"{t.file.title}: {note}" for t in comparison.treatments for note in t.notes]
+    limits = [
+        f"{drug.title}: {drug.limits.strip()}"
+        for treatment in comparison.treatments
+        for drug in treatment.drugs.values()
+        if drug.limits
+    ]
+    return list(dict.fromkeys([*notes, *limits]))
+
+
+def provenance(seed: int) -> Table:
+    """Versions, machine and seed."""
+    rows = [
+        ["unstuck", __version__],
+        ["git", git_state()],
+        ["seed", str(seed)],
+        ["Python", sys.version.split()[0]],
+        ["platform", platform.platform()],
+        *[[name, metadata.version(name)] for name in _PACKAGES],
+    ]
+    return Table(["what", "value"], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def _interval(difference: dict[str, float | None]) -> str:
+    if difference["mean"] is None:
+        return "-"
+    return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"

@@ -1,0 +1,286 @@
+"""Which parameters decide: Morris screening, then Sobol indices, on the typical patient in the mean-field.
+
+Each named parameter is multiplied by a factor, lognormal as patients differ (scenarios/cohort.yaml) and cut
+at two standard deviations. Outcomes are connectivities, which every draw has: `stuck` before day 0,
+`endpoint` on the endpoint day, `later` 84 d after it. What heterogeneous networks of one and the same
+patient differ by is measured beside it, as the noise that no parameter explains. Sources: Morris 1991
+(10.1080/00401706.1991.10484804); Saltelli 2010 (10.1016/j.cpc.2009.09.018); SALib, Herman & Usher 2017
+(10.21105/joss.00097).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
+from math import log, nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from unstuck.circuit import Floats, mean_field_circuit, network_circuit
+from unstuck.engine import RunError
+from unstuck.life import Life
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.patient import Patient, read_cohort
+from unstuck.pharmacology import HOURS_A_DAY, TYPICAL
+from unstuck.readouts import connectivity
+from unstuck.scenario import Treatment
+
+from unstuck_analysis.cohort import cohort_path
+from unstuck_analysis.figures import INK, PALETTE, styled
+from unstuck_analysis.processes import spawned_pool
+
+OUTCOMES = ("stuck", "endpoint", "later")
+LATER_DAYS = 84.0
+CUT = 2.0  # factors are cut at this many standard deviations
+NOISE_NETWORKS, NOISE_NEURONS = 8, 300
+CHUNK = 64  # runs handed to a process at a time
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: parameters with the standard deviation of their log factor, under which treatment."""
+
+    parameters: dict[str, float]
+    treatment: str
+
+    def problem(self) -> dict[str, Any]:
+        """The question as SALib puts it: truncated normal log factors."""
+        bounds = [[-CUT * sd, CUT * sd, 0.0, sd] for sd in self.parameters.values()]
+        names = list(self.parameters)
+        return {"num_vars": len(names), "names": names, "bounds": bounds, "dists": ["truncnorm"] * len(names)}
+
+
+def cohort_question(treatment: str, names: Sequence[str] | None = None) -> Question:
+    """The parameters in which patients differ one by one, or those asked for (ValueError if not varied)."""
+    spreads = {
+        varied.symbols[0]: sqrt(log(1.0 + varied.cv**2))
+        for varied in read_cohort(cohort_path()).parameters
+        if len(varied.symbols) == 1 and varied.cv > 0
+    }
+    unknown = [name for name in names or [] if name not in spreads]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(spreads)})")
+    return Question({name: spreads[name] for name in names or spreads}, treatment)
+
+
+@cache
+def _treatment(name: str) -> Treatment:
+    return Treatment(name)
+
+
+def outcomes_at(
+    treatment: str, values: dict[str, float], network: int | None = None
+) -> tuple[float, float, float]:
+    """Connectivity stuck, at the endpoint and later for parameters multiplied by factors; NaN if a run fails.
+
+    network: seed of a heterogeneous network instead of the mean-field.
+    """
+    loaded, base = _treatment(treatment), default_parameters()
+    try:
+        changed = {name: base[name] * factor for name, factor in values.items()}
+        return _outcomes(loaded, base.with_values(**changed, sigma_n=0.0, life_events_per_year=0.0), network)
+    except (RunError, ValueError):
+        return nan, nan, nan
+
+
+def _outcomes(
+    treatment: Treatment, parameters: ParameterSet, network: int | None
+) -> tuple[float, float, float]:
+    if network is None:
+        circuit = mean_field_circuit(treatment.circuit, parameters)
+    else:
+        rng = np.random.default_rng(np.random.SeedSequence([network, 10]))
+        circuit = network_circuit(treatment.circuit, parameters, NOISE_NEURONS, rng)
+    life = Life(Patient(0, 0, circuit, TYPICAL, 0), treatment)
+    found: list[float] = []
+    for day in (0.0, treatment.file.endpoint_day, treatment.file.endpoint_day + LATER_DAYS):
+        life.advance(treatment.file.day_0_h + day * HOURS_A_DAY)
+        found.append(connectivity(circuit, life.state)[0])
+    return found[0], found[1], found[2]
+
+
+def run_all(
+    question: Question,
+    log_factors: Floats,
+    workers: int,
+    on_chunk: Callable[[object], None] = lambda done: None,
+) -> Floats:
+    """Outcomes (rows, 3) for log factors (rows, parameters), over processes; on_chunk hears of each part."""
+    chunks = [log_factors[k : k + CHUNK] for k in range(0, len(log_factors), CHUNK)]
+    found: list[Floats] = []
+    for done in _mapped(question, chunks, workers):
+        found.append(done)
+        on_chunk(done)
+    return np.concatenate(found)
+
+
+def _mapped(question: Question, chunks: Sequence[Floats], workers: int) -> Iterable[Floats]:
+    if workers <= 1 or len(chunks) == 1:
+        yield from map(_run_chunk, repeat(question), chunks)
+        return
+    with spawned_pool(min(workers, len(chunks))) as pool:
+        yield from pool.map(_run_chunk, repeat(question), chunks)
+
+
+def _run_chunk(question: Question, log_factors: Floats) -> Floats:
+    factors = [dict(zip(question.parameters, np.exp(row).tolist(), strict=True)) for row in log_factors]
+    return np.array([outcomes_at(question.treatment, one) for one in factors])
+
+
+def morris(question: Question, paths: int, *, workers: int = 1, seed: int = 1) -> pd.DataFrame:
+    """Elementary effects by parameter and outcome: mean, mean size mu_star with a 95 % interval, and sigma.
+
+    Effects are per whole range of a parameter's law. Runs: paths (parameters + 1).
+    """
+    from SALib.analyze import morris as analysis
+    from SALib.sample.morris import sample
+
+    problem = question.problem()
+    x = sample(problem, paths, num_levels=4, seed=seed)
+    y = _without_gaps(run_all(question, x, workers))
+    tables = []
+    for number, outcome in enumerate(OUTCOMES):
+        found = analysis.analyze(problem, x, y[:, number], num_levels=4, seed=seed)
+        columns = {
+            key: np.asarray(found[key], dtype=float) for key in ("mu", "mu_star", "mu_star_conf", "sigma")
+        }
+        tables.append(pd.DataFrame({"outcome": outcome, "parameter": problem["names"], **columns}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Sobol:
+    """Sobol indices by parameter and outcome, the sample they come from, and the noise between networks.
+
+    indices: outcome, parameter, S1, S1_conf, ST, ST_conf (95 %). sample: one row a run of the two independent
+    base samples, parameters as factors, and outcomes. failed: runs that could not be finished; they count as
+    the mean of the others.
+    """
+
+    indices: pd.DataFrame
+    sample: pd.DataFrame
+    noise: pd.DataFrame
+    runs: int
+    failed: int
+
+
+def sobol(
+    question: Question,
+    base_points: int,
+    *,
+    workers: int = 1,
+    seed: int = 1,
+    on_chunk: Callable[[object], None] = lambda done: None,
+) -> Sobol:
+    """Sobol indices by Saltelli's scheme: base_points (parameters + 2) runs; ValueError if no power of 2."""
+    from SALib.analyze import sobol as analysis
+    from SALib.sample.sobol import sample
+
+    if base_points < 2 or base_points & (base_points - 1):
+        raise ValueError(f"{base_points} base points: a power of two is needed, such as 256 or 1024")
+    problem = question.problem()
+    x = sample(problem, base_points, calc_second_order=False, seed=seed)
+    found = run_all(question, x, workers, on_chunk)
+    failed, y = int(np.isnan(found).any(axis=1).sum()), _without_gaps(found)
+    tables = []
+    for number, outcome in enumerate(OUTCOMES):
+        indices = analysis.analyze(problem, y[:, number], calc_second_order=False, seed=seed)
+        columns = {key: np.asarray(indices[key], dtype=float) for key in ("S1", "S1_conf", "ST", "ST_conf")}
+        tables.append(pd.DataFrame({"outcome": outcome, "parameter": problem["names"], **columns}))
+    block = len(problem["names"]) + 2  # rows of a base point: A, one for each parameter, B
+    base = np.sort(np.concatenate([np.arange(0, len(x), block), np.arange(block - 1, len(x), block)]))
+    kept = pd.DataFrame(np.exp(x[base]), columns=problem["names"]).assign(
+        **{outcome: y[base, number] for number, outcome in enumerate(OUTCOMES)}
+    )
+    return Sobol(pd.concat(tables, ignore_index=True), kept, network_noise(question, workers), len(x), failed)
+
+
+def _without_gaps(y: Floats) -> Floats:
+    """Failed runs (NaN) replaced by the mean of the others, which SALib needs."""
+    return np.where(np.isnan(y), np.nanmean(y, axis=0), y)
+
+
+def network_noise(question: Question, workers: int = 1) -> pd.DataFrame:
+    """Mean and standard deviation of each outcome over networks of the typical patient."""
+    seeds = range(NOISE_NETWORKS)
+    if workers <= 1:
+        rows = [outcomes_at(question.treatment, {}, seed) for seed in seeds]
+    else:
+        with spawned_pool(min(workers, NOISE_NETWORKS)) as pool:
+            rows = list(pool.map(outcomes_at, repeat(question.treatment), repeat({}), seeds))
+    values = np.array(rows)
+    columns = {"mean": np.nanmean(values, axis=0), "sd": np.nanstd(values, axis=0, ddof=1)}
+    return pd.DataFrame({"outcome": OUTCOMES, **columns, "networks": NOISE_NETWORKS})
+
+
+def partial_dependence(found: Sobol, parameter: str, outcome: str, bins: int = 12) -> pd.DataFrame:
+    """Mean of an outcome over a parameter's factor, all others varying: factor, mean, standard error."""
+    order = found.sample.sort_values(parameter)
+    groups = np.array_split(np.arange(len(order)), bins)
+    x, y = order[parameter].to_numpy(), order[outcome].to_numpy()
+    rows = [(x[g].mean(), y[g].mean(), y[g].std(ddof=1) / sqrt(len(g))) for g in groups]
+    return pd.DataFrame(rows, columns=["factor", "mean", "standard_error"])
+
+
+@styled
+def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) -> Figure:
+    """Parameters by total Sobol index, the noise between networks, and partial dependence of the top."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    ranking, *panels = figure.subplots(1, 1 + top, width_ratios=[2.2] + [1] * top)
+    indices = found.indices.loc[found.indices.outcome == outcome].sort_values("ST")
+    place = np.arange(len(indices))
+    ranking.barh(
+        place,
+        indices.ST,
+        xerr=indices.ST_conf,
+        color=PALETTE[2],
+        height=0.7,
+        label="total, with interactions",
+    )
+    ranking.barh(place, indices.S1, xerr=indices.S1_conf, color=PALETTE[1], height=0.35, label="alone")
+    noise = float(found.noise.loc[found.noise.outcome == outcome, "sd"].iloc[0])
+    share = noise**2 / float(np.var(found.sample[outcome], ddof=1))
+    ranking.axvline(share, color=PALETTE[3], linewidth=1.6, linestyle=(0, (4, 2.5)))
+    ranking.text(share, len(indices) - 0.4, " between networks", color=PALETTE[3], va="bottom", fontsize=9)
+    ranking.set_yticks(place, labels=list(indices.parameter))
+    ranking.set_xlim(left=0)
+    ranking.set_xlabel("share of the variance (95 % interval)")
+    ranking.set_title(f"What decides connectivity ({outcome})", pad=14)
+    ranking.legend(frameon=False, fontsize=9, loc="lower right")
+    low, high = found.sample[outcome].quantile([0.02, 0.98])
+    for panel, name in zip(panels, indices.parameter.iloc[::-1], strict=False):
+        course = partial_dependence(found, name, outcome)
+        panel.fill_between(
+            course.factor,
+            course["mean"] - 2 * course.standard_error,
+            course["mean"] + 2 * course.standard_error,
+            color=PALETTE[1],
+            alpha=0.2,
+            linewidth=0,
+        )
+        panel.plot(course.factor, course["mean"], color=PALETTE[1], linewidth=2)
+        panel.set_ylim(low, high)
+        panel.set_title(name)
+        panel.set_xlabel("times its value")
+    panels[0].set_ylabel("mean connectivity C", color=INK)
+    return figure
+
+
+def sentences(found: Sobol, outcome: str = "endpoint") -> list[str]:
+    """The ranking in sentences, with noise and failures."""
+    noise = found.noise.set_index("outcome").sd
+    lines = [
+        f"{found.runs} runs"
+        + (f", {found.failed} of them failed and count as the mean." if found.failed else ".")
+    ]
+    ranked = found.indices.loc[found.indices.outcome == outcome].sort_values("ST", ascending=False)
+    for row in ranked.to_dict("records"):
+        total, alone = (f"{row[key]:.3f} +- {row[key + '_conf']:.3f}" for key in ("ST", "S1"))
+        lines.append(f"{row['parameter']}: total {total}, alone {alone}")
+    spread = float(np.std(found.sample[outcome], ddof=1))
+    lines.append(
+        f"Standard deviation of C by parameters {spread:.3f}, between networks {noise[outcome]:.4f}."
+    )
+    return lines

@@ -1,0 +1,257 @@
+"""Time to onset and to relapse between arms, by the field's methods (lifelines) on a comparison's outcomes.
+
+Onset is counted from day 0 and censored at the end of the follow-up. Relapse is counted from the onset,
+among those who had one, and censored in the same way. Patients who never got stuck and runs that failed are
+left out and counted. Every patient goes through every arm, so log-rank tests, which take arms for
+independent, are conservative here; differences in the number needed to treat are bootstrapped over patients
+and are paired. Sources: Kaplan & Meier 1958; restricted mean survival time, Royston & Parmar 2013
+(10.1186/1471-2288-13-152).
+"""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from unstuck.circuit import Floats
+from unstuck.documents import InputError, nearest
+
+from unstuck_analysis.figures import FAINT, look, styled
+
+if TYPE_CHECKING:
+    from lifelines import KaplanMeierFitter
+
+EVENTS = ("onset", "relapse")
+FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
+_DRAWS = 4_000
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Rows to analyse, one a stuck patient and arm, and how many were left out and why."""
+
+    rows: pd.DataFrame
+    not_stuck: int
+    failed: int
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms in the order of the table."""
+        return list(dict.fromkeys(self.rows.treatment))
+
+    def arm(self, name: str) -> pd.DataFrame:
+        """The rows of one arm."""
+        return self.rows.loc[self.rows.treatment == name]
+
+
+def read_outcomes(folder: Path) -> Outcomes:
+    """The outcomes of a comparison or a study; InputError if there are none, or no patient was stuck."""
+    if (folder / "outcomes.parquet").exists():
+        table = pd.read_parquet(folder / "outcomes.parquet")
+    elif not (folder / "study.json").exists():
+        raise InputError(f"{folder}: holds neither a comparison (outcomes.parquet) nor a study (study.json)")
+    else:
+        from unstuck_analysis.results import Results
+
+        table = Results(folder).outcomes()
+    if "point" in table and table.point.nunique() > 1:
+        raise InputError(
+            f"{folder}: has {table.point.nunique()} points of a sweep; arms are compared at one only"
+        )
+    return outcomes_of(table, str(folder))
+
+
+def outcomes_of(table: pd.DataFrame, where: str) -> Outcomes:
+    """Leave out, and count, failed runs and patients who never got stuck."""
+    failed = table.status == "failed" if "status" in table else pd.Series(False, index=table.index)
+    done = table.loc[~failed]
+    not_stuck = done.not_stuck.astype(bool)
+    stuck = done.loc[~not_stuck]
+    if stuck.empty:
+        raise InputError(
+            f"{where}: nothing to analyse: of {len(table)} runs {int(failed.sum())} failed, and in"
+            f" {int(not_stuck.sum())} the patient never got stuck"
+        )
+    return Outcomes(stuck.reset_index(drop=True), done.loc[not_stuck].patient.nunique(), int(failed.sum()))
+
+
+def durations(arm: pd.DataFrame, event: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Days (patients,) until an event or the end of the follow-up, and whether the event was seen."""
+    onset, followed = (arm[column].to_numpy(dtype=float) for column in ("onset_day", "followed_days"))
+    if event == "onset":
+        seen = np.isfinite(onset)
+        return np.where(seen, onset, followed), seen
+    had = np.isfinite(onset)
+    seen = arm.relapsed.to_numpy(dtype=bool)[had]
+    ends = np.where(seen, arm.relapse_day.to_numpy(dtype=float)[had], followed[had])
+    return ends - onset[had], seen
+
+
+def kaplan_meier(arm: pd.DataFrame, event: str) -> "KaplanMeierFitter | None":
+    """The Kaplan-Meier curve of an arm with its 95 % band; None if nobody is at risk."""
+    from lifelines import KaplanMeierFitter
+
+    days, seen = durations(arm, event)
+    return KaplanMeierFitter().fit(days, seen) if len(days) else None
+
+
+def survival_table(outcomes: Outcomes, against: str | None = None) -> pd.DataFrame:
+    """One row an event and arm: patients at risk, events, median, restricted mean, log-rank p against an arm.
+
+    NaN where an estimate does not exist; the column `note` says why.
+    """
+    reference = reference_arm(outcomes, against)
+    rows = [_survival_row(outcomes, event, name, reference) for event in EVENTS for name in outcomes.arms]
+    return pd.DataFrame(rows)
+
+
+def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> dict[str, Any]:
+    from lifelines.statistics import logrank_test
+    from lifelines.utils import restricted_mean_survival_time
+
+    days, seen = durations(outcomes.arm(name), event)
+    row: dict[str, Any] = {"event": event, "treatment": name, "at_risk": len(days), "events": int(seen.sum())}
+    row |= {
+        "median_days": np.nan,
+        "restricted_mean_days": np.nan,
+        "horizon_days": np.nan,
+        "logrank_p": np.nan,
+    }
+    curve = kaplan_meier(outcomes.arm(name), event)
+    if curve is None:
+        return {**row, "note": "nobody had an onset"}
+    others = [durations(outcomes.arm(arm), event) for arm in outcomes.arms]
+    horizon = min(float(d.max()) for d, _ in others if len(d))
+    row["median_days"] = float(curve.median_survival_time_)
+    row["restricted_mean_days"] = _number(restricted_mean_survival_time(curve, t=horizon))
+    row["horizon_days"] = horizon
+    against_days, against_seen = durations(outcomes.arm(reference), event)
+    if name != reference and len(against_days) and (seen.any() or against_seen.any()):
+        row["logrank_p"] = float(logrank_test(days, against_days, seen, against_seen).p_value)
+    few = int(seen.sum()) < FEW_EVENTS
+    return {**row, "note": f"only {int(seen.sum())} events: too few for a reliable estimate" if few else ""}
+
+
+def _number(value: Any) -> float:
+    return float(value)
+
+
+def reference_arm(outcomes: Outcomes, against: str | None) -> str:
+    """The arm others are compared with: the one asked for, else untreated, else the first."""
+    if against is not None and against not in outcomes.arms:
+        raise InputError(
+            f"unknown arm {against!r}{nearest(against, outcomes.arms)} (known: {', '.join(outcomes.arms)})"
+        )
+    return against or ("untreated" if "untreated" in outcomes.arms else outcomes.arms[0])
+
+
+def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int = 1) -> pd.DataFrame:
+    """Number needed to treat for one more responder (and one more who escapes) than under the reference arm.
+
+    Columns: treatment, against, outcome, share, share_reference, difference with its paired 95 % bootstrap
+    interval over patients, and nnt = 1 / difference (infinite where the arm is not better).
+    """
+    reference = reference_arm(outcomes, against)
+    rows: list[dict[str, Any]] = []
+    for outcome in ("responded", "escaped"):
+        wide = outcomes.rows.pivot_table(index="patient", columns="treatment", values=outcome, aggfunc="mean")
+        for name in (arm for arm in outcomes.arms if arm != reference):
+            pairs = wide[[name, reference]].dropna().to_numpy(dtype=float)
+            rng = np.random.default_rng(np.random.SeedSequence([seed, outcomes.arms.index(name)]))
+            gains = pairs[:, 0] - pairs[:, 1]
+            draws = gains[rng.integers(len(gains), size=(_DRAWS, len(gains)))].mean(axis=1)
+            low, high = np.quantile(draws, [0.025, 0.975])
+            difference = float(gains.mean())
+            rows.append(
+                {
+                    "treatment": name,
+                    "against": reference,
+                    "outcome": outcome,
+                    "share": float(pairs[:, 0].mean()),
+                    "share_reference": float(pairs[:, 1].mean()),
+                    "difference": difference,
+                    "low": float(low),
+                    "high": float(high),
+                    "nnt": 1.0 / difference if difference > 0 else inf,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@styled
+def survival_figure(outcomes: Outcomes) -> Figure:
+    """Share with an onset by day, and still well by days since the onset; 95 % bands, ticks are censored."""
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    onset, relapse = figure.subplots(1, 2)
+    for position, name in enumerate(outcomes.arms):
+        _draw_curve(onset, outcomes.arm(name), "onset", name, position)
+        _draw_curve(relapse, outcomes.arm(name), "relapse", name, position)
+    onset.set_title("Recovered at least once")
+    onset.set_xlabel("days since the first dose")
+    relapse.set_title("Still well, of those who recovered")
+    relapse.set_xlabel("days since the onset")
+    for axes in (onset, relapse):
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlim(left=0)
+        axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
+    onset.set_ylabel("share of stuck patients")
+    handles, labels = onset.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw_curve(axes: Axes, arm: pd.DataFrame, event: str, name: str, position: int) -> None:
+    curve = kaplan_meier(arm, event)
+    if curve is None:
+        return
+    days, share = curve.survival_function_.index.to_numpy(), curve.survival_function_.to_numpy()[:, 0]
+    band = curve.confidence_interval_.to_numpy()
+    if event == "onset":
+        share, band = 1.0 - share, 1.0 - band
+    style = look(position)
+    axes.fill_between(
+        days,
+        band.min(axis=1),
+        band.max(axis=1),
+        step="post",
+        alpha=0.13,
+        linewidth=0,
+        color=str(style["color"]),
+    )
+    label = f"{name} (n = {len(arm)})" if event == "onset" else name
+    axes.plot(days, share, drawstyle="steps-post", linewidth=2, label=label, **style)
+    last_days, seen = durations(arm, event)
+    censored = np.unique(last_days[~seen])
+    axes.plot(censored, np.interp(censored, days, share), "|", markersize=6, color=str(style["color"]))
+
+
+def sentences(outcomes: Outcomes, table: pd.DataFrame, needed: pd.DataFrame) -> list[str]:
+    """The analysis in sentences, with what was left out."""
+    lines = [f"{outcomes.rows.patient.nunique()} stuck patients, {len(outcomes.arms)} arms."]
+    if outcomes.not_stuck:
+        lines.append(f"Left out: {outcomes.not_stuck} patients who never got stuck.")
+    if outcomes.failed:
+        lines.append(f"Left out: {outcomes.failed} failed runs.")
+    for row in table.to_dict("records"):
+        median = f"{row['median_days']:.1f} d" if isfinite(row["median_days"]) else "not reached"
+        p = "" if np.isnan(row["logrank_p"]) else f", log-rank p = {row['logrank_p']:.2g}"
+        note = f" ({row['note']})" if row["note"] else ""
+        mean = (
+            ""
+            if np.isnan(row["restricted_mean_days"])
+            else (f", restricted mean {row['restricted_mean_days']:.1f} d of {row['horizon_days']:.0f} d")
+        )
+        events = f"{row['event']}, {row['treatment']}: {row['events']} of {row['at_risk']}"
+        lines.append(f"{events}, median {median}{mean}{p}{note}")
+    for row in needed.to_dict("records"):
+        number = f"{row['nnt']:.1f}" if isfinite(row["nnt"]) else "none: not better"
+        lines.append(
+            f"Number needed to treat ({row['outcome']}), {row['treatment']}: {number}; difference"
+            f" {row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+        )
+    return lines

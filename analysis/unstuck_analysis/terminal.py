@@ -1,0 +1,111 @@
+"""What commands show on a terminal: progress, and results as a table of at most 80 columns."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from unstuck_analysis.compare import Comparison
+
+LEGEND = """
+onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
+recovered, remitted: R of at least 0.5, 0.8 on day 84; escaped: of at least 0.5
+twelve weeks after the drug was gone (% of the stuck patients); relapsed: % of
+those with an onset; amygdala: firing, healthy is 1; R vs: paired, on day 84
+"""
+
+
+def say(message: str) -> None:
+    """A line for people, on standard error, so that standard output stays machine-readable."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def console() -> "Console":
+    """Standard output for tables and text."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator["Callable[[object], None]"]:
+    """A bar with time left on a terminal, plain lines elsewhere; always on standard error."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda result: bar.advance(task)
+        return
+    started, done = monotonic(), 0
+
+    def advance(result: object) -> None:
+        nonlocal done
+        done += 1
+        left_s = (monotonic() - started) / done * (total - done)
+        say(f"{done} of {total} {what}, {left_s:.0f} s left")
+
+    yield advance
+
+
+def print_summary(comparison: "Comparison") -> None:
+    """The summary of a comparison, one line a treatment; the report has the long names."""
+    from rich import box
+    from rich.table import Table
+
+    from unstuck_analysis.compare import summary
+
+    first = comparison.treatments[0].name
+    stuck = comparison.patients - comparison.not_stuck
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("\ntreatment", overflow="fold")
+    for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped", "amyg-\ndala"):
+        table.add_column(header, justify="right", no_wrap=True)
+    versus = first if len(first) <= 12 else "first arm"
+    table.add_column(f"R vs {versus}\n(95 %)", justify="right", no_wrap=True)
+    for number, arm in enumerate(summary(comparison)["arms"]):
+        table.add_row(*_summary_row(arm), _interval(arm["difference"]) if number else "")
+    out = console()
+    out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
+    out.print(table)
+    out.print(LEGEND.rstrip())
+
+
+def _summary_row(arm: dict[str, Any]) -> list[str]:
+    shares = ("response_share", "remission_share", "relapse_share", "escaped_share")
+    return [
+        arm["treatment"],
+        _number(arm["onset_day_median"], ".1f"),
+        *(_number(arm[share] and 100 * arm[share], ".0f") for share in shares),
+        _number(arm["amygdala_activity"], ".2f"),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _interval(difference: dict[str, float | None]) -> str:
+    if difference["mean"] is None:
+        return "-"
+    mean, low, high = (round(difference[key] or 0.0, 2) + 0.0 for key in ("mean", "low", "high"))
+    return f"{mean:+.2f} ({low:.2f}, {high:.2f})"
+
+
+def print_patient(found: dict[str, Any], title: str) -> None:
+    """What became of one patient, in a few lines."""
+    onset = "none" if found["onset_day"] is None else f"day {found['onset_day']:.1f}"
+    print(f"Patient {found['patient']} (seed {found['seed']}): {title}")
+    print(f"Onset: {onset}; time recovered: {found['held_days']:.0f} days")
+    print(f"Remitted on the endpoint day: {_yes(found['remitted'])}; relapsed: {_yes(found['relapsed'])};")
+    print(f"out of the ditch 12 weeks after the drug: {_yes(found['escaped'])}")
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"

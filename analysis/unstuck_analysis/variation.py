@@ -1,0 +1,306 @@
+"""What a study can vary, by dotted path, and what a run reads once it is varied.
+
+    model.SYMBOL                             a parameter of the model
+    patient.cv, patient.cv.NAME              spread between patients: every one, or one
+    circuit.neurons                          neurons a patient (0: the mean-field)
+    circuit.projections.PRE > POST.weight    also .times and .inputs
+    drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
+    treatment.phases.PHASE.for, .stress      in every treatment that has the phase
+    treatment.follow_up, .endpoint_day       in every treatment
+
+A path leads to places in the files that runs read. To vary is to write a number there and to check the file
+again, so that whatever a file refuses is refused here too, and before any run.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+from unstuck.circuit import LARGEST, SMALLEST
+from unstuck.circuit_file import CircuitFile
+from unstuck.documents import Document, Key
+from unstuck.drug_file import Action, DrugFile
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.patient import CohortFile
+from unstuck.pharmacology import HOURS_A_DAY
+from unstuck.quantities import Dose, Hours
+from unstuck.scenario import Treatment, TreatmentFile
+
+Settings: TypeAlias = tuple[tuple[str, float], ...]
+"""Numbers by dotted path, each in the unit of the path's knob."""
+
+Part: TypeAlias = tuple[str, ...]
+"""One file of a basis: ("cohort",), ("treatment", ARM), ("circuit", ARM) or ("drug", ARM, NAME)."""
+
+Changes: TypeAlias = tuple[tuple[Key, float | str], ...]
+
+_READ_HOURS = TypeAdapter(Hours)
+
+
+class ArmFiles(Document):
+    """One treatment with the circuit and the drugs it names."""
+
+    treatment: TreatmentFile
+    circuit: CircuitFile
+    drugs: dict[str, DrugFile]
+
+
+class Basis(Document):
+    """All that the runs of a study read, before anything is varied."""
+
+    parameters: dict[str, float]
+    cohort: CohortFile | None
+    neurons: int
+    arms: dict[str, ArmFiles]
+
+
+def basis_of(treatments: Sequence[Treatment], cohort: CohortFile | None, neurons: int) -> Basis:
+    """What a study of these treatments reads, with the shipped parameters."""
+    arms = {t.name: ArmFiles(treatment=t.file, circuit=t.circuit, drugs=t.drugs) for t in treatments}
+    return Basis(parameters=dict(default_parameters()), cohort=cohort, neurons=neurons, arms=arms)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a dotted path stands for: the places it writes to, and the unit of its numbers."""
+
+    unit: str
+    places: tuple[tuple[Part, Key], ...]
+    whole: bool = False
+    signed: bool = False
+
+    def number(self, value: float | str) -> float:
+        """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
+        number = self._read(value)
+        if number < 0 and not self.signed:
+            raise ValueError(f"must not be negative, but is {number:g}")
+        if self.whole and number != int(number):
+            raise ValueError(f"must be a whole number, not {number:g}")
+        return number
+
+    def _read(self, value: float | str) -> float:
+        if self.unit == "d":
+            return _hours(value) / HOURS_A_DAY
+        if self.unit in ("mg", "mg/kg"):
+            dose = Dose.parse(value)
+            if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
+                raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
+            return dose.amount
+        if isinstance(value, str):
+            raise ValueError(f"must be a number, not {value!r}")
+        return float(value)
+
+    def written(self, number: float) -> float | str:
+        """A number as it stands in a file."""
+        if self.unit in ("d", "mg", "mg/kg"):
+            return f"{number!r} {self.unit}"
+        return int(number) if self.whole else number
+
+
+def _hours(value: float | str) -> float:
+    try:
+        return _READ_HOURS.validate_python(value)
+    except ValidationError as fault:
+        raise ValueError(fault.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def knobs(basis: Basis) -> dict[str, Knob]:
+    """Everything that can be varied in a basis, by dotted path."""
+    found: dict[str, Knob] = {}
+    for path, knob in _all_knobs(basis):
+        known = found.get(path)
+        found[path] = Knob(knob.unit, known.places + knob.places, knob.whole) if known else knob
+    return found
+
+
+def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
+    records = default_parameters().records
+    for symbol in basis.parameters:
+        unit = records[symbol].unit if symbol in records else "1"
+        yield f"model.{symbol}", Knob(unit, ((("parameters",), (symbol,)),), signed=True)
+    if basis.cohort is not None:
+        yield from _cohort_knobs(basis.cohort)
+    yield "circuit.neurons", Knob("neurons", ((("neurons",), ()),), whole=True)
+    for arm, files in basis.arms.items():
+        for name in files.circuit.projections:
+            for key in ("weight", "times", "inputs"):
+                place = (("circuit", arm), ("projections", name, key))
+                yield f"circuit.projections.{name}.{key}", Knob("1", (place,), whole=key == "inputs")
+        yield from _treatment_knobs(arm, files.treatment)
+        for name, drug in files.drugs.items():
+            yield from _drug_knobs(arm, name, drug, files.treatment)
+
+
+def _cohort_knobs(cohort: CohortFile) -> Iterator[tuple[str, Knob]]:
+    spreads: list[tuple[Sequence[str], Key]] = [
+        (varied.symbols, ("parameters", number)) for number, varied in enumerate(cohort.parameters)
+    ]
+    spreads += [((name,), (name,)) for name in ("drug_half_lives", "drug_strengths")]
+    for names, key in spreads:
+        place = (("cohort",), (*key, "cv"))
+        yield "patient.cv", Knob("1", (place,))
+        for name in names:
+            yield f"patient.cv.{name}", Knob("1", (place,))
+
+
+def _treatment_knobs(arm: str, file: TreatmentFile) -> Iterator[tuple[str, Knob]]:
+    part: Part = ("treatment", arm)
+    for name in file.phases:
+        yield f"treatment.phases.{name}.for", Knob("d", ((part, ("phases", name, "for")),))
+        yield f"treatment.phases.{name}.stress", Knob("1", ((part, ("phases", name, "stress")),))
+    yield "treatment.follow_up", Knob("d", ((part, ("follow_up",)),))
+    yield "treatment.endpoint_day", Knob("day", ((part, ("endpoint_day",)),))
+
+
+def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Iterator[tuple[str, Knob]]:
+    path, part = f"drug.{Path(name).stem}", ("drug", arm, name)
+    regimens = [
+        ("phases", phase_name, "drugs", number, "dose")
+        for phase_name, phase in file.phases.items()
+        for number, regimen in enumerate(phase.drugs)
+        if regimen.drug == name
+    ]
+    unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
+    yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
+    if drug.kinetics is not None:
+        yield f"{path}.half_life", Knob("d", ((part, ("kinetics", "half_life", "value")),))
+    for number, action in enumerate(drug.actions):
+        key = ("actions", number, *_strength_key(action))
+        yield f"{path}.{action.target}", Knob("1", ((part, key),))
+
+
+def _strength_key(action: Action) -> Key:
+    if action.level:
+        return "level", "while_taken", "value"
+    if action.pulse:
+        return "pulse", "after_dose", "value"
+    return ("hill", "area", "effect") if action.hill and action.hill.area else ("hill", "maximum", "value")
+
+
+class VariedTreatment(Treatment):
+    """A treatment whose files were varied, and lie in no folder."""
+
+    def __init__(self, name: str, files: ArmFiles) -> None:
+        self.path, self.name = Path(name), name
+        self.file, self.circuit, self.drugs = files.treatment, files.circuit, files.drugs
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that one run reads beside its patient's number; digests stand for the content.
+
+    patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
+    """
+
+    treatment: Treatment
+    changed: tuple[tuple[str, float], ...]  # parameters that are not those of the basis
+    cohort: CohortFile | None
+    neurons: int
+    digest: str
+    patient_digest: str
+
+    @property
+    def parameters(self) -> ParameterSet:
+        """The parameters of the scene."""
+        return default_parameters().with_values(**dict(self.changed))
+
+
+class Variation:
+    """A basis with its knobs turned. Checked parts are kept, so that points which share them are quick."""
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis, self.knobs = basis, knobs(basis)
+        self._part = lru_cache(64)(self._changed_part)
+        self._values = json.dumps(basis.parameters, sort_keys=True)
+
+    def scene(self, arm: str, settings: Settings) -> Scene:
+        """What an arm reads under some settings; ValueError for a number that a file refuses."""
+        changes = self._changes(settings)
+        drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
+        treatment, treatment_digest = self._changed(("treatment", arm), changes)
+        circuit, circuit_digest = self._changed(("circuit", arm), changes)
+        cohort, cohort_digest = self._changed(("cohort",), changes)
+        parameters = self._parameters(changes.get(("parameters",), ()))
+        neurons = self._neurons(changes)
+        patient_digest = digest(circuit_digest, cohort_digest, self._values, repr(parameters), str(neurons))
+        files = ArmFiles.model_construct(
+            treatment=treatment, circuit=circuit, drugs={name: file for name, (file, _) in drugs.items()}
+        )
+        return Scene(
+            VariedTreatment(arm, files),
+            parameters,
+            cohort,
+            neurons,
+            digest(patient_digest, treatment_digest, *(d for _, d in drugs.values())),
+            patient_digest,
+        )
+
+    def _changes(self, settings: Settings) -> dict[Part, Changes]:
+        changes: dict[Part, Changes] = {}
+        for path, number in settings:
+            knob = self.knobs[path]
+            for part, key in knob.places:
+                changes[part] = (*changes.get(part, ()), (key, knob.written(number)))
+        return changes
+
+    def _changed(self, part: Part, changes: dict[Part, Changes]) -> tuple[Any, str]:
+        return self._part(part, changes.get(part, ()))
+
+    def _changed_part(self, part: Part, changes: Changes) -> tuple[Document | None, str]:
+        document = self._original(part)
+        if document is None:
+            return None, ""
+        if changes:
+            data = document.model_dump(mode="json")
+            for key, value in changes:
+                _write(data, key, value)
+            document = _checked(type(document), data)
+        return document, digest(document.model_dump_json())
+
+    def _original(self, part: Part) -> Document | None:
+        if part == ("cohort",):
+            return self.basis.cohort
+        kind, arm, *name = part
+        files = self.basis.arms[arm]
+        return files.drugs[name[0]] if kind == "drug" else getattr(files, kind)
+
+    def _parameters(self, changes: Changes) -> tuple[tuple[str, float], ...]:
+        """Parameters that differ from the shipped ones, sorted, so that equal sets are written equally."""
+        values = {str(key[0]): float(value) for key, value in changes}
+        return tuple(sorted((k, v) for k, v in values.items() if v != self.basis.parameters[k]))
+
+    def _neurons(self, changes: dict[Part, Changes]) -> int:
+        neurons = next((int(value) for _, value in changes.get(("neurons",), ())), self.basis.neurons)
+        check_neurons(neurons)
+        return neurons
+
+
+def check_neurons(neurons: int) -> None:
+    """ValueError for a number of neurons that no patient can have."""
+    if neurons and not SMALLEST <= neurons <= LARGEST:
+        raise ValueError(f"{neurons} neurons: 0 for the mean-field, or {SMALLEST} to {LARGEST}")
+
+
+def digest(*texts: str) -> str:
+    """A short name for content."""
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=12).hexdigest()
+
+
+def _write(data: Any, key: Key, value: float | str) -> None:
+    for step in key[:-1]:
+        data = data[step]
+    data[key[-1]] = value
+
+
+def _checked(schema: type[Document], data: Any) -> Document:
+    try:
+        return schema.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}".removeprefix(": ")) from None

@@ -1,0 +1,222 @@
+"""One copy of the patient on the page: lived up to now, with the curves so far, and what a click tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from unstuck.circuit import Circuit, Floats
+from unstuck.circuit_file import projection_ends
+from unstuck.engine import State
+from unstuck.life import Checkpoint, Life
+from unstuck.page.plan import PanelPlan
+from unstuck.patient import Patient
+from unstuck.pharmacology import HOURS_A_DAY
+from unstuck.readouts import connectivity, projection_strength
+from unstuck.scenario import Treatment
+
+ROW_HOURS = 4.0
+ROW_HOURS_BEFORE = 24.0  # on the way to day 0, where nobody watched
+FULL_BYTE = 100.0  # the byte of a neuron is 100 times its activity, so 255 means 2.55 times healthy or more
+
+
+class Columns:
+    """Names of the curves of a circuit, in the order of a row, and how a row is filled."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.plastic = [
+            k for k, name in enumerate(circuit.projections) if circuit.file.projections[name].plastic
+        ]
+        regions = circuit.regions
+        self.names = [
+            *("day", "recovery", "connectivity", "structure"),
+            *(f"serotonin {name}" for name in regions),
+            *(f"bdnf {name}" for name in regions),
+            *(f"strength {circuit.projections[k]}" for k in self.plastic),
+        ]
+
+    @cached_property
+    def _region_of(self) -> np.ndarray:
+        w = self.circuit.wiring
+        return np.repeat(w.region, np.diff(w.first))
+
+    def row(self, day: float, state: State, checkpoint: Checkpoint) -> Floats:
+        """The values of all columns for a settled state."""
+        circuit = self.circuit
+        whole, structure = connectivity(circuit, state)
+        bdnf = np.bincount(self._region_of, weights=state.bdnf) / np.bincount(self._region_of)
+        strength = projection_strength(circuit, state.labile + state.consolidated)[self.plastic]
+        head = [day, checkpoint.recovery(whole), whole, structure]
+        return np.concatenate([head, state.serotonin_nM / circuit.rules.S0, bdnf, strength])
+
+
+@dataclass(frozen=True)
+class WayThere:
+    """How the patient became stuck: the checkpoint, and the curves from health to day 0."""
+
+    checkpoint: Checkpoint
+    rows: tuple[Floats, ...]
+
+
+def live_to_day_0(patient: Patient, treatment: Treatment) -> WayThere:
+    """From health to day 0. The checkpoint is the one that every other run of this patient starts from."""
+    life, columns = Life(patient, treatment), Columns(patient.circuit)
+    seen: list[tuple[float, State]] = []
+    day_0_h = treatment.file.day_0_h
+    seen.append((0.0, life.settled()))
+    life.advance(
+        day_0_h,
+        output_h=_grid(0.0, day_0_h, ROW_HOURS_BEFORE),
+        on_output=lambda h, state: seen.append((h, state)),
+    )
+    assert life.checkpoint is not None
+    checkpoint = life.checkpoint
+    rows = tuple(columns.row((h - day_0_h) / HOURS_A_DAY, state, checkpoint) for h, state in seen)
+    return WayThere(checkpoint, rows)
+
+
+class PatientCopy:
+    """A copy of the patient under one panel's treatment, from the healthy or the stuck state on."""
+
+    def __init__(
+        self, patient: Patient, plan: PanelPlan, treatment: Treatment, way: WayThere, *, healthy: bool = False
+    ) -> None:
+        self.patient, self.plan, self.treatment, self.way = patient, plan, treatment, way
+        self.columns = Columns(patient.circuit)
+        self.rows: list[Floats] = [way.rows[0]] if healthy else list(way.rows)  # only ever appended to
+        self.life = Life(patient, treatment, None if healthy else way.checkpoint)
+        self.state = self.life.settled()
+
+    @property
+    def day(self) -> float:
+        """Days since day 0, negative before."""
+        return self.life.day
+
+    @property
+    def first_day(self) -> float:
+        """The day on which the healthy patient's story begins."""
+        return -self.treatment.file.day_0_h / HOURS_A_DAY
+
+    @property
+    def last_day(self) -> float:
+        """The day on which the treatment's last phase ends."""
+        return (self.treatment.file.end_h - self.treatment.file.day_0_h) / HOURS_A_DAY
+
+    def advance(self, day: float) -> None:
+        """Live on until a day; through day 0 by way of the checkpoint, as every other run."""
+        until_h = (day - self.first_day) * HOURS_A_DAY
+        if self.life.checkpoint is None and until_h >= self.way.checkpoint.time_h:
+            self._advance(self.way.checkpoint.time_h)
+            self.life = Life(self.patient, self.treatment, self.way.checkpoint)
+            self.state = self.life.settled()
+        self._advance(until_h)
+
+    def _advance(self, until_h: float) -> None:
+        if until_h <= self.life.time_h:
+            return
+        grid = set(_grid(self.life.time_h, until_h))
+
+        def seen(hour: float, state: State) -> None:
+            self.state = state
+            if hour in grid:
+                day = hour / HOURS_A_DAY + self.first_day
+                self.rows.append(self.columns.row(day, state, self.way.checkpoint))
+
+        self.life.advance(until_h, output_h=sorted(grid | {until_h}), on_output=seen)
+
+    def present(self) -> Floats:
+        """The row of this moment."""
+        return self.columns.row(self.day, self.state, self.way.checkpoint)
+
+    def activity(self) -> bytes:
+        """One byte a neuron, sorted by population."""
+        return np.clip(np.rint(FULL_BYTE * self.state.x), 0, 255).astype(np.uint8).tobytes()
+
+    def stress(self) -> float:
+        """Stress that acts now (0 to 1)."""
+        return self.life.exposure.reported(self.life.time_h)[0].stress
+
+
+def _grid(after_h: float, until_h: float, every_h: float = ROW_HOURS) -> list[float]:
+    first = int(after_h // every_h) + 1
+    return [every_h * k for k in range(first, int(until_h // every_h) + 1)]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One synapse onto a neuron: where it comes from, and its strength relative to health and in drive."""
+
+    population: str
+    number: int
+    drive: float
+    relative: float | None  # None where the synapse is not plastic
+
+
+@dataclass(frozen=True)
+class NeuronDetail:
+    """What one neuron is and does at present."""
+
+    population: str
+    region: str
+    cells: str
+    number: int
+    rate_Hz: float
+    healthy_Hz: float
+    bdnf: float
+    trkb: float
+    excitation: float  # drive from glutamatergic synapses that do not change
+    long_range: float  # drive from plastic synapses
+    inhibition: float
+    strongest: tuple[Input, ...]
+
+
+def neuron_detail(circuit: Circuit, state: State, neuron: int, most: int = 5) -> NeuronDetail:
+    """Read one neuron of a settled state; IndexError if there is none of that number."""
+    if not 0 <= neuron < circuit.neurons:
+        raise IndexError(f"there is no neuron {neuron}: the circuit has {circuit.neurons}")
+    name, w = circuit.population_of(neuron), circuit.wiring
+    population = circuit.file.populations[name]
+    excitation, fixed = _inputs(circuit, state, neuron, "excitatory")
+    long_range, plastic = _inputs(circuit, state, neuron, "plastic")
+    inhibition, _ = _inputs(circuit, state, neuron, "inhibitory")
+    strongest = sorted([*fixed, *plastic], key=lambda one: -one.drive)[:most]
+    return NeuronDetail(
+        name,
+        circuit.file.regions[population.region].name,
+        population.cells,
+        neuron - circuit.members(name).start,
+        float(state.x[neuron] * w.set_point_Hz[neuron]),
+        float(w.set_point_Hz[neuron]),
+        float(state.bdnf[neuron]),
+        float(state.trkb[neuron]),
+        excitation,
+        long_range,
+        inhibition,
+        tuple(strongest),
+    )
+
+
+def _inputs(circuit: Circuit, state: State, neuron: int, kind: str) -> tuple[float, list[Input]]:
+    """Total drive through one kind of synapse, and each of them."""
+    synapses = getattr(circuit.wiring, kind)
+    here = slice(int(synapses.start[neuron]), int(synapses.start[neuron + 1]))
+    pre, healthy = synapses.pre[here], synapses.weight[here]
+    now = (state.labile + state.consolidated)[here] if kind == "plastic" else healthy
+    drive = now * state.x[pre]
+    inputs = [
+        _input(circuit, int(p), float(d), float(s / h) if kind == "plastic" else None)
+        for p, d, s, h in zip(pre, drive, now, healthy, strict=True)
+    ]
+    return float(drive.sum()), inputs
+
+
+def _input(circuit: Circuit, pre: int, drive: float, relative: float | None) -> Input:
+    name = circuit.population_of(pre)
+    return Input(name, pre - circuit.members(name).start, drive, relative)
+
+
+def readout_ends(circuit: Circuit, projections: Sequence[int]) -> list[tuple[str, str]]:
+    """Presynaptic and postsynaptic population of projections given by position."""
+    return [projection_ends(circuit.projections[k]) for k in projections]

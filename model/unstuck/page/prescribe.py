@@ -1,0 +1,122 @@
+"""The treatment of one panel as a treatment file: the shipped one, the dose chosen, what was done by hand.
+
+The page runs exactly what it exports, so `unstuck run` finds the same.
+"""
+
+from collections.abc import Iterator
+from copy import copy
+from pathlib import Path
+
+import yaml
+
+from unstuck.documents import InputError
+from unstuck.life import BODY_WEIGHT_KG
+from unstuck.page.plan import AddedStress, GivenDose, PanelPlan, Plan
+from unstuck.pharmacology import HOURS_A_DAY
+from unstuck.quantities import Dose
+from unstuck.scenario import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
+
+HIGHEST_TIMES_USUAL = 20.0  # far above any study
+
+
+def treated_phases(file: TreatmentFile) -> Iterator[tuple[str, Phase]]:
+    """The phases from day 0 on."""
+    names = list(file.phases)
+    for name in names[names.index(file.day_0) :]:
+        yield name, file.phases[name]
+
+
+def drugs_given(treatment: Treatment) -> list[str]:
+    """Drugs that a treatment gives from day 0 on, each once."""
+    given = [regimen.drug for _, phase in treated_phases(treatment.file) for regimen in phase.drugs]
+    return list(dict.fromkeys(given))
+
+
+def checked_dose(treatment: Treatment, drug: str, text: str) -> Dose:
+    """The dose of a drug that a text says; ValueError with what is allowed."""
+    dose = Dose.parse(text)
+    file = treatment.drugs.get(drug) or drug_for(treatment.circuit, drug, treatment.path)
+    times = dose.mg(BODY_WEIGHT_KG) / file.usual_dose.mg(BODY_WEIGHT_KG)
+    if not 0.0 < times <= HIGHEST_TIMES_USUAL:
+        raise ValueError(
+            f"{text} is {times:g} times the usual dose of {drug} ({file.usual_dose});"
+            f" the page takes more than 0 and up to {HIGHEST_TIMES_USUAL:g} times"
+        )
+    return dose
+
+
+def prescribed(treatment: Treatment, plan: PanelPlan) -> Treatment:
+    """The treatment with the plan's dose, doses by hand and stress; ValueError where they make no sense."""
+    changed, file = copy(treatment), treatment.file
+    changed.drugs = dict(treatment.drugs)
+    phases = dict(file.phases)
+    if plan.dose:
+        _set_dose(treatment, phases, plan.dose)
+    for given in plan.given:
+        name, since_h = _phase_at(file, given.hour)
+        regimen = _once(treatment, given, since_h)
+        phases[name] = phases[name].model_copy(update={"drugs": [*phases[name].drugs, regimen]})
+        if given.drug not in changed.drugs:
+            changed.drugs[given.drug] = drug_for(treatment.circuit, given.drug, treatment.path)
+    for stretch in plan.stress:
+        name, since_h = _phase_at(file, stretch.start_hour)
+        lasting_h = _lasting_h(file, stretch)
+        bout = StressBout.model_validate({"from": f"{since_h:g} h", "for": f"{lasting_h:g} h", "stress": 1.0})
+        phases[name] = phases[name].model_copy(update={"bouts": [*phases[name].bouts, bout]})
+    # Once more through the schema, so that what is shown is what a file may say.
+    whole = file.model_copy(update={"phases": phases}).model_dump(by_alias=True, mode="json")
+    changed.file = TreatmentFile.model_validate(whole)
+    return changed
+
+
+def as_yaml(treatment: Treatment, plan: Plan) -> str:
+    """A treatment file that `unstuck run` reproduces, with the command in its first lines."""
+    content = treatment.file.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    command = f"--patient {plan.patient} --seed {plan.seed} --neurons {plan.neurons}"
+    lines = [f"# The same patient: unstuck run THIS_FILE.yaml {command}"]
+    own = [name for name in treatment.drugs if Path(name).suffix or Path(name).parent != Path()]
+    lines += [f"# Needs the drug file {name} beside it." for name in own]
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return "\n".join([*lines, text])
+
+
+def dose_times(treatment: Treatment) -> list[tuple[float, str]]:
+    """Day and drug of every dose that is planned from day 0 on (conditions taken to hold)."""
+    file = treatment.file
+    return sorted(
+        ((dose.time_h - file.day_0_h) / HOURS_A_DAY, regimen.drug)
+        for name, phase in treated_phases(file)
+        for regimen in phase.drugs
+        for dose in regimen.doses(file.start_h(name), 1.0)
+    )
+
+
+def _set_dose(treatment: Treatment, phases: dict[str, Phase], text: str) -> None:
+    given = drugs_given(treatment)
+    if len(given) != 1:
+        raise ValueError(f"{treatment.name} gives {len(given)} drugs; a dose can be set where it is one")
+    dose = checked_dose(treatment, given[0], text)
+    for name, phase in treated_phases(treatment.file):
+        drugs = [regimen.model_copy(update={"dose": dose}) for regimen in phase.drugs]
+        phases[name] = phase.model_copy(update={"drugs": drugs})
+
+
+def _once(treatment: Treatment, given: GivenDose, since_h: float) -> Regimen:
+    dose = str(checked_dose(treatment, given.drug, given.dose)) if given.dose else None
+    once = {"drug": given.drug, "dose": dose, "from": f"{since_h:g} h", "on_days": [0.0]}
+    return Regimen.model_validate(once)
+
+
+def _phase_at(file: TreatmentFile, hour: float) -> tuple[str, float]:
+    """The phase at an hour after day 0, and the hours since its start."""
+    for name, phase in treated_phases(file):
+        since_h = file.day_0_h + hour - file.start_h(name)
+        if since_h < phase.lasting:
+            return name, since_h
+    last_day = (file.end_h - file.day_0_h) / HOURS_A_DAY
+    raise InputError(f"this treatment ends on day {last_day:g}: nothing can be added on day {hour / 24:g}")
+
+
+def _lasting_h(file: TreatmentFile, stretch: AddedStress) -> float:
+    end_h = file.end_h - file.day_0_h if stretch.end_hour is None else float(stretch.end_hour)
+    return max(1.0, end_h - stretch.start_hour)

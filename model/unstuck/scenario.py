@@ -1,0 +1,277 @@
+"""Treatment files: what happens to a patient, phase after phase, and where shipped files are found.
+
+Day 0 is the start of the phase named by `day_0`; everything before it makes the patient stuck and is shared
+by all treatments that agree on it. Days in a schedule count from the start of their phase.
+"""
+
+import os
+import sysconfig
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, model_validator
+
+from unstuck import quantities
+from unstuck.checks import check_circuit, check_drug
+from unstuck.circuit_file import CircuitFile
+from unstuck.documents import (
+    Document,
+    InputError,
+    Key,
+    Misplaced,
+    Places,
+    at_key,
+    choose,
+    nearest,
+    read_document_with_places,
+)
+from unstuck.drug_file import DrugFile
+from unstuck.kinetics import Dose
+from unstuck.pharmacology import HOURS_A_DAY
+
+FileType = TypeVar("FileType", bound=Document)
+
+
+class Condition(Document):
+    """Holds if, on a day of the phase, the recovery index is below (or at least) a number."""
+
+    day: float = Field(ge=0)
+    recovery_below: float | None = None
+    recovery_at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Condition":
+        if (self.recovery_below is None) == (self.recovery_at_least is None):
+            raise ValueError("a condition asks either recovery_below or recovery_at_least")
+        return self
+
+    def holds(self, recovery: float) -> bool:
+        """Whether the condition holds for a recovery index."""
+        if self.recovery_below is not None:
+            return recovery < self.recovery_below
+        assert self.recovery_at_least is not None
+        return recovery >= self.recovery_at_least
+
+
+class Regimen(Document):
+    """One drug in one phase: how much, when, for how long, and under which condition it starts or stops."""
+
+    drug: str
+    dose: quantities.Dose | None = None
+    every: quantities.PositiveHours | None = None
+    on_days: list[float] | None = None
+    starting: quantities.Hours = Field(default=0.0, alias="from")
+    lasting: quantities.PositiveHours | None = Field(default=None, alias="for")
+    over: quantities.Hours = 0.0
+    taper_over: quantities.Hours = 0.0
+    when: Condition | None = None
+    stop_when: Condition | None = None
+
+    @model_validator(mode="after")
+    def _schedule_is_clear(self) -> "Regimen":
+        if (self.every is None) == (self.on_days is None):
+            raise ValueError("a schedule has either every (with for) or on_days")
+        if (self.every is None) != (self.lasting is None):
+            raise ValueError("every and for go together")
+        if self.taper_over and self.every is None:
+            raise ValueError("taper_over: only with every")
+        if self.on_days is not None and (not self.on_days or min(self.on_days) < 0):
+            raise ValueError("on_days: at least one day, none negative")
+        return self
+
+    @property
+    def end_h(self) -> float:
+        """Hours after the phase's start at which the last dose is over."""
+        if self.on_days is not None:
+            return self.starting + max(self.on_days) * HOURS_A_DAY + self.over
+        assert self.lasting is not None
+        return self.starting + self.lasting + self.taper_over
+
+    def doses(self, phase_start_h: float, amount: float) -> list[Dose]:
+        """Single doses of `amount` usual doses each, in hours of the scenario; a taper falls evenly."""
+        if self.on_days is not None:
+            days = sorted(self.on_days)
+            return [
+                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, amount, self.over, single=True)
+                for d in days
+            ]
+        assert self.every is not None
+        assert self.lasting is not None
+        doses: list[Dose] = []
+        since_h = 0.0
+        while since_h < self.lasting + self.taper_over - 1e-9:
+            left = (
+                1.0
+                if since_h < self.lasting - 1e-9
+                else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
+            )
+            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, self.over, self.every))
+            since_h += self.every
+        return doses
+
+
+class StressBout(Document):
+    """A stretch of stress on top of its phase's, from an hour of the phase on; it may outlast the phase."""
+
+    starting: quantities.Hours = Field(default=0.0, alias="from")
+    lasting: quantities.PositiveHours = Field(alias="for")
+    stress: float = Field(gt=0.0, le=1.0)
+
+
+class Phase(Document):
+    """A stretch of time with constant stress, bouts of more, and drugs."""
+
+    lasting: quantities.PositiveHours = Field(alias="for")
+    stress: float = Field(default=0.0, ge=0.0, le=1.0)
+    bouts: list[StressBout] = []
+    life_events: quantities.PerYear | None = None
+    drugs: list[Regimen] = []
+
+
+class TreatmentFile(Document):
+    """A treatment file."""
+
+    title: str
+    description: str = ""
+    extends: str | None = None
+    circuit: str = "default"
+    phases: dict[str, Phase] = Field(min_length=1)
+    day_0: str = "treatment"
+    endpoint_day: float = Field(default=84.0, gt=0)
+    follow_up: quantities.Hours = 12 * 7 * HOURS_A_DAY
+
+    @model_validator(mode="after")
+    def _day_0_and_doses_lie_inside(self) -> "TreatmentFile":
+        with at_key("day_0"):
+            choose(self.day_0, self.phases, "phase in day_0")
+        for name, phase in self.phases.items():
+            for number, regimen in enumerate(phase.drugs):
+                if regimen.end_h > phase.lasting + 1e-6:
+                    raise Misplaced(
+                        ("phases", name, "drugs", number, "on_days" if regimen.on_days else "for"),
+                        f"{regimen.drug} goes on to day {regimen.end_h / HOURS_A_DAY:g} of phase {name},"
+                        f" but the phase ends on day {phase.lasting / HOURS_A_DAY:g}",
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_can_be_asked(self) -> "TreatmentFile":
+        treated = list(self.phases)[list(self.phases).index(self.day_0) :]
+        for name, phase in self.phases.items():
+            days = phase.lasting / HOURS_A_DAY
+            for number, regimen in enumerate(phase.drugs):
+                for kind, condition in (("when", regimen.when), ("stop_when", regimen.stop_when)):
+                    key = ("phases", name, "drugs", number, kind)
+                    if condition and name not in treated:
+                        raise Misplaced(key, f"recovery is known from day 0 (phase {self.day_0}) on")
+                    if condition and condition.day > days:
+                        raise Misplaced(
+                            (*key, "day"),
+                            f"day {condition.day:g} is after the phase, which lasts {days:g} days",
+                        )
+        return self
+
+    def start_h(self, phase: str) -> float:
+        """Hours from the scenario's start to a phase's start."""
+        names = list(self.phases)
+        return sum(self.phases[name].lasting for name in names[: names.index(phase)])
+
+    @property
+    def day_0_h(self) -> float:
+        """Hours from the scenario's start to day 0."""
+        return self.start_h(self.day_0)
+
+    @property
+    def end_h(self) -> float:
+        """Hours from the scenario's start to the end of the last phase."""
+        return sum(phase.lasting for phase in self.phases.values())
+
+
+def scenario_folders() -> list[Path]:
+    """Where shipped names are looked for: the working folder, the checkout, the installed copy."""
+    packaged = Path(str(files("unstuck")))
+    return [
+        Path(os.getcwd()) / "scenarios",
+        packaged.parent.parent / "scenarios",
+        packaged / "scenarios",
+        Path(sysconfig.get_path("data")) / "share" / "unstuck" / "scenarios",
+    ]
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """Every shipped file of a kind (drugs, circuits, treatments, studies) by name; nearer folders win."""
+    found: dict[str, Path] = {}
+    for folder in reversed(scenario_folders()):
+        found |= {path.stem: path for path in sorted((folder / kind).glob("*.yaml"))}
+    return dict(sorted(found.items()))
+
+
+def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
+    """The file meant by a shipped name or a path (relative to the file that names it); InputError if none."""
+    given = Path(name_or_path)
+    if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
+        candidates = [given] if beside is None else [beside.parent / given, given]
+        return next((path for path in candidates if path.exists()), candidates[0])
+    names = shipped(kind)
+    if name_or_path in names:
+        return names[name_or_path]
+    sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
+    if beside is None or not sibling.exists():
+        what = kind.removesuffix("s") if kind != "studies" else "study"
+        raise InputError(
+            f"unknown {what} {name_or_path!r}{nearest(name_or_path, names)} (known: {', '.join(names)})"
+        )
+    return sibling
+
+
+def read(
+    kind: str, name_or_path: str, schema: type[FileType], beside: Path | None = None
+) -> tuple[FileType, Places]:
+    """Read a file of a kind with the places of its keys; `extends` names a file of the same kind."""
+    path = find(kind, name_or_path, beside)
+    return read_document_with_places(path, schema, find_parent=lambda name, file: find(kind, name, file))
+
+
+def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
+    """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
+    drug, places = read("drugs", name_or_path, DrugFile, beside)
+    check_drug(drug, places, list(circuit.regions))
+    return drug
+
+
+def circuit_for(name_or_path: str) -> CircuitFile:
+    """Read a circuit file; InputError for unknown symbols and for a circuit without a healthy state."""
+    circuit, places = read("circuits", name_or_path, CircuitFile)
+    check_circuit(circuit, places)
+    return circuit
+
+
+class Treatment:
+    """A treatment file with the circuit and drugs it names, checked against each other."""
+
+    def __init__(self, name_or_path: str) -> None:
+        self.path = find("treatments", name_or_path)
+        self.name = self.path.stem
+        self.file, places = read("treatments", name_or_path, TreatmentFile)
+        self.circuit = circuit_for(self._path_of("circuits", self.file.circuit, ("circuit",), places))
+        self.drugs: dict[str, DrugFile] = {}
+        for phase_name, phase in self.file.phases.items():
+            for number, regimen in enumerate(phase.drugs):
+                key = ("phases", phase_name, "drugs", number, "drug")
+                drug_path = self._path_of("drugs", regimen.drug, key, places)
+                self.drugs[regimen.drug] = drug_for(self.circuit, drug_path)
+
+    def _path_of(self, kind: str, name: str, key: Key, places: Places) -> str:
+        try:
+            path = find(kind, name, self.path)
+        except InputError as fault:
+            raise places.error(key, str(fault)) from None
+        if not path.is_file():
+            raise places.error(key, f"there is no file {path}")
+        return str(path)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes of the drugs used, each once (what of a drug lies outside the model)."""
+        return list(dict.fromkeys(note for drug in self.drugs.values() for note in drug.notes))

@@ -1,0 +1,122 @@
+"""Dose and duration: courses, the shortest one that escapes, and effects on one target."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from unstuck.circuit_file import CircuitFile
+from unstuck.drug_file import DrugFile
+from unstuck.parameters import default_parameters
+from unstuck.scenario import Treatment, drug_for
+from unstuck.simulation import Simulation
+from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
+from unstuck_analysis.dose_response import (
+    Schedule,
+    StuckPatient,
+    dose_response,
+    drug_on_target,
+    escapes,
+    minimal_course,
+    parse_amounts,
+    response_surface,
+    schedule_of,
+    target_response,
+)
+
+
+@pytest.fixture(scope="module")
+def stuck(default_file: CircuitFile) -> StuckPatient:
+    return StuckPatient.typical(default_file, default_parameters())
+
+
+@pytest.fixture(scope="module")
+def ssri(default_file: CircuitFile) -> DrugFile:
+    return drug_for(default_file, "ssri-like")
+
+
+@pytest.mark.quick
+def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
+    days = [dose.time_h / 24 for dose in Schedule(daily=False).doses(5)]
+    assert days == [0, 2, 4, 7, 9]
+    assert Schedule(daily=False).end_day(5) == 9
+    assert Schedule(daily=True).end_day(5) == 5
+
+
+@pytest.mark.quick
+def test_what_is_held_is_taken_daily_and_what_is_infused_in_single_doses(default_file: CircuitFile) -> None:
+    units = {name: schedule_of(drug_for(default_file, name)).unit for name in ("ssri-like", "ketamine-like")}
+    assert units == {"ssri-like": "days", "ketamine-like": "doses"}
+
+
+def test_the_shortest_course_escapes_and_one_day_less_does_not(stuck: StuckPatient, ssri: DrugFile) -> None:
+    shortest = minimal_course(stuck, ssri)
+    assert shortest is not None
+    plan = schedule_of(ssri)
+    assert escapes(stuck, ssri, plan, shortest)
+    assert not escapes(stuck, ssri, plan, shortest - 1)
+
+
+def test_the_shortest_course_holds_as_a_treatment_file_too(
+    stuck: StuckPatient, ssri: DrugFile, tmp_path: Path
+) -> None:
+    shortest = minimal_course(stuck, ssri)
+    assert shortest is not None
+    for days, escaped in ((shortest, True), (shortest - 2, False)):
+        phases = {
+            "treatment": {
+                "for": f"{days} d",
+                "drugs": [{"drug": "ssri-like", "every": "1 d", "for": f"{days} d"}],
+            },
+            "wash-out": {"for": "180 d"},
+        }
+        path = tmp_path / f"course-{days}.yaml"
+        path.write_text(yaml.safe_dump({"title": "course", "extends": "untreated", "phases": phases}))
+        arm = Simulation(stuck.patient, Treatment(str(path))).run(functional_days=())
+        reading = min(arm.readings, key=lambda reading: abs(reading.day - days - 180))
+        assert (arm.recovery(reading.connectivity) >= 0.5) == escaped
+
+
+def test_more_of_a_drug_never_needs_longer(stuck: StuckPatient, ssri: DrugFile) -> None:
+    half, usual = (minimal_course(stuck, ssri, amount=amount) for amount in (0.5, 1.0))
+    assert half is not None
+    assert usual is not None
+    assert usual < half
+
+
+def test_an_effect_too_weak_for_ever_has_no_shortest_course(stuck: StuckPatient) -> None:
+    assert minimal_course(stuck, drug_on_target("ampa", "potentiate", 1e-4)) is None
+
+
+def test_dose_response_tells_held_up_from_out(stuck: StuckPatient) -> None:
+    table = target_response(stuck, "ampa", "potentiate", [1e-4, 0.1], 28)
+    assert table.escaped.tolist() == [False, True]
+    assert np.isnan(table.onset_day[0])
+    assert table.recovery_end[1] > 0.5
+    figure = dose_response_figure(table, "ampa", "days", "strength")
+    assert len(figure.axes) == 2
+
+
+def test_two_drugs_together_do_what_one_alone_does_at_the_edges(
+    stuck: StuckPatient, ssri: DrugFile, default_file: CircuitFile
+) -> None:
+    ketamine = drug_for(default_file, "ketamine-like")
+    grid = (0.0, 1.0)
+    surface = response_surface(stuck, (ssri, ketamine), (grid, grid), 42)
+    alone = dose_response(stuck, ssri, [1.0], 42).recovery_later[0]
+    assert surface[0, 0] == pytest.approx(0.0, abs=0.02)
+    assert surface[1, 0] == pytest.approx(alone, abs=1e-6)
+    assert surface_figure(surface, (grid, grid), ("a", "b"), 42).axes
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("text", ["1,x", "0", "-1", "nan"])
+def test_amounts_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="amounts"):
+        parse_amounts(text)
+
+
+@pytest.mark.quick
+def test_an_unknown_target_is_named() -> None:
+    with pytest.raises(ValueError, match="ampa"):
+        drug_on_target("amap", "potentiate", 0.1)

@@ -1,0 +1,170 @@
+"""Every way of doing the runs gives the same bytes, and a worker that dies takes no study with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kill_sweep import kill_and_resume
+from study_cases import ROWS, deadly, invented, write_study
+from unstuck.documents import InputError
+from unstuck_analysis import Results, Study
+from unstuck_analysis.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
+from unstuck_analysis.executors import Progress, local, run_plan
+from unstuck_analysis.store import Store
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studies")
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    return Study.load(write_study(folder))
+
+
+@pytest.fixture(scope="module")
+def serial(study: Study, folder: Path) -> bytes:
+    """The outcomes and series as files, when everything runs in this process."""
+    return exported(study.run(folder / "serial"))
+
+
+def exported(results: Results) -> bytes:
+    path = results.store.folder / "table.csv"
+    results.export(path)
+    outcomes = path.read_bytes()
+    results.export(path, series=True)
+    return outcomes + path.read_bytes()
+
+
+def test_two_processes_find_the_same_bytes(study: Study, serial: bytes, tmp_path: Path) -> None:
+    assert exported(study.run(tmp_path / "out", workers=2)) == serial
+
+
+def test_three_shards_find_the_same_bytes(study: Study, serial: bytes, tmp_path: Path) -> None:
+    for number in (3, 1, 2):
+        results = study.run(tmp_path / "out", shard=(number, 3))
+    assert exported(results) == serial
+
+
+def test_checkpoints_from_disk_find_the_same_bytes(study: Study, serial: bytes, tmp_path: Path) -> None:
+    from unstuck_analysis.runs import _workplace
+
+    for number in (1, 2, 3, 4, 5):  # every part begins with nothing in memory
+        _workplace.cache_clear()
+        results = study.run(tmp_path / "out", shard=(number, 5))
+    assert list((tmp_path / "out" / "checkpoints").glob("*.npz"))
+    assert exported(results) == serial
+
+
+@pytest.fixture(scope="module")
+def dask_client() -> Iterator[object]:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
+    study: Study, serial: bytes, tmp_path: Path, dask_client: object
+) -> None:
+    killed: list[int] = []
+
+    def kill_one(progress: Progress) -> None:
+        if progress.done and progress.left and not killed:
+            workers = dask_client.scheduler_info()["workers"]  # pyright: ignore[reportAttributeAccessIssue]
+            killed.append(dask_client.run(os.getpid)[next(iter(workers))])  # pyright: ignore[reportAttributeAccessIssue]
+            os.kill(killed[0], signal.SIGKILL)
+
+    workforce = client_workforce(dask_client, 2, chunk_s=0.2)  # pyright: ignore[reportArgumentType]
+    results = study.run(tmp_path / "out", workforce=workforce, on_progress=kill_one)
+    assert killed
+    assert exported(results) == serial
+
+
+def test_a_sweep_that_is_killed_five_times_finds_the_same_bytes(tmp_path: Path) -> None:
+    kills, interrupted, whole = kill_and_resume(tmp_path, kills=5, workers=2, seed=6)
+    assert kills == 5
+    assert interrupted == whole
+
+
+def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_path: Path) -> None:
+    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    run_plan(store, workforce=local(2), execute=deadly)
+    table = Results(store.folder).outcomes()
+    assert len(table) == ROWS
+    failed = table[table.status == "failed"]
+    assert set(zip(failed.treatment, failed.patient, strict=True)) == {("untreated", 1)}
+    assert set(table[table.status == "done"].patient) == {0, 1, 2}
+    assert "worker process died" in Results(store.folder).failures().error.iloc[0]
+
+
+@pytest.mark.quick
+def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    run_plan(store, workforce=local(1), execute=invented, on_progress=seen.append)
+    assert seen[0].left == seen[0].planned > 0
+    assert [progress.left for progress in seen] == sorted((p.left for p in seen), reverse=True)
+    assert seen[-1].left == 0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("shard", [(0, 3), (4, 3)])
+def test_a_shard_out_of_range_is_refused(study: Study, tmp_path: Path, shard: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="i from 1 to n"):
+        study.run(tmp_path / "out", shard=shard)
+
+
+def test_a_script_without_a_guard_gets_one_clear_message(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        from unstuck_analysis import Study
+        print(Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2).outcomes())
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert 'if __name__ == "__main__":' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.quick
+def test_a_slurm_script_does_every_part_of_the_study(tmp_path: Path) -> None:
+    script = slurm_script("smoke", tmp_path / "my out", seed=7, jobs=12)
+    assert "#SBATCH --array=1-12" in script
+    assert f"unstuck sweep smoke --out '{tmp_path}/my out' --seed 7" in script
+    assert '--shard "$SLURM_ARRAY_TASK_ID/12"' in script
+    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+    assert checked.returncode == 0
+
+
+@pytest.mark.parametrize(("kind", "line"), [("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long")])
+def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) -> None:
+    content = {"kind": kind, "queue": "long", "workers_per_job": 4, "before": ["module load python"]}
+    with queued_cluster(ClusterFile.model_validate(content)) as cluster:
+        script = cluster.job_script()
+    assert line in script
+    assert "--nworkers 4" in script
+    assert "--nthreads 1" in script
+    assert "module load python" in script
+    assert "export OMP_NUM_THREADS=1" in script
+
+
+@pytest.mark.quick
+def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
+    from unstuck_analysis.cluster import dask_workforce
+
+    (tmp_path / "cluster.yaml").write_text("kind: slurm\nwall_time: 1 h\n")
+    with pytest.raises(InputError, match="did you mean 'walltime'"):
+        dask_workforce(tmp_path / "cluster.yaml")

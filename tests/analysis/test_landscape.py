@@ -1,0 +1,229 @@
+"""The ditch: fixed points, the edge between them, the fold, and what runs of the network say to it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unstuck.circuit import network_circuit
+from unstuck.circuit_file import CircuitFile
+from unstuck.engine import Engine, healthy_state
+from unstuck.exposure import daily_noise
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.readouts import connectivity
+from unstuck.scenario import drug_for
+from unstuck_analysis.continuation import Branch, bifurcation_diagram, hysteresis, vary
+from unstuck_analysis.ditch import Diagram, Ditch, findings, measure_diagram, write_ditch
+from unstuck_analysis.dose_response import StuckPatient, minimal_course
+from unstuck_analysis.escape import escape_table, escape_times, first_passage_day
+from unstuck_analysis.fixed_points import FixedPoint, Held, jacobians, relax
+from unstuck_analysis.landscape import Landscape, find_landscape, quasi_potential
+from unstuck_analysis.landscape_figures import bifurcation_figure
+
+SURELY = 0.05  # as a share of the line: how far from the boundary a network is started
+
+
+@pytest.fixture(scope="module")
+def parameters() -> ParameterSet:
+    return default_parameters()
+
+
+@pytest.fixture(scope="module")
+def landscape(default_file: CircuitFile, parameters: ParameterSet) -> Landscape:
+    return find_landscape(default_file, parameters)
+
+
+@pytest.fixture(scope="module")
+def stress(default_file: CircuitFile, parameters: ParameterSet) -> list[Branch]:
+    return bifurcation_diagram(vary(default_file, parameters, "stress"), 0.0, 1.0)
+
+
+def states(landscape: Landscape) -> tuple[FixedPoint, FixedPoint, FixedPoint]:
+    assert landscape.stuck is not None
+    assert landscape.saddle is not None
+    return landscape.healthy, landscape.stuck, landscape.saddle
+
+
+@pytest.mark.quick
+def test_all_three_states_stand_still_to_1e_8(landscape: Landscape) -> None:
+    for point in states(landscape):
+        assert point.error < 1e-8
+        assert np.abs(point.held.change(point.y)).max() < 1e-12
+
+
+@pytest.mark.quick
+def test_health_and_the_stuck_state_are_stable_and_the_edge_has_one_way_out(landscape: Landscape) -> None:
+    assert [point.unstable_directions for point in states(landscape)] == [0, 0, 1]
+
+
+@pytest.mark.quick
+def test_health_lies_on_kinks_and_is_stable_on_every_side_of_them(landscape: Landscape) -> None:
+    rates = np.real(landscape.healthy.rates_per_day)
+    assert len(rates) > 2
+    assert np.ptp(rates[:, 0]) > 1e-3  # the sides do differ
+    assert rates.max() < 0
+
+
+@pytest.mark.quick
+def test_a_one_sided_jacobian_foresees_a_small_step_to_its_side(landscape: Landscape) -> None:
+    healthy = landscape.healthy
+    falling, rising = jacobians(healthy.held, healthy.y)[0], jacobians(healthy.held, healthy.y)[-1]
+    weaker = np.zeros_like(healthy.y)
+    weaker[-len(landscape.circuit.wiring.plastic.weight) :] = -1e-5 * landscape.circuit.wiring.plastic.weight
+    toward = healthy.held.change(healthy.y + weaker)
+    assert np.abs(falling @ weaker - toward).max() < 1e-4 * np.abs(toward).max()
+    assert np.abs(rising @ weaker - toward).max() > 1e-3 * np.abs(toward).max()
+
+
+@pytest.mark.quick
+def test_the_two_ways_down_from_the_edge_lead_to_the_two_states(landscape: Landscape) -> None:
+    healthy, stuck, saddle = states(landscape)
+    for sign, state in ((1.0, healthy), (-1.0, stuck)):
+        end = relax(saddle.held, saddle.y + sign * 1e-4 * landscape.coordinate.direction, 500.0)
+        assert np.abs(end - state.y).max() < 5e-3
+
+
+@pytest.mark.quick
+def test_runs_from_both_sides_of_the_line_boundary_end_on_their_sides(landscape: Landscape) -> None:
+    assert landscape.line is not None
+    ends = [landscape.line.at(landscape.line.boundary + by) for by in (-0.002, 0.002)]
+    fell, rose = (landscape.coordinate.position(relax(Held(landscape.circuit), y, 500.0)) for y in ends)
+    assert fell == pytest.approx(0.0, abs=0.01)
+    assert rose == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.quick
+def test_position_reads_the_boundary_far_from_the_edge_within_a_hundredth(landscape: Landscape) -> None:
+    assert landscape.line is not None
+    assert landscape.line.boundary == pytest.approx(landscape.coordinate.point_of_no_return, abs=0.01)
+
+
+@pytest.mark.quick
+def test_the_quasi_potential_is_highest_on_the_edge_and_flat_at_both_ends(landscape: Landscape) -> None:
+    potential = quasi_potential(landscape)
+    edge = landscape.coordinate.point_of_no_return
+    assert potential.position[int(np.argmax(potential.height))] == pytest.approx(edge, abs=1e-3)
+    assert (np.diff(potential.position) > 0).all()
+    assert min(potential.depths) > 0
+    slope = np.diff(potential.height[[0, 1, -2, -1]]) / np.diff(potential.position[[0, 1, -2, -1]])
+    assert np.abs(slope[[0, 2]]).max() < 0.05 * max(potential.depths)
+
+
+def test_continuation_from_health_around_the_fold_meets_the_edge_found_by_tracking(
+    landscape: Landscape, stress: list[Branch]
+) -> None:
+    around = stress[0]
+    assert around.values[0] == around.values[-1] == 0.0
+    assert around.points[-1].y == pytest.approx(states(landscape)[2].y, abs=1e-7)
+    assert all(point.unstable_directions == 1 for point in around.points[-5:])
+
+
+def test_health_survives_stress_below_the_fold_and_is_lost_above(
+    landscape: Landscape, stress: list[Branch]
+) -> None:
+    (fold,) = stress[0].folds
+    healthy = landscape.healthy
+    held = [Held(landscape.circuit, healthy.held.effects._replace(stress=fold + by)) for by in (-0.01, 0.01)]
+    stays, leaves = (landscape.coordinate.position(relax(h, healthy.y, 1500.0)) for h in held)
+    assert stays > landscape.coordinate.point_of_no_return
+    assert leaves < 0.1
+
+
+def test_the_numbers_in_the_documentation_are_those_of_the_code(
+    landscape: Landscape, stress: list[Branch], default_file: CircuitFile, parameters: ParameterSet
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "landscape.md").read_text()
+    written = json.loads(page.split("```json")[1].split("```")[0])
+    patient = StuckPatient.typical(default_file, parameters)
+    for name, course in written["minimal_course"].items():
+        assert course["value"] == minimal_course(patient, drug_for(default_file, name))
+    found = Ditch(landscape, Diagram("stress", stress), {}).contract()
+    assert written["fold_stress"] == pytest.approx(found["fold_stress"], abs=1e-4)
+    assert written["stuck"]["C"] == pytest.approx(found["stuck"]["C"], abs=1e-4)
+    assert written["separatrix"] == pytest.approx(found["separatrix"], abs=1e-4)
+    assert "0.34 of the way" in page
+    assert landscape.coordinate.point_of_no_return == pytest.approx(0.344, abs=0.005)
+
+
+def test_a_slow_run_through_stress_and_back_stays_in_the_ditch(landscape: Landscape) -> None:
+    before, _, after = hysteresis(landscape.circuit, "stress", [0.0, 0.5, 0.0], 120.0)
+    assert before == pytest.approx(1.0, abs=1e-3)
+    assert after == pytest.approx(states(landscape)[1].connectivity, abs=5e-3)
+
+
+def test_a_range_with_one_stable_state_is_said_and_drawn(
+    default_file: CircuitFile, parameters: ParameterSet
+) -> None:
+    diagram = measure_diagram(default_file, parameters, "bdnf_gain", 0.5, 0.8)
+    assert len(diagram.branches) == 1
+    figure = bifurcation_figure(diagram.branches, diagram.label)
+    assert "One stable state only" in figure.axes[0].get_title(loc="left")
+
+
+def test_parameters_without_a_ditch_give_nulls_and_a_sentence(
+    default_file: CircuitFile, parameters: ParameterSet, tmp_path: Path
+) -> None:
+    flat = find_landscape(default_file, parameters.with_values(rB=0.85))
+    only_health = Branch(np.array([0.0, 1.0]), [flat.healthy, flat.healthy], [], [])
+    ditch = Ditch(flat, Diagram("stress", [only_health]), {})
+    found = ditch.contract()
+    assert found["stuck"] == {"C": None}
+    assert found["separatrix"] == {"C_saddle": None, "C_line": None}
+    assert found["fold_stress"] is None
+    assert "one stable state only" in findings(ditch)[0]
+    assert "bifurcation-stress.png" in write_ditch(ditch, tmp_path)
+    with pytest.raises(ValueError, match="one stable state"):
+        _ = flat.coordinate
+
+
+def test_the_landscape_of_an_unhealthy_set_is_refused(
+    default_file: CircuitFile, parameters: ParameterSet
+) -> None:
+    with pytest.raises(ValueError, match="no attractor"):
+        find_landscape(default_file, parameters.with_values(rB=1.3))
+
+
+@pytest.mark.quick
+def test_an_unknown_name_to_vary_is_named_with_its_neighbour(
+    default_file: CircuitFile, parameters: ParameterSet
+) -> None:
+    with pytest.raises(ValueError, match="stress"):
+        vary(default_file, parameters, "stres")
+
+
+def test_a_network_ends_on_the_side_of_the_boundary_that_the_mean_field_foretells(
+    landscape: Landscape, default_file: CircuitFile, parameters: ParameterSet
+) -> None:
+    assert landscape.line is not None
+    for side, recovered in ((-SURELY, False), (SURELY, True)):
+        end = network_end(default_file, parameters, 500, 0, landscape.line.boundary + side)
+        assert (end > 0.8) == recovered
+
+
+def network_end(file: CircuitFile, parameters: ParameterSet, neurons: int, seed: int, share: float) -> float:
+    """Connectivity a network ends in that starts a share of the way from its stuck to its healthy state."""
+    circuit = network_circuit(file, parameters, neurons, np.random.default_rng(seed))
+    calm, engine = Held(circuit), Engine(circuit)
+    engine.advance(Held(circuit, calm.effects._replace(stress=1.0)), 42 * 24.0)
+    engine.advance(calm, 192 * 24.0)
+    start = engine.state.copy()
+    start.y += share * (healthy_state(circuit).y - start.y)
+    run = Engine(circuit, start)
+    run.advance(calm, 300 * 24.0)
+    return connectivity(circuit, run.state)[0]
+
+
+def test_noise_that_is_strong_carries_a_patient_over_the_edge_and_none_leaves_it(
+    landscape: Landscape,
+) -> None:
+    stuck = states(landscape)[1]
+    noise = daily_noise(400, len(landscape.circuit.regions), 0.02, 168.0, np.random.default_rng(3))
+    assert first_passage_day(landscape, stuck.y, noise, upwards=True) is not None
+    assert first_passage_day(landscape, stuck.y, 0.0 * noise, upwards=True) is None
+
+
+def test_runs_that_stay_are_counted_as_censored(landscape: Landscape) -> None:
+    times = escape_times(landscape, [1e-6], runs=1, years=0.3, seed=1)
+    assert not times.escaped.any()
+    assert (times.day == int(0.3 * 365.25)).all()
+    assert escape_table(times).median_day.isna().all()

@@ -1,0 +1,22 @@
+"""The model description cannot drift from the code."""
+
+from pathlib import Path
+
+import pytest
+from unstuck.parameters import default_parameters
+from unstuck_analysis.model_description import description, parameter_rows
+
+pytestmark = pytest.mark.quick
+DOCUMENT = Path(__file__).parents[2] / "docs" / "model-description.md"
+
+
+def test_the_description_in_the_docs_is_what_code_and_data_say() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == description(), (
+        "run python -m unstuck_analysis.model_description"
+    )
+
+
+def test_every_parameter_is_in_the_table_with_unit_and_origin() -> None:
+    rows = {row[0]: row for row in parameter_rows()}
+    assert set(rows) == set(default_parameters().records)
+    assert all(row[3] and row[6] for row in rows.values())

@@ -1,0 +1,189 @@
+"""Outcomes by their definitions, on courses whose answers can be worked out by hand."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from unstuck.circuit import Circuit
+from unstuck.engine import Diagnostics, healthy_state
+from unstuck.simulation import Arm, Checkpoint, Reading
+from unstuck_analysis.outcomes import (
+    Outcome,
+    RecoveryCourse,
+    bootstrap_mean,
+    kaplan_meier_median,
+    outcome_of,
+    recovery_index,
+)
+
+pytestmark = pytest.mark.quick
+STUCK, HEALTHY = 0.6, 1.0
+
+
+def scored(
+    circuit: Circuit,
+    days: Sequence[float],
+    recovery: Sequence[float],
+    *,
+    stuck: float = STUCK,
+    gone_day: float = 84.0,
+    last_dose_day: float = 84.0,
+) -> Outcome:
+    """The outcome of an arm whose recovery index is known at the ends of its steps."""
+    connectivity = [stuck + r * (HEALTHY - stuck) for r in recovery]
+
+    def reading(day: float, value: float) -> Reading:
+        populations, regions = len(circuit.populations), len(circuit.regions)
+        ones, strength = np.ones(populations), np.ones(len(circuit.projections))
+        return Reading(day, value, value, value, ones * day, np.ones(regions), ones, ones, strength, 1.0)
+
+    ends = reading(0.0, HEALTHY), reading(0.0, stuck)
+    checkpoint = Checkpoint("", healthy_state(circuit), 0.0, *ends, Diagnostics())
+    arm = Arm(
+        "made-up",
+        checkpoint,
+        [reading(day, value) for day, value in zip(days, connectivity, strict=True)],
+        [(day, value, value) for day, value in zip(days, connectivity, strict=True)],
+        last_dose_day=last_dose_day,
+        gone_day=gone_day,
+        end_day=float(days[-1]),
+    )
+    return outcome_of(arm, circuit, 84.0, seed=1, patient=0, redraws=0)
+
+
+def test_onset_lies_between_two_steps_where_the_line_crosses_a_half() -> None:
+    assert RecoveryCourse([0, 10, 20], [0.0, 0.4, 0.8]).stretches() == [(pytest.approx(12.5), 20)]
+
+
+def test_a_course_that_starts_recovered_starts_its_stretch_at_once() -> None:
+    assert RecoveryCourse([0, 10], [0.5, 0.9]).stretches() == [(0, 10)]
+
+
+def test_a_course_that_never_reaches_a_half_has_no_stretch() -> None:
+    course = RecoveryCourse([0, 84], [0.0, 0.4999])
+    assert course.stretches() == []
+    assert math.isnan(course.relapse_day())
+
+
+def test_two_stretches_add_up_to_the_time_recovered(mean_field: Circuit) -> None:
+    outcome = scored(mean_field, [0, 10, 20, 30, 100], [0, 1, 0, 1, 1])
+    assert outcome.onset_day == pytest.approx(5)
+    assert outcome.held_days == pytest.approx(10 + 75)
+
+
+def test_a_dip_of_less_than_a_day_is_no_relapse() -> None:
+    dip = RecoveryCourse([0, 10, 10.4, 10.8, 20], [1, 0.5, 0.4, 0.5, 1])
+    assert math.isnan(dip.relapse_day())
+
+
+def test_a_dip_of_a_day_is_a_relapse_on_the_day_it_began() -> None:
+    dip = RecoveryCourse([0, 10, 10.6, 11.2, 20], [1, 0.5, 0.4, 0.5, 1])
+    assert dip.relapse_day() == pytest.approx(10)
+
+
+def test_a_fall_in_the_last_hours_is_not_yet_a_relapse() -> None:
+    assert math.isnan(RecoveryCourse([0, 9, 10], [1, 0.6, 0.4]).relapse_day())
+    assert RecoveryCourse([0, 9, 12], [1, 0.6, 0.3]).relapse_day() == pytest.approx(10)
+
+
+def test_durability_counts_from_the_last_dose_to_the_relapse(mean_field: Circuit) -> None:
+    outcome = scored(mean_field, [0, 10, 100, 110, 200], [0, 1, 1, 0, 0], last_dose_day=84)
+    assert outcome.relapsed
+    assert outcome.relapse_day == pytest.approx(105)
+    assert outcome.durability_days == pytest.approx(21)
+    assert not outcome.durability_censored
+
+
+def test_durability_is_censored_at_the_end_of_the_follow_up(mean_field: Circuit) -> None:
+    outcome = scored(mean_field, [0, 10, 200], [0, 1, 1], last_dose_day=84)
+    assert (outcome.relapsed, outcome.durability_censored) == (False, True)
+    assert outcome.durability_days == pytest.approx(116)
+
+
+def test_without_an_onset_there_is_no_durability(mean_field: Circuit) -> None:
+    outcome = scored(mean_field, [0, 200], [0, 0.2])
+    assert math.isnan(outcome.onset_day)
+    assert math.isnan(outcome.durability_days)
+    assert (outcome.held_days, outcome.relapsed, outcome.durability_censored) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "responded", "remitted"), [(0.499, False, False), (0.5, True, False), (0.8, True, True)]
+)
+def test_response_and_remission_are_read_on_the_endpoint_day(
+    mean_field: Circuit, recovery: float, responded: bool, remitted: bool
+) -> None:
+    outcome = scored(mean_field, [0, 84, 168], [0, recovery + 1e-12, 0])
+    assert (outcome.responded, outcome.remitted) == (responded, remitted)
+    assert outcome.overactive_activity_endpoint == 84
+
+
+@pytest.mark.parametrize(("late", "escaped"), [(0.51, True), (0.49, False)])
+def test_out_of_the_ditch_is_asked_twelve_weeks_after_the_drug_is_gone(
+    mean_field: Circuit, late: float, escaped: bool
+) -> None:
+    outcome = scored(mean_field, [0, 100, 184, 300], [1, 1 - late, late, 1 - late], gone_day=100)
+    assert outcome.escaped is escaped
+
+
+def test_out_of_the_ditch_asks_for_health_without_the_drug(mean_field: Circuit) -> None:
+    assert not scored(mean_field, [0, 84, 90, 168], [0, 1, 0, 0], gone_day=84).escaped
+
+
+@pytest.mark.parametrize(("stuck", "not_stuck"), [(0.85, False), (0.851, True)])
+def test_who_stays_near_health_never_got_stuck(mean_field: Circuit, stuck: float, not_stuck: bool) -> None:
+    assert scored(mean_field, [0, 100], [0, 0], stuck=stuck).not_stuck is not_stuck
+
+
+def test_who_was_never_ill_has_no_recovery_index() -> None:
+    assert math.isnan(recovery_index(1.0, 1.0, 1.0))
+    assert recovery_index(0.8, 0.6, 1.0) == pytest.approx(0.5)
+
+
+# Medians that lifelines 0.30.0 gives (KaplanMeierFitter().fit(days, happened).median_survival_time_).
+LIFELINES = [
+    ([3, 5, 7, 9], [1, 1, 1, 1], 5),
+    ([3, 5, 7, 9], [1, 0, 1, 1], 7),
+    ([1, 2, 3, 4, 5], [0, 1, 0, 1, 1], 4),
+    ([10, 10, 10, 84, 84], [1, 1, 1, 0, 0], 10),
+    ([10, 20, 84, 84, 84], [1, 1, 0, 0, 0], None),
+    ([84, 84], [0, 0], None),
+    ([6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35], [1] * 9 + [0] * 12, 23),
+]
+
+
+@pytest.mark.parametrize(("days", "happened", "median"), LIFELINES)
+def test_the_median_onset_is_that_of_kaplan_and_meier(
+    days: list[float], happened: list[int], median: float | None
+) -> None:
+    assert kaplan_meier_median(np.array(days, float), np.array(happened, bool)) == median
+
+
+def test_the_median_equals_lifelines_on_random_data() -> None:
+    from lifelines import KaplanMeierFitter  # slow to import
+
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        days = rng.integers(1, 20, size=rng.integers(1, 25)).astype(float)
+        happened = rng.random(len(days)) < 0.6
+        expected = KaplanMeierFitter().fit(days, happened).median_survival_time_
+        found = kaplan_meier_median(days, happened)
+        assert (math.inf if found is None else found) == expected
+
+
+def test_the_bootstrap_interval_covers_the_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(11)
+    covered = 0
+    for _ in range(300):
+        _, low, high = bootstrap_mean(rng.normal(2.0, 1.0, 30), rng, draws=500)
+        covered += low <= 2.0 <= high
+    assert 0.89 <= covered / 300 <= 0.98
+
+
+def test_the_bootstrap_interval_of_equal_values_is_a_point() -> None:
+    assert bootstrap_mean(np.full(8, 0.25), np.random.default_rng(1)) == (0.25, 0.25, 0.25)
+
+
+def test_the_bootstrap_of_nobody_is_not_a_number() -> None:
+    assert all(math.isnan(value) for value in bootstrap_mean(np.array([]), np.random.default_rng(1)))

@@ -1,0 +1,100 @@
+"""The report: one file that needs nothing else, opened in a real browser."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Compared
+from unstuck_analysis.report import Section, Table, html
+from unstuck_analysis.storage import StorageError, write_parquet, write_whole
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LOADS = re.compile(
+    r"""(?:src|href|action|poster|data|srcset)\s*=\s*["']?(?!data:|#)[^"'>\s]+|url\((?!["']?(?:data:|#))"""
+)
+
+
+@pytest.fixture(scope="session")
+def page(compared: Compared) -> str:
+    return (compared.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_report_loads_nothing_from_elsewhere(page: str) -> None:
+    assert LOADS.findall(page) == []
+    for forbidden in ("<script", "@import", "<link", "<iframe", 'http-equiv="refresh'):
+        assert forbidden not in page
+
+
+def test_the_report_says_what_the_issue_asks_of_it(page: str) -> None:
+    words = [
+        *("2 virtual patients", "100 neurons", "untreated", "ssri-like", "ketamine-like"),
+        *("unstuck compare", "--patients 2", "--seed 3", "numpy", "Python"),
+        *("Serotonin", "BDNF", "Firing", "Limits", "not medical advice", "No placebo response"),
+    ]
+    missing = [word for word in words if word.lower() not in page.lower()]
+    assert missing == []
+
+
+def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
+    images = re.findall(r"<img[^>]*>", page)
+    assert len(images) >= 5
+    assert all(re.search(r'alt="[^"]{8,}"', image) for image in images)
+
+
+@pytest.mark.quick
+def test_what_files_say_cannot_become_markup() -> None:
+    made = html("<b>t</b>", "<script>q</script>", [Section("<i>h</i>", table=Table(["<u>"], [["<s>x"]]))])
+    assert not re.search(r"<(b|script|i|u|s)>", made)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found")
+def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -> None:
+    from playwright.sync_api import sync_playwright
+
+    complaints: list[str] = []
+    requests: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url.split(",")[0]))
+        page.goto((compared.folder / "report.html").as_uri())
+        sizes = page.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth])")
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        rows = page.locator("table").first.locator("tbody tr").count()
+        browser.close()
+    assert complaints == []
+    assert all(url.startswith(("file:", "data:")) for url in requests)
+    assert len(sizes) >= 5
+    assert all(complete and width > 100 for complete, width in sizes)
+    assert overflow <= 0
+    assert rows == 5
+
+
+# Files on disk
+
+
+@pytest.mark.quick
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole(tmp_path / "table.csv", b"earlier")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match=r"table\.csv: cannot be written: No space left"):
+        write_whole(tmp_path / "table.csv", b"later")
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    assert (tmp_path / "table.csv").read_bytes() == b"earlier"
+
+
+@pytest.mark.quick
+def test_a_table_survives_the_disk_bit_by_bit(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"seed": [1, 2], "onset_day": [np.pi, np.nan], "treatment": ["a", "b"]})
+    write_parquet(tmp_path / "table.parquet", frame)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), frame, check_exact=True)

@@ -1,0 +1,93 @@
+"""Sensitivity: which parameters decide, and the noise beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from unstuck_analysis.sensitivity import (
+    OUTCOMES,
+    Sobol,
+    cohort_question,
+    morris,
+    outcomes_at,
+    partial_dependence,
+    run_all,
+    sensitivity_figure,
+    sobol,
+)
+
+TREATMENT = "untreated"
+
+
+@pytest.mark.quick
+def test_the_question_has_the_twelve_parameters_in_which_patients_differ() -> None:
+    assert len(cohort_question(TREATMENT).parameters) == 12
+
+
+@pytest.mark.quick
+def test_a_parameter_that_does_not_vary_is_named() -> None:
+    with pytest.raises(ValueError, match="etah"):
+        cohort_question(TREATMENT, ["etah"])
+
+
+@pytest.mark.quick
+def test_base_points_must_be_a_power_of_two() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        sobol(cohort_question(TREATMENT), 100)
+
+
+def test_no_change_of_parameters_gives_the_typical_patient() -> None:
+    question = cohort_question(TREATMENT, ["rB", "kc"])
+    rows = run_all(question, np.zeros((2, 2)), workers=1)
+    assert (rows[0] == rows[1]).all()
+    assert rows[0] == pytest.approx(outcomes_at(TREATMENT, {}))
+
+
+@pytest.fixture(scope="module")
+def found() -> Sobol:
+    from unstuck_analysis import sensitivity
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sensitivity, "NOISE_NETWORKS", 2)
+        patch.setattr(sensitivity, "NOISE_NEURONS", 100)
+        return sobol(cohort_question(TREATMENT, ["rB", "stAmy"]), 32, workers=1)
+
+
+def test_bdnf_release_decides_how_deep_a_patient_sits_more_than_amygdala_drive(found: Sobol) -> None:
+    stuck = found.indices[found.indices.outcome == "stuck"].set_index("parameter")
+    assert stuck.ST["rB"] > 0.5
+    assert stuck.ST["stAmy"] < 0.5 * stuck.ST["rB"]
+    assert found.runs == 32 * 4
+    assert found.failed == 0
+
+
+def test_the_base_sample_holds_both_independent_halves(found: Sobol) -> None:
+    assert len(found.sample) == 64
+    assert found.sample.rB.between(0.5, 2.0).all()
+    assert found.sample.stAmy.nunique() == 64
+
+
+def test_partial_dependence_follows_the_parameter_that_decides(found: Sobol) -> None:
+    course = partial_dependence(found, "rB", "stuck", bins=6)
+    assert course.factor.is_monotonic_increasing
+    assert course["mean"].iloc[0] > course["mean"].iloc[-1]
+
+
+def test_the_figure_shows_the_noise_between_networks(found: Sobol) -> None:
+    ranking = sensitivity_figure(found, "stuck", top=2).axes[0]
+    assert any("between networks" in text.get_text() for text in ranking.texts)
+    assert set(found.noise.outcome) == set(OUTCOMES)
+
+
+def test_morris_screens_out_what_does_nothing() -> None:
+    table = morris(cohort_question(TREATMENT, ["rB", "tauD"]), 4)
+    stuck = table[table.outcome == "stuck"].set_index("parameter").mu_star
+    assert stuck["rB"] > 10 * stuck["tauD"]
+
+
+def test_a_run_that_cannot_be_finished_is_counted_not_hidden() -> None:
+    assert all(np.isnan(value) for value in outcomes_at(TREATMENT, {"rB": float("inf")}))
+
+
+def test_noise_is_measured_between_networks(found: Sobol) -> None:
+    assert isinstance(found.noise, pd.DataFrame)
+    assert (found.noise.sd > 0).all()

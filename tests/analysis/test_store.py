@@ -1,0 +1,266 @@
+"""The folder of a study: what is stored is whole, foreign files are refused, nothing is counted twice."""
+
+import errno
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
+from unstuck.documents import InputError
+from unstuck_analysis import Results, Study
+from unstuck_analysis.executors import local, run_plan
+from unstuck_analysis.runs import Execute
+from unstuck_analysis.storage import StorageError
+from unstuck_analysis.store import Store, set_aside
+from unstuck_analysis.study import Spec
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study.load(write_study(tmp_path))
+
+
+@pytest.fixture
+def store(study: Study, tmp_path: Path) -> Store:
+    return Store.prepare(tmp_path / "out", study.spec, study.plan)
+
+
+def run(store: Store, execute: Execute = invented, *, retry_failed: bool = False) -> pd.DataFrame:
+    run_plan(store, workforce=local(1), execute=execute, retry_failed=retry_failed)
+    return Results(store.folder).outcomes()
+
+
+def split(store: Store) -> None:
+    """Store the rows again as one file each, as many small chunks would."""
+    rows = store.rows(store.schema.names).to_pylist()
+    for path in store.files():
+        path.unlink()
+    for row in rows:
+        store.write_rows([row], "1of1-")
+
+
+@pytest.mark.quick
+def test_status_counts_rows_of_the_plan(store: Store) -> None:
+    assert store.status() == {"planned": ROWS, "done": 0, "failed": 0, "left": ROWS}
+    run(store, invented_with_failures)
+    assert store.status() == {"planned": ROWS, "done": 8, "failed": 4, "left": 0}
+
+
+@pytest.mark.quick
+def test_a_failed_run_is_a_row_with_its_error_and_traceback(store: Store) -> None:
+    table = run(store, invented_with_failures)
+    failed = table[table.status == "failed"]
+    assert set(failed.patient) == {1}
+    assert set(failed.error) == {"ValueError: patient 1 is odd"}
+    assert failed.recovery_endpoint.isna().all()
+    assert "study_cases.py" in Results(store.folder).failures().traceback.iloc[0]
+
+
+@pytest.mark.quick
+def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
+    run(store, invented_with_failures)
+    assert (run(store).status == "failed").sum() == 4
+    again = run(store, retry_failed=True)
+    assert set(again.status) == {"done"}
+    assert store.status()["failed"] == 0
+
+
+@pytest.mark.quick
+def test_another_spec_is_refused_with_the_difference(store: Store, tmp_path: Path) -> None:
+    other = Study.load(write_study(tmp_path, TWO_DOSES.replace("patients: 3", "patients: 4")), seed=5)
+    with pytest.raises(InputError) as caught:
+        Store.prepare(store.folder, other.spec, other.plan)
+    assert "study.patients: 3 (stored), 4 (now)" in str(caught.value)
+    assert "study.seed: 1 (stored), 5 (now)" in str(caught.value)
+
+
+@pytest.mark.quick
+def test_another_model_is_refused_with_the_difference(store: Store, study: Study) -> None:
+    spec = study.spec
+    newer = Spec(name=spec.name, study=spec.study, basis=spec.basis, model="9.9.9")
+    with pytest.raises(InputError, match=r'model: "0.1.*\(stored\), "9.9.9" \(now\)'):
+        Store.prepare(store.folder, newer, study.plan)
+
+
+@pytest.mark.quick
+def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
+    for dose in ("1 mg", "2 mg"):
+        (tmp_path / "mine.yaml").write_text(
+            "title: t\nextends: untreated\nphases:\n  treatment:\n    drugs:\n"
+            f"      - {{drug: ssri-like, dose: {dose}, every: 1 d, for: 1 week}}\n"
+        )
+        study = Study.load(
+            write_study(tmp_path, "title: t\ntreatments: [mine.yaml]\ndesign: list\npoints: [{}]\n")
+        )
+        if dose == "1 mg":
+            Store.prepare(tmp_path / "out", study.spec, study.plan)
+    with pytest.raises(InputError, match=r'drugs.0.dose: "1 mg" \(stored\), "2 mg" \(now\)'):
+        Store.prepare(tmp_path / "out", study.spec, study.plan)
+
+
+@pytest.mark.quick
+def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.docx").write_text("ten years")
+    with pytest.raises(InputError, match="is not empty and holds no study"):
+        Store.prepare(tmp_path / "full", study.spec, study.plan)
+    with pytest.raises(InputError, match="is a file, not a folder"):
+        Store.prepare(tmp_path / "full" / "thesis.docx", study.spec, study.plan)
+
+
+@pytest.mark.quick
+def test_a_folder_that_cannot_be_written_is_told(study: Study) -> None:
+    with pytest.raises(StorageError, match="cannot be used"):
+        Store.prepare(Path("/proc/unstuck"), study.spec, study.plan)
+
+
+@pytest.mark.quick
+def test_a_stop_while_the_folder_is_made_can_be_resumed(study: Study, tmp_path: Path) -> None:
+    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    (store.folder / "study.json").rename(store.folder / ".study.json.12ab.part")
+    assert len(run(Store.prepare(store.folder, study.spec, study.plan))) == ROWS
+
+
+@pytest.mark.quick
+def test_a_file_that_is_cut_off_is_named_and_its_runs_can_be_done_again(store: Store, tmp_path: Path) -> None:
+    before = run(store)
+    split(store)
+    damaged = store.files()[0]
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.raises(InputError, match=f"{damaged.name}: is cut off"):
+        store.status()
+    damaged.rename(tmp_path / "damaged")
+    assert store.status()["left"] >= 1
+    pd.testing.assert_frame_equal(run(store), before)
+
+
+@pytest.mark.quick
+def test_a_file_of_another_study_is_refused(store: Store) -> None:
+    run(store)
+    pq.write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), store._runs / "x.parquet")
+    with pytest.raises(InputError, match=r"x.parquet: does not belong to this study"):
+        store.rows(["run_id"])
+
+
+@pytest.mark.quick
+def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> None:
+    half = store._runs / ".1of1-abc.parquet.12ab.part"
+    half.write_bytes(b"PAR1 half a file")
+    assert store.status()["done"] == 0
+    run(store)
+    assert not half.exists()
+
+
+@pytest.mark.quick
+def test_compacting_changes_no_table(store: Store) -> None:
+    before = run(store, invented_with_failures)
+    split(store)
+    assert len(store.files()) == DISTINCT
+    store.compact()
+    assert len(store.files()) == 1
+    pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
+
+
+@pytest.mark.quick
+def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = run(store)
+    split(store)
+
+    def stop(path: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stop)
+        with pytest.raises(KeyboardInterrupt):
+            store.compact()
+    assert len(store.files()) == DISTINCT + 1
+    pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
+    assert store.status()["done"] == ROWS
+
+
+@pytest.mark.quick
+def test_a_full_disk_stops_with_a_message_and_keeps_what_was_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(Store.prepare(store.folder.with_name("whole"), store.spec, store.plan))
+    written, real = 0, os.fsync
+
+    def full_after_two(descriptor: int) -> None:
+        nonlocal written
+        written += 1
+        if written > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full_after_two)
+        with pytest.raises(StorageError, match="No space left on device"):
+            run(store)
+    stored = store.status()
+    assert 0 < stored["done"] < ROWS
+    assert stored["left"] == ROWS - stored["done"]
+    pd.testing.assert_frame_equal(run(store), whole)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 400 kB, where the machine allows to make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.quick
+def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk: Path) -> None:
+    store = Store.prepare(small_disk / "out", study.spec, study.plan)
+    fill = small_disk / "fill"
+    subprocess.run(["dd", "if=/dev/zero", f"of={fill}"], capture_output=True, check=False)
+    with pytest.raises(StorageError, match="No space left on device"):
+        run(store)
+    assert store.status() == {"planned": ROWS, "done": 0, "failed": 0, "left": ROWS}
+    fill.unlink()
+    assert len(run(store)) == ROWS
+
+
+@pytest.mark.quick
+def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> None:
+    with FileLock(store.folder / "locks" / "part-1-of-1.lock"):
+        with pytest.raises(InputError, match="another process works on it"):
+            run(store)
+        with pytest.raises(InputError, match="another process works on it"):
+            run_plan(store, workforce=local(1), shard=(1, 2), execute=invented)
+    with FileLock(store.folder / "locks" / "part-1-of-2.lock"):
+        with pytest.raises(InputError, match="part 1 of 2"):
+            run(store)
+        run_plan(store, workforce=local(1), shard=(2, 2), execute=invented)
+    assert run(store).status.eq("done").all()
+
+
+@pytest.mark.quick
+def test_setting_aside_deletes_nothing(store: Store) -> None:
+    before = run(store)
+    aside = set_aside(store.folder)
+    assert aside is not None
+    assert not store.folder.exists()
+    pd.testing.assert_frame_equal(Results(aside).outcomes(), before)
+
+
+@pytest.mark.quick
+def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no study"):
+        Store(tmp_path).status()
+    (tmp_path / "study.json").write_text(json.dumps({"hash": 1}))
+    with pytest.raises(InputError, match="is not the description of a study"):
+        Store(tmp_path).status()

@@ -1,0 +1,218 @@
+"""A study from its file to its tables: what can vary, what is refused, and numbers that are the compare's."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
+from unstuck.documents import InputError
+from unstuck.scenario import Treatment, shipped
+from unstuck_analysis import Study
+from unstuck_analysis.cohort import Job, run_patient, series_columns
+from unstuck_analysis.study import OUTCOMES
+from unstuck_analysis.variation import Variation, basis_of
+
+
+@pytest.fixture(scope="module")
+def basis_variation() -> Variation:
+    """Everything that can be varied with two treatments."""
+    return Variation(basis_of([Treatment("ketamine-like"), Treatment("ssri-like")], None, 0))
+
+
+def loaded(folder: Path, *replacements: tuple[str, str]) -> Study:
+    text = TWO_DOSES
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    return Study.load(write_study(folder, text))
+
+
+def fault_of(folder: Path, *replacements: tuple[str, str]) -> str:
+    with pytest.raises(InputError) as caught:
+        _ = loaded(folder, *replacements).plan
+    return str(caught.value)
+
+
+DOSES = "drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}"
+
+
+def test_rows_that_read_the_same_are_one_run(tmp_path: Path) -> None:
+    plan = loaded(tmp_path).plan
+    assert (len(plan.table), len(plan.runs())) == (ROWS, DISTINCT)
+
+
+def test_a_study_finds_what_compare_finds(tmp_path: Path) -> None:
+    study = Study.of_treatments(["untreated", "ketamine-like"], name="pair", patients=2, neurons=0, seed=3)
+    table = study.run(tmp_path / "out").outcomes()
+    for patient in range(2):
+        direct = run_patient(Job(3, patient, ("untreated", "ketamine-like"), 0)).outcomes
+        for outcome in direct:
+            row = table[(table.patient == patient) & (table.treatment == outcome.treatment)].iloc[0]
+            for name in OUTCOMES:
+                np.testing.assert_equal(row[name], getattr(outcome, name), err_msg=name)
+
+
+def test_a_dose_of_zero_changes_as_little_as_no_treatment(tmp_path: Path) -> None:
+    early = ("treatment.follow_up: 1 d", "treatment.endpoint_day: 2")
+    study = loaded(tmp_path, ("0.1 mg/kg, 0.5", "0 mg/kg, 0.5"), ("patients: 3", "patients: 1"), early)
+    recovery = study.run(tmp_path / "out").outcomes().set_index(["treatment", "point"]).recovery_endpoint
+    assert recovery["ketamine-like", 0] == pytest.approx(recovery["untreated", 0], abs=1e-4)
+    assert recovery["ketamine-like", 1] > recovery["untreated", 0] + 0.05
+
+
+@pytest.mark.quick
+def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation) -> None:
+    before = basis_variation.scene("ketamine-like", ())
+    for path, number in {
+        "model.tauB": 30.0,
+        "circuit.neurons": 200.0,
+        "circuit.projections.mPFC_P > HPC_P.weight": 0.5,
+        "drug.ketamine-like.dose": 1.0,
+        "drug.ketamine-like.half_life": 0.25,
+        "drug.ketamine-like.ampa": 0.2,
+        "treatment.phases.stress.stress": 0.5,
+        "treatment.phases.stress.for": 7.0,
+        "treatment.follow_up": 2.0,
+        "treatment.endpoint_day": 28.0,
+    }.items():
+        assert basis_variation.scene("ketamine-like", ((path, number),)).digest != before.digest, path
+    scene = basis_variation.scene("ssri-like", (("drug.ssri-like.sert.occupancy", 0.5),))
+    action = scene.treatment.drugs["ssri-like"].actions[0]
+    assert action.level is not None
+    assert action.level.while_taken.value == 0.5
+    assert basis_variation.scene("ketamine-like", (("model.tauB", 30.0),)).parameters["tauB"] == 30.0
+
+
+@pytest.mark.quick
+def test_a_range_of_doses_is_written_as_doses(tmp_path: Path) -> None:
+    study = loaded(
+        tmp_path, ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{from: 100 ug/kg, to: 0.7 mg/kg, steps: 3}")
+    )
+    assert sorted(set(study.plan.table["drug.ketamine-like.dose"])) == pytest.approx([0.1, 0.4, 0.7])
+
+
+@pytest.mark.quick
+def test_a_spread_between_patients_can_be_varied(tmp_path: Path) -> None:
+    study = loaded(tmp_path, (DOSES, "patient.cv.taul: {values: [0.0, 0.5]}"))
+    cohort = study.variation.scene("untreated", (("patient.cv.taul", 0.5),)).cohort
+    assert cohort is not None
+    assert [varied.cv for varied in cohort.parameters if varied.symbols == ["taul"]] == [0.5]
+    everyone = study.variation.scene("untreated", (("patient.cv", 0.0),)).cohort
+    assert everyone is not None
+    assert {varied.cv for varied in everyone.parameters} | {everyone.drug_strengths.cv} == {0.0}
+
+
+@pytest.mark.quick
+def test_a_value_equal_to_the_shipped_one_reads_the_same(basis_variation: Variation) -> None:
+    shipped_value = basis_variation.basis.parameters["tauB"]
+    varied = basis_variation.scene("ketamine-like", (("model.tauB", shipped_value),))
+    assert varied.digest == basis_variation.scene("ketamine-like", ()).digest
+
+
+@pytest.mark.quick
+def test_unpaired_arms_and_points_have_patients_of_their_own(tmp_path: Path) -> None:
+    table = loaded(tmp_path, ("patients: 3", "patients: 3\npaired: false")).plan.table
+    assert sorted(table.patient) == list(range(ROWS))
+
+
+@pytest.mark.quick
+def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> None:
+    patients = [run.patient for run in loaded(tmp_path).plan.runs()]
+    assert patients == sorted(patients)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("drug.ketamine-like.dose", "drug.ketamine-lik.dose", "did you mean 'drug.ketamine-like.dose'?"),
+        ("drug.ketamine-like.dose", "molde.tauB", "there are: circuit, drug, model, patient, treatment"),
+        ("drug.ketamine-like.dose", "model.tauC", "did you mean 'model.tau"),
+        ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{values: []}", "an empty design"),
+        (DOSES, "model.tauB: {from: 10, to: 50}", "a range in a grid needs steps"),
+        (DOSES, "model.tauB: {from: 50, to: 10, steps: 3}", "the range is upside down: from 50 to 10"),
+        (DOSES, "model.tauB: {from: 0, to: 10, steps: 3, scale: log}", "starts above 0"),
+        (DOSES, "model.tauB: {values: [1], from: 2, to: 3}", "an axis has values, or from and to"),
+        ("0.1 mg/kg,", "0.1,", "is a number without a unit"),
+        ("0.1 mg/kg,", "5 mg,", "must be a dose in mg/kg"),
+        ("0.1 mg/kg,", "-5 mg/kg,", "must not be negative"),
+        (DOSES, "circuit.neurons: {values: [50]}", "50 neurons: 0 for the mean-field, or 100 to"),
+        (DOSES, "treatment.phases.stress.stress: {values: [2]}", "less than or equal to 1"),
+        (DOSES, "treatment.phases.treatment.for: {values: [0 d]}", "must be more than zero"),
+        ("patients: 3", "patients: 3\nbudget: 10", "12 runs are planned, the budget is 10"),
+        ("patients: 3", "patients: 3\noutcomes: [remited]", "did you mean 'remitted'?"),
+        ("serotonin_mPFC", "serotonin_PFC", "did you mean 'serotonin_mPFC'?"),
+        ("patients: 3", "patients: 3\ndesign: sobol", "samples: needed with sobol"),
+        ("patients: 3", "patients: 3\ndesign: list", "points: needed, or it is an empty design"),
+        ("patients: 3", "patients: 3\nneurons: 7", "written twice"),
+        ("neurons: 0", "neurons: 7", "7 neurons"),
+        ("untreated, ketamine-like", "untreated, untreated", "two treatments named 'untreated'"),
+        ("untreated, ketamine-like", "ketamin-like", "did you mean 'ketamine-like'?"),
+        ("untreated, ketamine-like", "nothing/*.yaml", "no file matches"),
+        ("treatment.follow_up: 1 d", "drug.ketamine-like.dose: 1 mg/kg", "is varied too"),
+    ],
+)
+def test_a_fault_is_told_with_its_place_before_any_run(tmp_path: Path, old: str, new: str, told: str) -> None:
+    fault = fault_of(tmp_path, (old, new))
+    assert told in fault
+    assert "doses.yaml" in fault
+
+
+@pytest.mark.quick
+def test_a_huge_grid_is_refused_without_being_made(tmp_path: Path) -> None:
+    axes = "\n  ".join(
+        f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("tauB", "taul", "kc", "tauT", "g1A")
+    )
+    assert "the budget is 20000" in fault_of(tmp_path, (DOSES, axes))
+
+
+@pytest.mark.quick
+def test_treatments_can_be_files_and_globs_beside_the_study(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\n")
+    study = loaded(tmp_path, ("[untreated, ketamine-like]", "['[ot]*.yaml', ketamine-like]"))
+    assert list(study.spec.basis.arms) == ["one", "two", "ketamine-like"]
+
+
+@pytest.mark.quick
+def test_the_names_of_series_are_those_of_readings() -> None:
+    treatment = Treatment("untreated")
+    frame = run_patient(Job(1, 0, ("untreated",), 0)).series
+    assert list(frame.columns[4:]) == series_columns(treatment.circuit)
+
+
+@pytest.mark.quick
+def test_tables_are_tidy_and_carry_units(tmp_path: Path) -> None:
+    results = loaded(tmp_path, ("patients: 3", "patients: 1")).run(tmp_path / "out")
+    outcomes, series = results.outcomes(), results.series()
+    assert outcomes.attrs["units"]["drug.ketamine-like.dose"] == "mg/kg"
+    assert outcomes.attrs["units"]["onset_day"] == "d"
+    assert str(outcomes.responded.dtype) == "boolean"
+    assert len(outcomes) == 4
+    assert set(series.columns) == {
+        *["run_id", "point", "treatment", "patient", "day", "recovery", "serotonin_mPFC"]
+    }
+    assert (series.day % 14 == 0).all()
+    back = tmp_path / "outcomes.parquet"
+    results.export(back)
+    pd.testing.assert_frame_equal(pd.read_parquet(back), outcomes)
+    assert pd.read_parquet(back).attrs["units"]["onset_day"] == "d"
+
+
+def test_netcdf_holds_outcomes_and_series_with_units(tmp_path: Path) -> None:
+    import xarray
+
+    results = loaded(tmp_path, ("patients: 3", "patients: 1")).run(tmp_path / "out")
+    results.export(tmp_path / "all.nc")
+    with xarray.open_dataset(tmp_path / "all.nc") as data:
+        assert data.sizes["run"] == 4
+        assert data["onset_day"].attrs["units"] == "d"
+        one = results.series().query("treatment == 'ketamine-like' and point == 1").recovery
+        np.testing.assert_array_equal(data["series_recovery"][3].to_numpy()[: len(one)], one)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", sorted(shipped("studies")))
+def test_shipped_studies_can_be_planned(name: str) -> None:
+    assert len(Study.load(name).plan.runs()) >= 60

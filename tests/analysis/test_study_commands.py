@@ -1,0 +1,149 @@
+"""The commands of studies, as people type them."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from study_cases import ROWS, TWO_DOSES, write_study
+from unstuck_analysis.cli import main
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(*words: object) -> int:
+    """Exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a small study."""
+    folder = tmp_path_factory.mktemp("commands")
+    assert run("sweep", write_study(folder), "--out", folder / "out", "--workers", 1) == 0
+    return folder / "out"
+
+
+def test_status_is_the_contract(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", done, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"planned": ROWS, "done": ROWS, "failed": 0, "left": 0}
+
+
+def test_export_writes_one_sorted_row_a_run_and_arm(done: Path, tmp_path: Path) -> None:
+    assert run("export", done, "--to", tmp_path / "a.csv") == 0
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert len(lines) == ROWS + 1
+    assert lines[0].startswith("run_id,point,treatment,seed,patient,drug.ketamine-like.dose,status,not_stuck")
+    assert run("export", done, "--to", tmp_path / "a.xlsx") == 2
+
+
+def test_the_same_command_again_has_nothing_to_do(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted((done / "runs").iterdir())
+    assert run("sweep", done.parent / "doses.yaml", "--out", done, "--workers", 2, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left"] == 0
+    assert sorted((done / "runs").iterdir()) == before
+
+
+def test_another_seed_is_refused_and_new_sets_the_old_aside(
+    done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, again = done.parent / "doses.yaml", done.parent / "again"
+    assert run("sweep", study, "--out", again, "--workers", 1, "--shard", "1/3") == 0
+    assert run("sweep", study, "--out", again, "--workers", 1, "--seed", 9) == 2
+    assert "study.seed: 1 (stored), 9 (now)" in capsys.readouterr().err
+    assert run("sweep", study, "--out", again, "--workers", 1, "--seed", 9, "--shard", "1/3", "--new") == 0
+    assert len(list(done.parent.glob("again-before-*"))) == 1
+
+
+def test_a_report_is_one_file_with_figures_and_provenance(done: Path, tmp_path: Path) -> None:
+    assert run("report", done, "--to", tmp_path / "r.html") == 0
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("data:image/svg+xml") >= 4
+    assert "No run failed" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "numba" in page
+
+
+@pytest.mark.parametrize("design", ["morris", "sobol"])
+def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, design: str) -> None:
+    from unstuck_analysis import Study
+    from unstuck_analysis.study_report import sensitivity_indices, study_report
+
+    axes = "drug.ketamine-like.dose: {from: 0.1 mg/kg, to: 1 mg/kg}\n  model.tauB: {from: 20, to: 60}"
+    text = TWO_DOSES.replace("drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}", axes)
+    text = text.replace("patients: 3", f"patients: 1\nvaried: false\ndesign: {design}\nsamples: 2")
+    text += "outcomes: [connectivity_stuck]\n"
+    results = Study.load(write_study(tmp_path, text)).run(tmp_path / "out")
+    found = sensitivity_indices(results, "connectivity_stuck", "ketamine-like")
+    assert found is not None
+    strength = found.set_index("axis").iloc[:, 2]
+    assert abs(strength.iloc[0]) < 1e-6  # what comes after day 0 cannot matter before it
+    assert strength.iloc[1] != 0
+    assert "What connectivity stuck depends on" in study_report(results)
+
+
+def test_a_dry_run_tells_size_time_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sweep", write_study(tmp_path), "--dry-run", "--workers", 2) == 0
+    told = capsys.readouterr().out
+    assert "2 points x 2 arms x 3 patients = 12 rows" in told
+    assert "3 rows read the same as others: 9 runs" in told
+    assert "MB of results" in told
+
+
+def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\nfollow_up: 1 d\n")
+    out = tmp_path / "results"
+    assert (
+        run("batch", tmp_path, "ketamine-like", "--patients", 1, "--neurons", 0, "--out", out, "--workers", 1)
+        == 0
+    )
+    assert run("export", out, "--to", tmp_path / "a.csv") == 0
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sweep", "smok"], "did you mean 'smoke'"),
+        (["sweep", "smoke", "--shard", "4/3"], "write i/n with i from 1 to n"),
+        (["status", "nowhere"], "holds no study"),
+        (["report", "nowhere"], "holds no study"),
+        (["batch", "."], "there is no .yaml file"),
+        (["batch", "smoke.txt"], "unknown treatment"),
+    ],
+)
+def test_wrong_words_get_one_message(
+    words: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*words) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Traceback" not in message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.quick
+def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from unstuck_analysis.store import Store;"
+        f"Store(Path({str(done)!r})).status(); print(sorted({{'pandas', 'numba'}} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "study_api.py"))["main"](tmp_path / "out")
+    assert "units: {'treatment.phases.stress.for': 'd'" in capsys.readouterr().out
+    assert (tmp_path / "out" / "outcomes.parquet").exists()

@@ -1,0 +1,42 @@
+"""Ways to expose a circuit in a test, and to see its state on the way."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from unstuck.circuit import Floats
+from unstuck.engine import Accuracy, Engine, Exposure, State
+from unstuck.targets import NO_EFFECT, Effects
+
+TIGHT = Accuracy(slow=1e-4, firing=1e-9)
+
+
+@dataclass
+class Held:
+    """An exposure of constant effects, or of effects that change at given hours."""
+
+    regions: int
+    effects: Effects = NO_EFFECT
+    later: dict[float, Effects] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.jumps_h = sorted(self.later)
+
+    def at(self, time_h: float) -> tuple[Effects, Floats]:
+        """The effects that hold at this moment."""
+        begun = [hour for hour in self.jumps_h if hour <= time_h]
+        return (self.later[begun[-1]] if begun else self.effects), np.zeros(self.regions)
+
+    def reported(self, time_h: float) -> tuple[Effects, Floats]:
+        """The same."""
+        return self.at(time_h)
+
+
+def states_at(engine: Engine, exposure: Exposure, hours: Iterable[float]) -> dict[float, State]:
+    """The settled state of a run at each of the hours, the first of which may be now."""
+    seen: dict[float, State] = {}
+    wanted = sorted(hours)
+    if wanted[0] == engine.time_h:
+        seen[wanted[0]] = engine.settled(*exposure.reported(wanted[0]))
+    engine.advance(exposure, wanted[-1], output_h=wanted, on_output=seen.__setitem__)
+    return seen

@@ -1,0 +1,364 @@
+"""Every shipped drug and treatment: sourced numbers, published kinetics, and physics that must hold."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from protocols import Held
+from unstuck.circuit import Circuit, Floats
+from unstuck.documents import InputError
+from unstuck.drug_file import DrugFile
+from unstuck.engine import Accuracy, Engine, State, healthy_state
+from unstuck.exposure import PatientExposure
+from unstuck.kinetics import Dose
+from unstuck.parameters import default_parameters
+from unstuck.patient import Patient, draw_patient
+from unstuck.pharmacology import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
+from unstuck.readouts import connectivity
+from unstuck.scenario import Treatment, find, read, shipped
+from unstuck.simulation import Simulation
+from unstuck.targets import NO_EFFECT, Effects, combine
+
+DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
+PARAMETERS = default_parameters()
+SERT_BLOCKERS = [
+    name
+    for name, drug in DRUGS.items()
+    if any(action.target == "sert.occupancy" for action in drug.actions) and name != "sert-knock-out"
+]
+ORIGIN = re.compile(
+    r"assumed|derived|fitted|definition|formula|single site|label|model code|encyclopaedia"
+    r"|PMID \d|PMC\d|10\.\d{4}|\b(19|20)\d\d\b"
+)
+TOLD = {"value", "effect", "occupancy", "spread", "doses"}  # keys whose record has a source
+every_drug = pytest.mark.parametrize("name", DRUGS)
+
+
+@pytest.fixture(scope="module")
+def patient() -> Patient:
+    """A typical patient as a mean-field circuit."""
+    return draw_patient(Treatment("untreated").circuit, PARAMETERS, None, seed=1, index=0, neurons=0)
+
+
+@pytest.fixture(scope="module")
+def stuck(patient: Patient) -> Simulation:
+    """The untreated patient; its checkpoint is where treatments start."""
+    return Simulation(patient, Treatment("untreated"))
+
+
+def sizes(course: Course, times_h: Floats) -> list[Floats]:
+    """Sizes of a course's effects: what multiplies counts from 1."""
+    parts = course.contributions(PARAMETERS)
+    return [np.abs(part.value(times_h) - (part.mode.law == "multiply")) for part in parts]
+
+
+def joint(course: Course, field: str, times_h: Floats) -> Floats:
+    """Joint effect of a course on one field."""
+    parts = [part for part in course.contributions(PARAMETERS) if part.field == field]
+    values = zip(*(part.value(times_h) for part in parts), strict=True)
+    return np.array([combine(parts[0].mode.law, moment) for moment in values])
+
+
+def numbers_without_origin(content: Any, key: tuple[str, ...] = ()) -> Iterator[str]:
+    """Keys of numbers whose record says neither where they come from nor that they are assumed."""
+    if isinstance(content, dict):
+        if {"value", "effect", "occupancy"} & content.keys() and not ORIGIN.search(content.get("source", "")):
+            yield ".".join(key)
+        for name, inner in content.items():
+            yield from numbers_without_origin(inner, (*key, name))
+    elif isinstance(content, list):
+        for number, inner in enumerate(content):
+            yield from numbers_without_origin(inner, (*key, str(number)))
+    elif isinstance(content, int | float) and key[-1] not in {
+        "value",
+        "effect",
+        "occupancy",
+        "spread",
+        "doses",
+    }:
+        yield ".".join(key)
+
+
+@pytest.mark.quick
+@every_drug
+def test_every_number_of_a_drug_says_where_it_comes_from(name: str) -> None:
+    content = yaml.safe_load(find("drugs", name).read_text())
+    told = {key: content.get(key) for key in ("kinetics", "actions")}
+    assert list(numbers_without_origin(told)) == []
+
+
+@pytest.mark.quick
+def test_a_number_without_a_source_is_found() -> None:
+    kinetics = {"half_life": {"value": "3 h", "source": "somewhere"}, "fraction": 0.3}
+    assert list(numbers_without_origin({"kinetics": kinetics})) == ["kinetics.half_life", "kinetics.fraction"]
+
+
+@pytest.mark.quick
+@every_drug
+def test_no_dose_has_no_effect(name: str) -> None:
+    drug = DRUGS[name]
+    assert Course(drug, ()).contributions(PARAMETERS) == []
+    before = sizes(usual_course(drug), np.array([-5.0, -1e-6]))
+    nothing = sizes(Course(drug, (Dose(0.0, 0.0), Dose(24.0, 0.0))), np.linspace(0.0, 100.0, 50))
+    assert all(np.all(size == 0.0) for size in [*before, *nothing])
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("times_the_usual", [1.0, 10.0, 1000.0])
+@every_drug
+def test_occupancy_never_exceeds_one(name: str, times_the_usual: float) -> None:
+    doses = tuple(Dose(12.0 * k, times_the_usual, 0.0, 12.0) for k in range(60))
+    for part in Course(DRUGS[name], doses).contributions(PARAMETERS):
+        if part.mode.highest <= 1.0 and part.mode.law != "add":
+            assert np.all(part.value(np.linspace(0.0, 900.0, 3000)) <= 1.0)
+
+
+@pytest.mark.quick
+@every_drug
+def test_a_second_or_a_larger_dose_never_lowers_an_effect(name: str) -> None:
+    times_h = np.linspace(0.0, 240.0, 2000)
+    one, two, large = (
+        sizes(Course(DRUGS[name], doses), times_h)
+        for doses in ((Dose(0, 1),), (Dose(0, 1), Dose(30, 1)), (Dose(0, 3),))
+    )
+    for first, second, larger in zip(one, two, large, strict=True):
+        assert np.all(second >= first - 1e-12)
+        assert np.all(larger >= first - 1e-12)
+
+
+def settled_under(circuit: Circuit, effects: Effects) -> State:
+    """The healthy circuit with firing settled under effects."""
+    calm = np.zeros(len(circuit.regions))
+    return Engine(circuit, healthy_state(circuit)).settled(effects, calm)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("agonist", "antagonist"),
+    [
+        ("agonist_1a", "antagonist_1a"),
+        ("agonist_1b", "antagonist_1b"),
+        ("gain_2a", "antagonist_2a"),
+        ("ampa", "ampa_block"),
+        ("trkb_drive", "trkb_block"),
+    ],
+)
+def test_an_antagonist_at_full_occupancy_cancels_its_agonist(
+    patient: Patient, agonist: str, antagonist: str
+) -> None:
+    states = []
+    for given in ({antagonist: 1.0}, {antagonist: 1.0, agonist: 0.3}, {agonist: 0.3}):
+        engine = Engine(patient.circuit)
+        engine.advance(Held(len(patient.circuit.regions), NO_EFFECT._replace(**given)), 24.0)
+        states.append(engine.state.y)
+    alone, both, agonist_alone = states
+    assert np.allclose(both, alone, atol=1e-6)
+    assert not np.allclose(agonist_alone, alone, atol=1e-3)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", SERT_BLOCKERS)
+def test_without_a_transporter_an_ssri_changes_no_serotonin(patient: Patient, name: str) -> None:
+    drug = DRUGS[name]
+    course = usual_course(drug, steady_h(drug))
+    occupied = joint(course, "sert_occupancy", np.array([course.doses[-1].time_h + 6.0]))[0]
+    knocked_out, treated, blocked = (
+        settled_under(patient.circuit, NO_EFFECT._replace(sert_occupancy=share)).serotonin_nM
+        for share in (1.0, combine("compete", [1.0, occupied]), occupied)
+    )
+    assert np.allclose(treated, knocked_out, rtol=0.02)
+    assert not np.allclose(blocked, knocked_out, rtol=0.02)
+
+
+def test_a_drug_without_a_serotonergic_action_equals_no_treatment(
+    patient: Patient, stuck: Simulation
+) -> None:
+    arm = Simulation(patient, Treatment("amineptine-like"), stuck.checkpoint).run()
+    untreated = stuck.run()
+    assert [r.connectivity for r in arm.readings] == [r.connectivity for r in untreated.readings]
+
+
+def daily_mean(name: str, field: str) -> float:
+    """Mean effect (change from none) over a dosing interval at the steady state of a usual course."""
+    drug = DRUGS[name]
+    course = usual_course(drug, steady_h(drug))
+    lasting_h = drug.usual_every or HOURS_A_DAY
+    times_h = course.doses[-1].time_h + (np.arange(2000) + 0.5) * lasting_h / 2000
+    parts = [p for p in course.contributions(PARAMETERS) if p.field == field]
+    off = 1.0 if parts[0].mode.law == "multiply" else 0.0
+    return float(joint(course, field, times_h).mean()) - off
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("compound", "class_drug", "field"),
+    [
+        ("tianeptine-oral-both", "tianeptine-like", "ampa"),
+        ("tianeptine-oral-both", "tianeptine-like", "sert_vmax"),
+        ("tianeptine-oral-ampa", "tianeptine-ampa-only", "ampa"),
+        ("tianeptine-oral-sert", "tianeptine-sert-only", "sert_vmax"),
+        ("tianeptine-oral-downstream", "tianeptine-ampa-only", "ampa"),
+    ],
+)
+def test_a_compound_averages_its_class_drug(compound: str, class_drug: str, field: str) -> None:
+    held = usual_course(DRUGS[class_drug])
+    given = next(p for p in held.contributions(PARAMETERS) if p.field == field).value(np.array([1.0]))[0]
+    wanted = given - 1.0 if field == "sert_vmax" else given
+    assert daily_mean(compound, field) == pytest.approx(wanted, rel=1e-3)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("compound", "class_drug", "field"),
+    [
+        ("ketamine-infusion-like", "ketamine-like", "ampa"),
+        ("psilocybin-like-compound", "psilocybin-like", "gain_2a"),
+    ],
+)
+def test_one_dose_of_a_compound_has_the_area_of_its_class_drug(
+    compound: str, class_drug: str, field: str
+) -> None:
+    times_h = np.linspace(0.0, 300.0, 300_001)
+    areas = [
+        np.trapezoid(joint(usual_course(DRUGS[n]), field, times_h), times_h) for n in (compound, class_drug)
+    ]
+    assert areas[0] == pytest.approx(areas[1], rel=2e-3)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", sorted({"fluoxetine-like", "sertraline-like", "escitalopram-like"}))
+def test_the_least_therapeutic_dose_occupies_four_of_five_transporters(name: str) -> None:
+    assert daily_mean(name, "sert_occupancy") == pytest.approx(0.80, abs=0.02)
+
+
+def resolved(contribution: Contribution, doses_h: tuple[float, ...]) -> Contribution:
+    """The same contribution, seen at the moment, with a step that ends on every dose."""
+    return replace(contribution, averaged_h=0.0, jumps_h=doses_h)
+
+
+@pytest.mark.parametrize("name", ["tianeptine-oral-both", "tianeptine-oral-ampa"])
+def test_three_doses_a_day_are_averaged_within_a_hundredth_of_recovery(
+    patient: Patient, stuck: Simulation, name: str
+) -> None:
+    checkpoint = stuck.checkpoint
+    doses = tuple(Dose(checkpoint.time_h + 8.0 * k, 1.0, 0.0, 8.0) for k in range(3 * 28))
+    seen = Course(DRUGS[name], doses).contributions(PARAMETERS)
+    every_dose = [resolved(part, tuple(dose.time_h for dose in doses)) for part in seen]
+    courses = []
+    for parts, accuracy in ((seen, Accuracy()), (every_dose, Accuracy(slow=1e-3, longest_step_h=2.0))):
+        end_h = checkpoint.time_h + 28 * HOURS_A_DAY
+        exposure = PatientExposure(patient.circuit.regions, [], parts, np.zeros((0, 5)), end_h)
+        engine, found = Engine(patient.circuit, checkpoint.state, checkpoint.time_h, accuracy), []
+        engine.advance(
+            exposure,
+            end_h,
+            output_h=[checkpoint.time_h + 24.0 * day for day in range(1, 29)],
+            on_output=lambda _, state, c=found: c.append(connectivity(patient.circuit, state)[0]),
+        )
+        courses.append(
+            (np.array(found) - checkpoint.stuck.connectivity) / (1 - checkpoint.stuck.connectivity)
+        )
+    assert courses[1][-1] > 0.5
+    assert np.max(np.abs(np.subtract(*courses))) < 0.01
+
+
+def test_three_doses_a_day_cost_at_most_twice_a_constant_drug(patient: Patient, stuck: Simulation) -> None:
+    sweeps = [
+        Simulation(patient, Treatment(name), stuck.checkpoint).run().diagnostics.sweeps
+        for name in ("tianeptine-oral-both", "tianeptine-like")
+    ]
+    assert sweeps[0] <= 2 * sweeps[1]
+
+
+@pytest.mark.quick
+def test_frequent_doses_after_a_gap_begin_a_new_step() -> None:
+    doses = tuple(Dose(hour, 1.0, 0.0, 8.0) for hour in (0.0, 8.0, 16.0, 200.0, 208.0))
+    part = Course(DRUGS["tianeptine-oral-ampa"], doses).contributions(PARAMETERS)[0]
+    assert part.averaged_h == 8.0
+    assert part.jumps_h == (0.0, 24.0, 200.0, 216.0)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", shipped("treatments"))
+def test_every_treatment_can_be_prescribed(name: str) -> None:
+    treatment = Treatment(name)
+    assert treatment.file.title
+    assert name in {"untreated"} or treatment.drugs
+
+
+@pytest.mark.quick
+def test_what_lies_outside_the_model_is_noted_whenever_it_is_used() -> None:
+    assert any("noradrenaline" in note for note in Treatment("venlafaxine-like").notes)
+    assert any("dopamine" in note for note in Treatment("amineptine-like").notes)
+
+
+GOOD = """
+title: A drug
+class: SSRI
+usual_dose: 20 mg
+kinetics:
+  route: oral
+  absorption_half_life: {value: 1 h, source: assumed}
+  half_life: {value: 20 h, source: assumed}
+  dose_concentration: {value: 30 nM, source: assumed}
+  metabolites:
+    child:
+      fraction: {value: 1.0, source: assumed}
+      half_life: {value: 40 h, source: assumed}
+      dose_concentration: {value: 9 nM, source: assumed}
+actions:
+  - target: sert.occupancy
+    mode: block
+    of: child
+    hill: {half_effect: {value: 10 nM, source: assumed}, exponent: {value: 1, source: assumed}}
+"""
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("sert.occupancy", "sert.ocupancy", "actions.0.target", "did you mean 'sert.occupancy'"),
+        ("mode: block", "mode: blok", "actions.0.mode", "did you mean 'block'"),
+        ("half_effect: {value: 10 nM, source: assumed}, ", "", "half_effect", "missing"),
+        ("value: 20 h", "value: -20 h", "kinetics.half_life.value", "must be more than zero"),
+        ("value: 10 nM", "value: 0 nM", "actions.0.hill.half_effect.value", "more than zero"),
+        ("exponent: {value: 1,", "exponent: {value: -1,", "actions.0.hill.exponent.value", "more than 0"),
+        ("value: 10 nM", "value: 10 ng/mL", "actions.0.hill.half_effect.value", "molar mass"),
+        ("of: child", "of: chlid", "actions.0.of", "did you mean 'child'"),
+        ("child:\n", "child:\n      of: nobody\n", "metabolites.child.of", "known: parent, child"),
+        ("child:\n", "child:\n      of: child\n", "metabolites.child.of", "come from each other"),
+        (
+            "source: assumed}}\n",
+            "source: assumed}, maximum: {value: 1.2, source: assumed}}\n",
+            "maximum",
+            "from 0 to 1",
+        ),
+        ("value: 30 nM, source: assumed", "value: 30 nM", "kinetics.dose_concentration.source", "missing"),
+    ],
+)
+def test_a_fault_in_a_drug_file_is_told_at_its_place(
+    tmp_path: Any, old: str, new: str, place: str, message: str
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(GOOD)
+    read("drugs", str(path), DrugFile)
+    head, found, tail = GOOD.rpartition(old)
+    assert found
+    path.write_text(head + new + tail)
+    with pytest.raises(InputError) as fault:
+        read("drugs", str(path), DrugFile)
+    assert re.search(rf"own\.yaml:\d+:\S*{re.escape(place)}", str(fault.value))
+    assert message in str(fault.value)
+
+
+@pytest.mark.quick
+def test_two_actions_of_one_compound_on_one_target_contradict_each_other(tmp_path: Any) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(GOOD + GOOD[GOOD.index("  - target") :])
+    with pytest.raises(InputError, match=r"own\.yaml:20:actions\.1\.target: .*contradict"):
+        read("drugs", str(path), DrugFile)

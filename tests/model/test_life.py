@@ -1,0 +1,193 @@
+"""A patient's life can be lived step by step, and taken part in."""
+
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from unstuck.documents import InputError
+from unstuck.life import Checkpoint, Life
+from unstuck.parameters import default_parameters
+from unstuck.patient import Patient, draw_patient
+from unstuck.pharmacology import HOURS_A_DAY
+from unstuck.quantities import Dose
+from unstuck.scenario import Treatment
+from unstuck.simulation import Arm, Simulation, get_stuck
+
+SWITCH = """
+title: a switch
+extends: untreated
+phases:
+  treatment:
+    drugs:
+      - {drug: ssri-like, every: 1 d, for: 12 weeks, stop_when: {day: 7, recovery_below: 0.9}}
+      - {drug: ketamine-like, on_days: [8, 11], when: {day: 7, recovery_below: 0.9}}
+      - {drug: psilocybin-like, on_days: [8], when: {day: 7, recovery_at_least: 0.9}}
+"""
+TOO_EARLY = """
+title: asked too early
+extends: untreated
+phases:
+  rest:
+    drugs: [{drug: ssri-like, every: 1 d, for: 7 d, stop_when: {day: 3, recovery_below: 0.5}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def patient() -> Patient:
+    """A typical patient as a mean-field circuit: fast, and stuck once the stress is over."""
+    return draw_patient(
+        Treatment("untreated").circuit, default_parameters(), None, seed=1, index=0, neurons=0
+    )
+
+
+@pytest.fixture(scope="module")
+def stuck(patient: Patient) -> Checkpoint:
+    return get_stuck(patient, Treatment("untreated"))
+
+
+def written(folder: Path, text: str) -> Treatment:
+    path = folder / "written.yaml"
+    path.write_text(text)
+    return Treatment(str(path))
+
+
+def at_day(life: Life, day: float) -> float:
+    life.advance(life.treatment.file.day_0_h + day * HOURS_A_DAY)
+    return life.recovery
+
+
+def recovery_on(arm: Arm, day: float) -> float:
+    return arm.recovery(next(r.connectivity for r in arm.readings if abs(r.day - day) < 1e-6))
+
+
+@pytest.mark.quick
+def test_a_life_lived_in_one_go_is_the_simulation(patient: Patient, stuck: Checkpoint) -> None:
+    treatment = Treatment("ketamine-like")
+    arm = Simulation(patient, treatment, stuck).run()
+    life = Life(patient, treatment, stuck)
+    life.advance(life.end_h)
+    assert life.recovery == arm.recovery(arm.steps[-1][1])
+    assert (life.end_h - stuck.time_h) / HOURS_A_DAY == arm.end_day
+
+
+@pytest.mark.quick
+def test_a_life_lived_hour_by_hour_ends_where_the_simulation_does(
+    patient: Patient, stuck: Checkpoint
+) -> None:
+    treatment = Treatment("ssri-like")
+    arm = Simulation(patient, treatment, stuck).run()
+    life = Life(patient, treatment, stuck)
+    for day in (1.0, 7.0, 28.0):
+        while life.day < day - 1e-9:
+            life.advance(life.time_h + 1.0)
+        assert life.recovery == pytest.approx(recovery_on(arm, day), abs=0.01)
+
+
+@pytest.mark.quick
+def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient, stuck: Checkpoint) -> None:
+    from_health = Life(patient, Treatment("ssri-like"))
+    assert isnan(from_health.recovery)
+    assert from_health.day < 0
+    from_day_0 = Life(patient, Treatment("ssri-like"), stuck)
+    assert at_day(from_health, 5.0) == at_day(from_day_0, 5.0)
+    assert from_health.checkpoint is not None
+    np.testing.assert_array_equal(from_health.checkpoint.state.y, stuck.state.y)
+
+
+@pytest.mark.quick
+def test_conditions_turn_a_life_as_they_turn_the_simulation(
+    patient: Patient, stuck: Checkpoint, tmp_path: Path
+) -> None:
+    treatment = written(tmp_path, SWITCH)
+    arm = Simulation(patient, treatment, stuck).run()
+    assert arm.last_dose_day == 11
+    life = Life(patient, treatment, stuck)
+    for day in range(1, 15):
+        at_day(life, day)
+    assert (life.last_dose_h - stuck.time_h) / HOURS_A_DAY == 11
+    assert life.recovery == pytest.approx(recovery_on(arm, 14), abs=0.01)
+
+
+@pytest.mark.quick
+def test_a_condition_before_day_0_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="recovery is known from day 0"):
+        written(tmp_path, TOO_EARLY)
+
+
+@pytest.mark.quick
+def test_a_dose_by_hand_does_what_a_prescribed_one_does(patient: Patient, stuck: Checkpoint) -> None:
+    by_hand = Life(patient, Treatment("untreated"), stuck)
+    by_hand.give("ketamine-like")
+    prescribed = Life(patient, Treatment("ketamine-like"), stuck)
+    assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.3
+
+
+@pytest.mark.quick
+def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
+    patient: Patient, stuck: Checkpoint
+) -> None:
+    treatment, drug = Treatment("untreated"), "ketamine-like"
+    whole, half, none = (Life(patient, treatment, stuck) for _ in range(3))
+    whole.give(drug)
+    usual = Treatment(drug).drugs[drug].usual_dose
+    half.give(drug, Dose(usual.amount / 2, per_kg=usual.per_kg))
+    assert at_day(whole, 1.0) > at_day(half, 1.0) > at_day(none, 1.0)
+    assert treatment.drugs == {}
+
+
+@pytest.mark.quick
+def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
+    patient: Patient, stuck: Checkpoint
+) -> None:
+    with pytest.raises(InputError, match="ketamine-like"):
+        Life(patient, Treatment("untreated"), stuck).give("ketamin-like")
+
+
+@pytest.mark.quick
+def test_stress_by_hand_acts_until_it_is_ended(patient: Patient, stuck: Checkpoint) -> None:
+    life, calm = (Life(patient, Treatment("ssri-like"), stuck) for _ in range(2))
+    at_day(life, 3.0)
+    life.add_stress(0.8)
+    assert at_day(life, 10.0) < at_day(calm, 10.0) - 0.01
+    assert life.exposure.at(life.time_h)[0].stress == 0.8
+    life.end_stress()
+    assert life.exposure.at(life.time_h)[0].stress == 0.0
+    life.add_stress(0.5, lasting_h=6.0)
+    assert life.time_h + 6.0 in life.exposure.jumps_h
+    at_day(life, 10.5)
+    assert life.exposure.at(life.time_h)[0].stress == 0.0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("stress", "lasting_h"), [(-0.1, 1.0), (1.5, 1.0), (0.5, 0.0), (float("nan"), 1.0)])
+def test_impossible_stress_is_refused(
+    patient: Patient, stuck: Checkpoint, stress: float, lasting_h: float
+) -> None:
+    with pytest.raises(ValueError, match="0 to 1"):
+        Life(patient, Treatment("untreated"), stuck).add_stress(stress, lasting_h)
+
+
+@pytest.mark.quick
+def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -> None:
+    life = Life(patient, Treatment("ketamine-like"), stuck)
+    life.advance(life.end_h)
+    end_h = life.end_h
+    life.give("ketamine-like")
+    life.advance(end_h + 40 * HOURS_A_DAY)
+    assert life.time_h == end_h + 40 * HOURS_A_DAY
+    assert life.exposure.end_h >= life.time_h
+    assert (life.last_dose_h, life.end_h > end_h) == (end_h, True)
+
+
+@pytest.mark.quick
+def test_stages_end_on_every_jump_and_turn(patient: Patient, stuck: Checkpoint, tmp_path: Path) -> None:
+    life = Life(patient, written(tmp_path, SWITCH), stuck)
+    until_h, ends_h = stuck.time_h + 9 * HOURS_A_DAY, [stuck.time_h]
+    for hours in life.stages(until_h, 7.0):
+        assert 0 < hours <= 7.0
+        ends_h.append(ends_h[-1] + hours)
+    assert life.time_h == pytest.approx(until_h)
+    assert ends_h[-1] == pytest.approx(until_h)
+    for day in (7.0, 8.0):  # the question, and the first dose that follows from it
+        assert np.abs(np.array(ends_h) - (stuck.time_h + day * HOURS_A_DAY)).min() < 1e-9

@@ -1,0 +1,243 @@
+"""What a course of a drug does over time follows from its file: laws, doses, tapers, sensitivity."""
+
+from collections.abc import Callable
+from math import exp, inf, log
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unstuck.circuit import Floats
+from unstuck.documents import InputError, read_document
+from unstuck.drug_file import DrugFile
+from unstuck.kinetics import Dose
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.pharmacology import GONE, Contribution, Course, Sensitivity
+from unstuck.scenario import read, shipped
+
+pytestmark = pytest.mark.quick
+
+Write = Callable[[str], DrugFile]
+
+HEAD = "title: A drug\nclass: test\nusual_dose: 10 mg\n"
+LEVEL = HEAD + (
+    "actions: [{{target: {target}, mode: {mode},"
+    " level: {{while_taken: {{value: {value}, source: assumed}}{more}}}}}]\n"
+)
+RISE_AND_FALL = ", rise_tau: {value: 24 h, source: assumed}, fall_half_life: {value: 30 h, source: assumed}"
+PULSE = HEAD + (
+    "actions: [{{target: {target}, mode: {mode}, pulse: {{after_dose: {{value: {value}, source: assumed}},"
+    " half_life: {{value: 6 h, source: assumed}}}}}}]\n"
+)
+COMPOUND = (
+    HEAD
+    + """
+kinetics:
+  route: bolus
+  half_life: {value: 3 h, source: assumed}
+  dose_concentration: {value: 780 nM, source: assumed}
+actions:
+  - target: nmda.interneuron
+    mode: block
+    hill: {half_effect: {value: 0.5 uM, source: assumed}, exponent: {value: 1.4, source: assumed}}
+"""
+)
+
+
+@pytest.fixture
+def drug(tmp_path: Path) -> Write:
+    def write(text: str) -> DrugFile:
+        path = tmp_path / "drug.yaml"
+        path.write_text(text)
+        return read_document(path, DrugFile)
+
+    return write
+
+
+def occupancy(value: float, more: str = "") -> str:
+    return LEVEL.format(target="sert.occupancy", mode="block", value=value, more=more)
+
+
+def only(
+    drug: DrugFile,
+    doses: list[Dose],
+    patient: Sensitivity = Sensitivity(),
+    parameters: ParameterSet | None = None,
+) -> Contribution:
+    (contribution,) = Course(drug, tuple(doses)).contributions(parameters or default_parameters(), patient)
+    return contribution
+
+
+def daily(days: int, amount: float = 1.0) -> list[Dose]:
+    return [Dose(24.0 * day, amount, interval_h=24.0) for day in range(days)]
+
+
+def values(contribution: Contribution, *hours: float) -> Floats:
+    return contribution.value(np.array(hours))
+
+
+@pytest.mark.parametrize("name", shipped("drugs"))
+def test_every_shipped_drug_acts_and_is_gone_in_the_end(name: str) -> None:
+    file, _ = read("drugs", name, DrugFile)
+    interval_h = file.usual_every or 24.0
+    doses = tuple(Dose(interval_h * k, 1.0, file.usual_over, interval_h) for k in range(3))
+    contributions = Course(file, doses).contributions(default_parameters())
+    assert len(contributions) == len(file.actions)
+    for contribution in contributions:
+        times_h = np.arange(-24.0, 200.0, 0.5)
+        course = contribution.value(times_h)
+        off = 1.0 if contribution.mode.law == "multiply" else 0.0
+        assert np.all(np.isfinite(course))
+        assert np.all(course[times_h < 0.0] == off)
+        assert np.any(course != off)
+        assert contribution.gone_h() > doses[-1].time_h
+
+
+def test_a_level_rises_with_its_time_constant_and_falls_with_its_half_life(drug: Write) -> None:
+    effect = only(drug(occupancy(0.8, RISE_AND_FALL)), daily(14))
+    hours = np.array([0.0, 1.0, 24.0, 100.0])
+    np.testing.assert_allclose(effect.value(hours), 0.8 * (1 - np.exp(-hours / 24.0)))
+    at_end = 0.8 * (1 - exp(-14.0))
+    np.testing.assert_allclose(values(effect, 336.0, 366.0, 396.0), at_end * np.array([1.0, 0.5, 0.25]))
+    assert effect.jumps_h == (0.0, 336.0)
+
+
+def test_a_level_without_rise_or_fall_is_a_step(drug: Write) -> None:
+    effect = only(drug(LEVEL.format(target="ampa", mode="potentiate", value=0.2, more="")), daily(3))
+    np.testing.assert_allclose(values(effect, -1.0, 0.0, 71.9, 72.0, 100.0), [0.0, 0.2, 0.2, 0.0, 0.0])
+
+
+def test_a_factor_is_one_while_nothing_is_taken(drug: Write) -> None:
+    faster = only(drug(LEVEL.format(target="sert.vmax", mode="enhance", value=0.3, more="")), daily(2))
+    np.testing.assert_allclose(values(faster, -1.0, 1.0, 47.0, 49.0), [1.0, 1.3, 1.3, 1.0])
+    less = only(drug(LEVEL.format(target="serotonin.release", mode="deplete", value=0.4, more="")), daily(2))
+    np.testing.assert_allclose(values(less, -1.0, 1.0, 49.0), [1.0, 0.6, 1.0])
+
+
+def test_a_pause_lets_the_level_fall_and_rise_again(drug: Write) -> None:
+    doses = [*daily(2), *(Dose(24.0 * day, 1.0, interval_h=24.0) for day in (5, 6))]
+    effect = only(drug(occupancy(0.8, RISE_AND_FALL)), doses)
+    assert effect.jumps_h == (0.0, 48.0, 120.0, 168.0)
+    assert values(effect, 119.0)[0] < values(effect, 48.0)[0]
+    assert values(effect, 168.0)[0] > values(effect, 120.0)[0]
+
+
+@given(value=st.floats(0.05, 0.95), times=st.floats(0.05, 20.0))
+def test_another_dose_multiplies_the_odds_of_a_share(
+    value: float, times: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "odds.yaml"
+    path.write_text(occupancy(value))
+    effect = only(read_document(path, DrugFile), daily(1, times))
+    odds = value / (1.0 - value) * times
+    assert values(effect, 1.0)[0] == pytest.approx(odds / (1.0 + odds))
+
+
+def test_another_dose_multiplies_what_has_no_ceiling(drug: Write) -> None:
+    effect = only(drug(LEVEL.format(target="ampa", mode="potentiate", value=0.2, more="")), daily(1, 3.0))
+    assert values(effect, 1.0)[0] == pytest.approx(0.6)
+
+
+def test_a_complete_block_stays_complete_at_any_dose(drug: Write) -> None:
+    assert values(only(drug(occupancy(1.0)), daily(1, 0.1)), 1.0)[0] == 1.0
+
+
+def test_a_sensitive_patient_is_as_one_on_a_higher_dose(drug: Write) -> None:
+    file, sensitive = drug(occupancy(0.5)), Sensitivity(strengths={"sert.occupancy": 2.0})
+    assert values(only(file, daily(1), sensitive), 1.0) == values(only(file, daily(1, 2.0)), 1.0)
+
+
+def test_slow_elimination_lengthens_the_fall(drug: Write) -> None:
+    slow = only(drug(occupancy(0.8, RISE_AND_FALL)), daily(14), Sensitivity(half_lives=2.0))
+    assert values(slow, 396.0)[0] == pytest.approx(0.5 * values(slow, 336.0)[0])
+
+
+def test_a_pulse_jumps_halves_and_adds_up(drug: Write) -> None:
+    effect = only(
+        drug(PULSE.format(target="ampa", mode="potentiate", value=0.5)), [Dose(0.0, 1.0), Dose(36.0, 2.0)]
+    )
+    np.testing.assert_allclose(values(effect, 0.0, 6.0, 36.0, 42.0), [0.5, 0.25, 1 + 1 / 128, 0.5 + 1 / 256])
+    assert effect.jumps_h == (0.0, 36.0)
+
+
+def test_a_pulse_of_a_share_never_passes_one(drug: Write) -> None:
+    effect = only(drug(PULSE.format(target="trkb.block", mode="block", value=0.8)), [Dose(0.0, 50.0)])
+    assert 0.99 < values(effect, 0.0)[0] < 1.0
+
+
+def test_a_hill_law_follows_the_concentration(drug: Write) -> None:
+    effect = only(drug(COMPOUND), [Dose(0.0, 1.0)])
+    concentration_uM = 0.78 * 0.5 ** (np.array([0.0, 1.0, 6.0]) / 3.0)
+    expected = concentration_uM**1.4 / (concentration_uM**1.4 + 0.5**1.4)
+    np.testing.assert_allclose(effect.value(np.array([0.0, 1.0, 6.0])), expected)
+
+
+@given(first=st.floats(0.0, 30.0), second=st.floats(0.0, 30.0), amount=st.floats(0.0, 5.0))
+def test_a_second_dose_never_lowers_occupancy(
+    first: float, second: float, amount: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "compound.yaml"
+    path.write_text(COMPOUND)
+    file = read_document(path, DrugFile)
+    alone = only(file, [Dose(first, 1.0)])
+    both = only(file, sorted([Dose(first, 1.0), Dose(second, amount)], key=lambda dose: dose.time_h))
+    times_h = np.linspace(0.0, 60.0, 61)
+    assert np.all(both.value(times_h) >= alone.value(times_h) - 1e-12)
+
+
+def test_a_drug_is_gone_when_one_percent_of_its_peak_is_left(drug: Write) -> None:
+    effect = only(drug(occupancy(0.8, RISE_AND_FALL)), daily(14))
+    expected_h = 336.0 + 30.0 * log(1 / GONE) / log(2)
+    assert effect.gone_h() == pytest.approx(expected_h, abs=1.0)
+    assert values(effect, effect.gone_h() + 1.0)[0] < GONE * 0.8
+
+
+def test_a_dose_of_nothing_has_no_effect_and_is_never_there(drug: Write) -> None:
+    effect = only(drug(COMPOUND), [Dose(0.0, 0.0)])
+    assert not effect.value(np.linspace(0.0, 50.0, 51)).any()
+    assert effect.gone_h() == -inf
+    assert Course(drug(COMPOUND), ()).contributions(default_parameters()) == []
+
+
+def test_a_taper_lowers_a_level_step_by_step(drug: Write) -> None:
+    falling = [Dose(24.0 * day, 1.0 - 0.25 * day, interval_h=24.0) for day in range(4)]
+    effect = only(drug(LEVEL.format(target="ampa", mode="potentiate", value=0.4, more="")), falling)
+    np.testing.assert_allclose(values(effect, 1.0, 25.0, 49.0, 73.0, 97.0), [0.4, 0.3, 0.2, 0.1, 0.0])
+    assert effect.jumps_h == (0.0, 24.0, 48.0, 72.0, 96.0)
+
+
+def test_frequent_doses_are_seen_as_their_running_mean(drug: Write) -> None:
+    often = only(drug(COMPOUND), [Dose(8.0 * k, 1.0, interval_h=8.0) for k in range(30)])
+    assert often.averaged_h == 8.0
+    assert often.jumps_h == (0.0, 240.0)
+    named_days = only(drug(COMPOUND), [Dose(24.0 * k, 1.0, single=True) for k in range(3)])
+    assert named_days.averaged_h == 0.0
+    assert named_days.jumps_h == (0.0, 24.0, 48.0)
+    rarely = only(drug(COMPOUND), [Dose(48.0 * k, 1.0, interval_h=24.0) for k in range(3)])
+    assert rarely.averaged_h == 0.0
+    assert rarely.jumps_h == (0.0, 48.0, 96.0)
+
+
+def test_a_class_drug_has_no_concentration(drug: Write) -> None:
+    with pytest.raises(ValueError, match="effects are given directly, it has no concentration"):
+        Course(drug(occupancy(0.5)), ()).concentration()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("nmda.interneuron", "nmda.interneurone", "did you mean"),
+        ("mode: block", "mode: blok", "did you mean"),
+        ("route: bolus", "route: oral", "absorption_half_life"),
+        ("3 h", "3 m", "minutes, months or metres"),
+        ("780 nM", "780 mg", "unknown unit"),
+        ("10 mg", "-10 mg", "must not be negative"),
+        ("    hill:", "    of: metabolite\n    hill:", "compound or metabolite"),
+        ("    hill:", "    region: mPFC\n    hill:", "region"),
+    ],
+)
+def test_a_drug_file_that_makes_no_sense_is_refused(drug: Write, right: str, wrong: str, told: str) -> None:
+    assert right in COMPOUND
+    with pytest.raises(InputError, match=told):
+        drug(COMPOUND.replace(right, wrong, 1))

@@ -1,0 +1,247 @@
+"""What people may write as a quantity, and what they are told when it is not one."""
+
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+from unstuck.quantities import Concentration, Dose, Hours, PerYear, PositiveHours
+
+
+class Sheet(BaseModel):
+    time: Hours = 0.0
+    half_life: PositiveHours = 1.0
+    often: PerYear = 0.0
+    dose: Dose | None = None
+    level: Concentration | None = None
+
+
+AMOUNTS = st.floats(min_value=0, max_value=1e300, allow_subnormal=False)
+
+
+def fault(key: str, value: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Sheet.model_validate({key: value})
+    return caught.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("2.5 h", 2.5),
+        ("40 min", 40 / 60),
+        ("84 d", 2016.0),
+        ("1 day", 24.0),
+        ("3 days", 72.0),
+        ("1 week", 168.0),
+        ("6 weeks", 1008.0),
+        ("6weeks", 1008.0),
+        (" 6  weeks ", 1008.0),
+        ("1e2 h", 100.0),
+        ("0 h", 0.0),
+    ],
+)
+def test_a_time_is_read_as_hours(text: str, hours: float) -> None:
+    assert Sheet.model_validate({"time": text}).time == hours
+
+
+def test_a_dose_by_weight_depends_on_the_body() -> None:
+    dose = Dose.parse("0.5 mg/kg")
+    assert (dose.amount, dose.per_kg, dose.mg(70)) == (0.5, True, 35.0)
+
+
+@pytest.mark.parametrize(("text", "mg"), [("20 mg", 20.0), ("500 ug", 0.5), ("1 g", 1000.0), ("0 mg", 0.0)])
+def test_a_dose_without_weight_is_the_same_for_every_body(text: str, mg: float) -> None:
+    assert Dose.parse(text).mg(50) == Dose.parse(text).mg(90) == mg
+
+
+def test_a_molar_concentration_needs_no_molar_mass() -> None:
+    assert Concentration.parse("1 uM").nM(None) == 1000.0
+
+
+@pytest.mark.parametrize("text", ["0.3 mg/L", "300 ug/L", "300 ng/mL"])
+def test_a_concentration_by_mass_is_converted_by_the_molar_mass(text: str) -> None:
+    assert Concentration.parse(text).nM(300) == pytest.approx(1000.0, rel=1e-15)
+
+
+@pytest.mark.parametrize("molar_mass", [None, 0.0, -1.0, math.nan])
+def test_a_concentration_by_mass_asks_for_a_molar_mass(molar_mass: float | None) -> None:
+    with pytest.raises(ValueError, match=r"'3 mg/L' .* molar mass in g/mol"):
+        Concentration.parse("3 mg/L").nM(molar_mass)
+
+
+def test_a_rate_is_a_count_a_year() -> None:
+    assert Sheet.model_validate({"often": "4 per year"}).often == 4.0
+
+
+@pytest.mark.parametrize("value", [6, 6.0, "6", "1e3"])
+@pytest.mark.parametrize(
+    ("key", "example"),
+    [
+        ("time", "6 weeks"),
+        ("half_life", "2.5 h"),
+        ("dose", "0.5 mg/kg"),
+        ("level", "250 nM"),
+        ("often", "4 per year"),
+    ],
+)
+def test_a_bare_number_is_refused_with_an_example(key: str, example: str, value: object) -> None:
+    message = fault(key, value)
+    assert "is a number without a unit" in message
+    assert f"for example '{example}'" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("dose", "20 kg"),
+        ("dose", "20 m"),
+        ("dose", "-5 mg"),
+        ("dose", "1e400 mg"),
+        ("dose", "1e306 g"),
+        ("dose", "5 mg mg"),
+        ("dose", "nan mg"),
+        ("dose", "5 Mg"),
+        ("dose", "5 mg/day"),
+        ("dose", "1,5 mg"),
+        ("dose", "mg"),
+        ("dose", ""),
+        ("dose", "\u0665 mg"),
+        ("time", "20 m"),
+        ("time", "2 months"),
+        ("time", "nan h"),
+        ("time", "inf h"),
+        ("time", "-1 h"),
+        ("time", "2 h 30 min"),
+        ("half_life", "0 h"),
+        ("level", "3 mg"),
+        ("level", "3 nm"),
+        ("often", "4 per month"),
+    ],
+)
+def test_a_wrong_quantity_is_named_with_the_units_allowed(key: str, text: str) -> None:
+    message = fault(key, text)
+    assert repr(text) in message
+    assert "(units: " in message
+    assert "for example" in message
+
+
+@pytest.mark.parametrize("value", [True, [1], {"mg": 1}, b"5 mg"])
+def test_what_is_neither_text_nor_number_is_refused(value: Any) -> None:
+    assert "is not a number with a unit" in fault("dose", value)
+
+
+def test_metres_minutes_and_months_are_not_guessed() -> None:
+    assert "did you mean 'min'?" in fault("time", "20 m")
+    assert "did you mean" not in fault("dose", "20 m")
+
+
+def test_a_misspelled_unit_gets_the_nearest_one() -> None:
+    assert "did you mean 'mg'?" in fault("dose", "5 MG")
+    assert "did you mean 'weeks'?" in fault("time", "5 weaks")
+
+
+@pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])
+def test_code_cannot_make_a_negative_or_endless_dose_either(amount: float) -> None:
+    with pytest.raises(ValueError, match="a dose must be"):
+        Dose(amount)
+
+
+@pytest.mark.parametrize("text", ["0.5 mg/kg", "500 ug", "1e-3 g/kg", "20mg"])
+def test_a_dose_prints_as_it_was_written(text: str) -> None:
+    assert str(Dose.parse(text)) == text
+
+
+def test_equal_doses_are_equal_however_they_were_written() -> None:
+    assert Dose.parse("500 ug") == Dose.parse("0.5 mg") == Dose(0.5)
+    assert Dose.parse("1 mg") != Dose.parse("1 mg/kg")
+
+
+@settings(deadline=None)  # the first conversion imports pint
+@given(AMOUNTS, st.booleans())
+def test_any_dose_survives_being_written_and_read(amount: float, per_kg: bool) -> None:
+    dose = Dose(amount, per_kg)
+    assert Dose.parse(str(dose)) == dose
+
+
+@settings(deadline=None)  # the first conversion imports pint
+@given(AMOUNTS, st.booleans())
+def test_any_concentration_survives_being_written_and_read(amount: float, by_mass: bool) -> None:
+    level = Concentration(amount, by_mass)
+    assert Concentration.parse(str(level)) == level
+
+
+@settings(deadline=None)  # the first conversion imports pint
+@given(AMOUNTS, AMOUNTS, AMOUNTS)
+def test_any_sheet_survives_being_written_and_read(hours: float, half_life: float, often: float) -> None:
+    assume(half_life > 0)
+    sheet = Sheet.model_construct(
+        time=hours, half_life=half_life, often=often, dose=Dose(1, True), level=None
+    )
+    assert Sheet.model_validate_json(sheet.model_dump_json()) == sheet
+
+
+@settings(deadline=None)  # the first conversion imports pint
+@given(st.text() | st.from_regex(r"[0-9.e+-]{1,8} ?[a-zA-Z/ ]{0,8}", fullmatch=True))
+def test_any_text_is_a_dose_that_is_not_negative_or_a_value_error(text: str) -> None:
+    try:
+        dose = Dose.parse(text)
+    except ValueError:
+        assert "(units: ug, mg, g, ug/kg, mg/kg, g/kg)" in fault("dose", text)
+    else:
+        assert 0 <= dose.amount < math.inf
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000, "1 " * 50_000, "x" * 100_000, "." * 100_000])
+def test_endless_text_is_refused_at_once_and_shortly(text: str) -> None:
+    start = time.perf_counter()
+    assert len(fault("dose", text)) < 300
+    assert time.perf_counter() - start < 0.1
+
+
+def test_the_units_are_those_of_pints_own_registry() -> None:
+    import pint
+
+    theirs: Any = pint.UnitRegistry()
+    for unit in ("min", "h", "d", "day", "days", "week", "weeks"):
+        assert Sheet.model_validate({"time": f"1 {unit}"}).time == pytest.approx(
+            theirs(f"1 {unit}").to("h").m
+        )
+    for unit in ("ug/kg", "mg/kg", "g/kg"):
+        assert Dose.parse(f"1 {unit}").amount == pytest.approx(theirs(f"1 {unit}").to("mg/kg").m)
+    for unit in ("nM", "uM"):
+        assert Concentration.parse(f"1 {unit}").nM(None) == pytest.approx(theirs(f"1 {unit}").to("nmol/L").m)
+    for unit in ("mg/L", "ug/L", "ng/mL"):
+        expected = (theirs(f"1 {unit}") / theirs("300 g/mol")).to("nmol/L").m
+        assert Concentration.parse(f"1 {unit}").nM(300) == pytest.approx(expected)
+
+
+def test_a_hundred_quantities_are_read_in_no_time() -> None:
+    Sheet.model_validate({"time": "1 week"})
+    start = time.perf_counter()
+    for number in range(100):
+        Sheet.model_validate({"time": f"{number} weeks"})
+    assert time.perf_counter() - start < 0.05
+
+
+def test_editors_learn_the_pattern_the_units_and_an_example() -> None:
+    properties = Sheet.model_json_schema()["properties"]
+    dose = properties["dose"]["anyOf"][0]
+    assert dose["type"] == "string"
+    assert dose["examples"] == ["0.5 mg/kg"]
+    assert "ug, mg, g, ug/kg, mg/kg, g/kg" in dose["description"]
+
+
+def test_a_default_can_be_written_as_a_quantity_in_the_schema_for_editors() -> None:
+    assert Sheet.model_json_schema(mode="serialization")["properties"]["time"]["default"] == "0 h"
+
+
+@pytest.mark.parametrize(("text", "fits"), [("6 weeks", True), ("2.5h", True), ("6", False), ("-1 h", False)])
+def test_the_pattern_for_editors_agrees_with_the_reader(text: str, fits: bool) -> None:
+    import re
+
+    pattern = Sheet.model_json_schema()["properties"]["time"]["pattern"]
+    assert bool(re.search(pattern, text)) is fits

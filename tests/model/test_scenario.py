@@ -1,0 +1,267 @@
+"""Treatment files say what happens and when; what makes no sense is refused at its line."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unstuck.documents import InputError
+from unstuck.engine import Accuracy
+from unstuck.life import Checkpoint, Life
+from unstuck.parameters import ParameterSet
+from unstuck.patient import Patient, draw_patient
+from unstuck.scenario import Condition, Regimen, Treatment, TreatmentFile, find, shipped
+from unstuck.simulation import Simulation
+
+
+class Write(Protocol):
+    """Writes a treatment file that extends the untreated one: the regimens of its treatment phase."""
+
+    def __call__(self, regimens: str, name: str = "own") -> Path: ...
+
+
+START = "title: Own\nextends: untreated\nphases:\n  treatment:\n    for: 12 weeks\n    drugs:\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Write:
+    def write(regimens: str, name: str = "own") -> Path:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(START + "".join(f"      - {line}\n" for line in regimens.splitlines()))
+        return path
+
+    return write
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", shipped("treatments"))
+def test_every_shipped_treatment_loads_with_its_circuit_and_drugs(name: str) -> None:
+    treatment = Treatment(name)
+    assert treatment.name == name
+    assert treatment.file.title
+    assert treatment.file.day_0_h > 0
+    assert {r.drug for phase in treatment.file.phases.values() for r in phase.drugs} == set(treatment.drugs)
+
+
+@pytest.mark.quick
+def test_all_shipped_treatments_begin_at_an_age_at_which_the_patient_is_stuck() -> None:
+    untreated = Treatment("untreated").file
+    assert list(untreated.phases)[:2] == ["stress", "rest"]
+    assert untreated.day_0_h == (42 + 60) * 24.0
+    assert untreated.start_h("stress") == 0.0
+    assert untreated.start_h("rest") == 42 * 24.0
+
+
+@pytest.mark.quick
+def test_a_daily_drug_is_dosed_every_day_of_its_course() -> None:
+    regimen = Regimen.model_validate({"drug": "d", "every": "1 d", "for": "1 week"}, by_alias=True)
+    doses = regimen.doses(100.0, 2.0)
+    assert [dose.time_h for dose in doses] == [100.0 + 24.0 * day for day in range(7)]
+    assert {dose.amount for dose in doses} == {2.0}
+    assert {dose.interval_h for dose in doses} == {24.0}
+
+
+@pytest.mark.quick
+def test_named_days_count_from_the_start_of_the_phase() -> None:
+    regimen = Regimen.model_validate({"drug": "d", "on_days": [4, 0, 2], "over": "40 min"})
+    doses = regimen.doses(50.0, 1.0)
+    assert [dose.time_h for dose in doses] == [50.0, 98.0, 146.0]
+    assert doses[0].over_h == pytest.approx(2 / 3)
+    assert regimen.end_h == pytest.approx(96.0 + 2 / 3)
+
+
+@pytest.mark.quick
+@given(weeks=st.integers(1, 12), taper_days=st.integers(1, 60))
+def test_a_taper_falls_evenly_and_ends_just_above_nothing(weeks: int, taper_days: int) -> None:
+    regimen = Regimen.model_validate(
+        {"drug": "d", "every": "1 d", "for": f"{weeks} weeks", "taper_over": f"{taper_days} d"}, by_alias=True
+    )
+    amounts = np.array([dose.amount for dose in regimen.doses(0.0, 1.0)])
+    assert len(amounts) == 7 * weeks + taper_days
+    assert np.all(amounts[: 7 * weeks] == 1.0)
+    steps = np.diff(amounts[7 * weeks - 1 :])
+    np.testing.assert_allclose(steps, -1.0 / (taper_days + 1))
+    assert amounts[-1] > 0.0
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("condition", "below", "above"),
+    [({"day": 28, "recovery_below": 0.5}, True, False), ({"day": 28, "recovery_at_least": 0.5}, False, True)],
+)
+def test_a_condition_asks_on_which_side_recovery_is(
+    condition: dict[str, float], below: bool, above: bool
+) -> None:
+    asked = Condition.model_validate(condition)
+    assert asked.holds(0.49) is below
+    assert asked.holds(0.5) is above
+
+
+FAULTS = {
+    "a dose after the end of its phase": ("{drug: ssri-like, every: 1 d, for: 13 weeks}", "ends on day 84"),
+    "an infusion after the end of its phase": ("{drug: ketamine-like, on_days: [0, 85]}", "ends on day 84"),
+    "a taper after the end of its phase": (
+        "{drug: ssri-like, every: 1 d, for: 12 weeks, taper_over: 1 d}",
+        "ends on day 84",
+    ),
+    "an unknown drug": ("{drug: ssri-lik, every: 1 d, for: 1 weeks}", "did you mean 'ssri-like'"),
+    "an unknown key": ("{drug: ssri-like, evry: 1 d, for: 1 weeks}", "did you mean 'every'"),
+    "a time without a unit": ("{drug: ssri-like, every: 1, for: 1 weeks}", "without a unit"),
+    "a dose with a wrong unit": ("{drug: ssri-like, dose: 20 kg, every: 1 d, for: 1 weeks}", "unit"),
+    "a negative dose": ("{drug: ssri-like, dose: -20 mg, every: 1 d, for: 1 weeks}", "must not be negative"),
+    "a negative day": ("{drug: ketamine-like, on_days: [-1]}", "negative|greater than"),
+    "two schedules": ("{drug: ssri-like, every: 1 d, for: 1 weeks, on_days: [1]}", "either every"),
+    "no schedule": ("{drug: ssri-like}", "either every"),
+    "a condition that asks nothing": (
+        "{drug: ssri-like, every: 1 d, for: 1 weeks, when: {day: 3}}",
+        "recovery_below or recovery_at_least",
+    ),
+    "a condition after its phase": (
+        "{drug: ketamine-like, on_days: [1], when: {day: 99, recovery_below: 0.5}}",
+        "day 99",
+    ),
+}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_treatment_that_makes_no_sense_is_refused_at_its_line(fault: str, own: Write) -> None:
+    regimens, told = FAULTS[fault]
+    path = own(regimens)
+    with pytest.raises(InputError, match=told) as caught:
+        Treatment(str(path))
+    assert str(caught.value).startswith(f"{path}:7:phases.treatment.drugs.0")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.quick
+def test_a_drug_for_a_region_that_the_circuit_lacks_is_refused_in_the_drug_file(
+    own: Write, tmp_path: Path
+) -> None:
+    drug = tmp_path / "stimulation.yaml"
+    drug.write_text(
+        "title: Stimulation\nclass: device\nusual_dose: 1 mg\nactions:\n"
+        "  - {target: region.input, mode: drive, region: LHb,\n"
+        "     level: {while_taken: {value: 0.1, source: assumed}}}\n"
+    )
+    path = own("{drug: ./stimulation.yaml, every: 1 d, for: 1 weeks}")
+    with pytest.raises(InputError, match=r"stimulation\.yaml:5:.*unknown region 'LHb'"):
+        Treatment(str(path))
+    path.write_text(
+        path.read_text().replace("extends: untreated", "extends: untreated\ncircuit: with-habenula")
+    )
+    assert "LHb" in Treatment(str(path)).circuit.regions
+
+
+@pytest.mark.quick
+def test_an_unknown_circuit_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("title: Own\nextends: untreated\ncircuit: defalt\n")
+    with pytest.raises(
+        InputError, match=r"own\.yaml:3:circuit: unknown circuit 'defalt', did you mean 'default'"
+    ):
+        Treatment(str(path))
+
+
+@pytest.mark.quick
+def test_a_loop_of_files_is_refused(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: {other}.yaml\n")
+    with pytest.raises(InputError, match="extends"):
+        Treatment(str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.quick
+def test_day_0_is_a_phase(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("title: Own\nextends: untreated\nday_0: treatmnt\n")
+    with pytest.raises(InputError, match="did you mean 'treatment'"):
+        Treatment(str(path))
+
+
+@pytest.mark.quick
+def test_an_unknown_name_is_told_with_what_is_known() -> None:
+    with pytest.raises(InputError, match="unknown treatment 'ssri-lick', did you mean 'ssri-like'"):
+        find("treatments", "ssri-lick")
+
+
+@pytest.mark.quick
+def test_a_treatment_without_an_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="phases"):
+        TreatmentFile.model_validate({"title": "t", "phases": {}})
+
+
+@pytest.fixture(scope="module")
+def patient(reference: ParameterSet) -> Patient:
+    return draw_patient(Treatment("untreated").circuit, reference, None, seed=1, index=0, neurons=0)
+
+
+@pytest.fixture(scope="module")
+def stuck(patient: Patient) -> Checkpoint:
+    return Simulation(patient, Treatment("untreated")).checkpoint
+
+
+def effects_seen(
+    patient: Patient, stuck: Checkpoint, path: Path, days: list[float]
+) -> tuple[list[float], list[float]]:
+    """SERT occupancy and AMPA potentiation that act on the given days of a life."""
+    life = Life(patient, Treatment(str(path)), stuck, Accuracy(slow=1e-3))
+    occupancies, potentiations = [], []
+    for day in days:
+        life.advance(stuck.time_h + 24.0 * day)
+        effects, _ = life.exposure.at(life.time_h)
+        occupancies.append(effects.sert_occupancy)
+        potentiations.append(effects.ampa)
+    return occupancies, potentiations
+
+
+@pytest.mark.quick
+def test_a_condition_starts_a_second_drug_only_in_those_it_holds_for(
+    own: Write, patient: Patient, stuck: Checkpoint
+) -> None:
+    added = "{{drug: ketamine-like, on_days: [28], when: {{day: 28, recovery_{}: 0.5}}}}"
+    daily = "{drug: ssri-like, every: 1 d, for: 12 weeks}\n"
+    days = [27.0, 28.05]
+    unresponsive = effects_seen(patient, stuck, own(daily + added.format("below"), "a"), days)
+    responsive = effects_seen(patient, stuck, own(daily + added.format("at_least"), "b"), days)
+    assert unresponsive[1][0] == 0.0 < unresponsive[1][1]
+    assert responsive[1] == [0.0, 0.0]
+    assert unresponsive[0] == pytest.approx(responsive[0])
+
+
+@pytest.mark.quick
+def test_a_condition_stops_a_drug_only_in_those_it_holds_for(
+    own: Write, patient: Patient, stuck: Checkpoint
+) -> None:
+    daily = "{{drug: tianeptine-like, every: 1 d, for: 12 weeks, stop_when: {{day: 42, recovery_{}: 0.5}}}}"
+    days = [41.0, 43.0]
+    recovered = effects_seen(patient, stuck, own(daily.format("at_least"), "a"), days)
+    not_recovered = effects_seen(patient, stuck, own(daily.format("below"), "b"), days)
+    assert recovered[1][0] > 0.0 == recovered[1][1]
+    assert not_recovered[1][0] == not_recovered[1][1] > 0.0
+
+
+@pytest.mark.quick
+def test_a_switch_ends_one_drug_and_starts_another(own: Write, patient: Patient, stuck: Checkpoint) -> None:
+    path = own(
+        "{drug: ssri-like, every: 1 d, for: 4 weeks}\n"
+        "{drug: tianeptine-like, every: 1 d, from: 4 weeks, for: 8 weeks}"
+    )
+    occupancies, potentiations = effects_seen(patient, stuck, path, [27.0, 29.0, 60.0])
+    assert occupancies[0] > 0.79 > occupancies[1] > occupancies[2]
+    assert potentiations[0] == 0.0 < potentiations[1] == potentiations[2]
+
+
+@pytest.mark.quick
+def test_two_drugs_at_one_site_compete(own: Write, patient: Patient, stuck: Checkpoint) -> None:
+    daily = "{{drug: {}, every: 1 d, for: 12 weeks}}\n"
+    first, second, both = (
+        effects_seen(patient, stuck, own("".join(daily.format(drug) for drug in drugs), drugs[-1]), [30.0])[
+            0
+        ][0]
+        for drugs in (["ssri-like"], ["escitalopram-like"], ["ssri-like", "escitalopram-like"])
+    )
+    odds = first / (1 - first) + second / (1 - second)
+    assert both == pytest.approx(odds / (1 + odds))
