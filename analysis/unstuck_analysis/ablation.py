@@ -7,53 +7,19 @@ from the beginning; treatment arms start from the intact model's stuck checkpoin
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 from unstuck.circuit import Circuit, Wiring
-from unstuck.documents import Document, InputError, choose, nearest, read_document, shown
+from unstuck.documents import choose
 from unstuck.parameters import RuleParameters
 
 from unstuck_analysis.evidence.arms import Alter
-from unstuck_analysis.evidence.facts import shipped_file
 from unstuck_analysis.evidence.findings import Evidence, Finding
+from unstuck_analysis.evidence.mechanisms import Mechanism, mechanisms
 
 CUT = (
     1e-6  # what is left of a projection that is cut; not 0, so that strengths relative to health stay defined
 )
-ALL = "all"
-
-
-class Mechanism(Document):
-    """One mechanism: what is meant, and the values or cut projections under which it does nothing."""
-
-    title: str
-    meaning: str
-    values: dict[str, float] = {}
-    cut: list[str] = []
-
-
-class MechanismFile(Document):
-    """All mechanisms that can be switched off."""
-
-    title: str
-    mechanisms: dict[str, Mechanism]
-
-
-@cache
-def mechanisms() -> dict[str, Mechanism]:
-    """The mechanisms by name."""
-    return read_document(shipped_file("mechanisms.yaml"), MechanismFile).mechanisms
-
-
-def choose_mechanisms(names: Sequence[str]) -> list[str]:
-    """The mechanisms asked for (`all` is every one); InputError for an unknown name."""
-    known = list(mechanisms())
-    for name in names:
-        if name not in (*known, ALL):
-            hint = nearest(name, [*known, ALL])
-            raise InputError(f"unknown mechanism {shown(name)}{hint} (known: {', '.join([*known, ALL])})")
-    return known if ALL in names else list(dict.fromkeys(names))
 
 
 def switched_off(name: str) -> Alter:

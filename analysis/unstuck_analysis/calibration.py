@@ -28,8 +28,9 @@ from unstuck.scenario import read
 from unstuck.stability import KNOCKS, WITHIN, after_knock, distance_from_health
 
 from unstuck_analysis.evidence.arms import Subject, plan_typical, run_subject
-from unstuck_analysis.evidence.facts import Fact, read_facts
+from unstuck_analysis.evidence.facts import Fact, read_facts, read_protocols
 from unstuck_analysis.evidence.findings import Measured
+from unstuck_analysis.evidence.runs import fixed_text
 from unstuck_analysis.processes import interrupts_held, spawned_pool
 from unstuck_analysis.storage import write_whole
 from unstuck_analysis.terminal import say
@@ -59,14 +60,19 @@ class Free:
         return log(value / self.low) / log(self.high / self.low)
 
 
-def free_parameters(parameters: ParameterSet) -> list[Free]:
-    """The parameters that were fitted, each within its range (half to double its value where it has none)."""
+def free_parameters(parameters: ParameterSet, only: Sequence[str] = ()) -> list[Free]:
+    """The parameters that were fitted (or only some of them; ValueError for another), within their ranges.
+
+    Where a parameter has no range it is half to double its value.
+    """
 
     def bounds(record: Parameter) -> tuple[float, float]:
         return record.range or (record.value / 2, record.value * 2)
 
-    chosen = [record for record in parameters.records.values() if record.origin in FREE_ORIGINS]
-    return [Free(record.symbol, *bounds(record)) for record in chosen]
+    fitted = [record for record in parameters.records.values() if record.origin in FREE_ORIGINS]
+    for symbol in only:
+        choose(symbol, [record.symbol for record in fitted], "free parameter")
+    return [Free(r.symbol, *bounds(r)) for r in fitted if not only or r.symbol in only]
 
 
 @dataclass(frozen=True)
@@ -127,21 +133,30 @@ class Calibration:
     networks: int
     ensemble_steps: int
     start: str = "middle"  # of every range, or shipped
+    only: Sequence[str] = ()  # symbols to fit; all that were ever fitted if none is named
     neurons: int = 500
     workers: int = 1
 
     @property
     def specification(self) -> dict[str, Any]:
-        """What must be the same for a calibration to be resumed."""
+        """What must be the same for a calibration to be resumed, with all that its costs depend on."""
+        free = free_parameters(default_parameters(), self.only)
         rows = [[fact.id, fact.low, fact.high] for fact in self.facts]
         return {
             "seed": self.seed,
             "start": choose(self.start, STARTS, "start"),
             "rows": rows,
-            "evaluations": self.evaluations,
+            "free": [[each.symbol, each.low, each.high] for each in free],
+            "parameters_code_and_protocols": _digest(),
             "networks": self.networks,
             "neurons": self.neurons,
         }
+
+
+def _digest() -> str:
+    """Hash of the shipped parameters, the model's code, and how the rows are measured."""
+    protocols = read_protocols().model_dump_json()
+    return hashlib.sha256((fixed_text() + protocols).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -199,7 +214,7 @@ def calibrate(calibration: Calibration, told: Told = lambda stage, done, best: N
     """Fit, mean-field first, then network; then the ensemble. Goes on where an earlier call stopped."""
     _check_specification(calibration)
     parameters = default_parameters()
-    free = free_parameters(parameters)
+    free = free_parameters(parameters, calibration.only)
     shipped = np.array([each.share(parameters[each.symbol]) for each in free]).clip(0.001, 0.999)
     point = shipped if calibration.start == "shipped" else np.full(len(free), 0.5)
     with _pool(calibration.workers) as pool:
@@ -298,7 +313,8 @@ def _parameter_file(fit: Fit, calibration: Calibration) -> str:
     from unstuck_analysis.checkout import git_state
 
     content = json.loads((files("unstuck") / "defaults.json").read_text(encoding="utf-8"))
-    bounds = {free.symbol: [free.low, free.high] for free in free_parameters(default_parameters())}
+    free = free_parameters(default_parameters(), calibration.only)
+    bounds = {each.symbol: [each.low, each.high] for each in free}
     for entry in [*content["parameters"], *content["drug_strengths"]]:
         if entry["symbol"] in fit.values:
             entry["value"] = float(f"{fit.values[entry['symbol']]:.6g}")
@@ -311,6 +327,8 @@ def _parameter_file(fit: Fit, calibration: Calibration) -> str:
         "evaluations": fit.evaluations,
         "rows": [fact.id for fact in calibration.facts],
         "rows_sha256": hashlib.sha256(rows.encode()).hexdigest(),
+        "start": calibration.start,
+        "fitted": [each.symbol for each in free],
         "seed": calibration.seed,
         "networks": calibration.networks if calibration.network_evaluations else 0,
         "code": git_state(),

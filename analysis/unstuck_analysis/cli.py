@@ -234,6 +234,9 @@ def calibrate(
     start: Annotated[
         str, typer.Option(help="Where to begin: middle (of every range) or shipped.")
     ] = "middle",
+    free: Annotated[
+        list[str] | None, typer.Option(help="Symbol to fit, again for more; all fitted ones if not given.")
+    ] = None,
     seed: Seed = 1,
     workers: Workers = None,
     out: Annotated[Path | None, typer.Option(help="Folder; results/calibration if not given.")] = None,
@@ -251,6 +254,7 @@ def calibrate(
         networks,
         ensemble_steps,
         start=start,
+        only=free or (),
         workers=workers or _cores(),
     )
     calibration.run(asked)

@@ -49,7 +49,7 @@ _NUDGE = 1e-4  # how far from the saddle its unstable manifold is entered
 
 def typical_patient(file: CircuitFile, parameters: ParameterSet) -> Patient:
     """The mean-field patient with the given parameters, without noise and life events."""
-    calm = parameters.with_values(sigma_n=0.0, life_events_per_year=0.0)
+    calm = parameters.with_values(sigma_n=0.0)
     return draw_patient(file, calm, None, seed=0, index=0, neurons=0)
 
 

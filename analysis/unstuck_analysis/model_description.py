@@ -123,7 +123,7 @@ def spread(record: Parameter) -> str:
 
 
 def parameter_rows() -> list[tuple[str, ...]]:
-    """Symbol, meaning, value, unit, range, where the range is from, origin, values that fit as well."""
+    """One row a parameter, in the order of the columns of `_parameter_table`."""
     return [
         (
             record.symbol,
@@ -133,6 +133,7 @@ def parameter_rows() -> list[tuple[str, ...]]:
             f"{record.range[0]:g} to {record.range[1]:g}" if record.range else "",
             record.range_origin if record.range else "",
             record.origin,
+            record.source,
             spread(record),
         )
         for record in default_parameters().records.values()
@@ -140,7 +141,7 @@ def parameter_rows() -> list[tuple[str, ...]]:
 
 
 def _parameter_table() -> str:
-    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "fits as well")
+    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "source", "fits as well")
     note = (
         f"`fits as well`: smallest and largest value over {len(read_ensemble())} sets, found by short random"
         " walks from the shipped one, for which every fit row lies in its band. The true spread is wider."

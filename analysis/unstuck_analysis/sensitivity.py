@@ -80,7 +80,7 @@ def outcomes_at(
     loaded, base = _treatment(treatment), default_parameters()
     try:
         changed = {name: base[name] * factor for name, factor in values.items()}
-        return _outcomes(loaded, base.with_values(**changed, sigma_n=0.0, life_events_per_year=0.0), network)
+        return _outcomes(loaded, base.with_values(**changed, sigma_n=0.0), network)
     except (RunError, ValueError):
         return nan, nan, nan
 

@@ -71,4 +71,7 @@ def law_in_words(action: Action) -> str:
     """How an action follows from doses."""
     if action.hill:
         return f"Hill curve of the concentration ({action.of})"
-    return "jumps with a dose, then halves again and again" if action.pulse else "held while taken"
+    if action.pulse:
+        rises = "is made after a dose" if action.pulse.appears else "jumps with a dose"
+        return f"{rises}, then halves again and again"
+    return "held while taken"

@@ -47,6 +47,10 @@ def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
         for inner, strength in action.strengths():
             _check_number((*key, *inner), strength, 0.0, action.meaning.highest, places)
         _check_curve(key, action, places)
+        if action.pulse and action.pulse.appears:
+            _check_unit(
+                (*key, "pulse", "appears", "value"), action.pulse.appears.value, "time", ("h",), places
+            )
 
 
 def _check_curve(key: Key, action: Action, places: Places) -> None:
@@ -54,10 +58,15 @@ def _check_curve(key: Key, action: Action, places: Places) -> None:
     if action.hill is None:
         return
     _check_number((*key, "hill", "exponent", "value"), action.hill.exponent.value, 1e-9, inf, places)
-    symbol = action.hill.half_effect.value
-    if isinstance(symbol, str):
-        molar = [name for name, record in default_parameters().records.items() if record.unit in MOLAR_UNITS]
-        _choose((*key, "hill", "half_effect", "value"), symbol, molar, "concentration", places)
+    half_effect = action.hill.half_effect.value
+    _check_unit((*key, "hill", "half_effect", "value"), half_effect, "concentration", MOLAR_UNITS, places)
+
+
+def _check_unit(key: Key, value: object, what: str, units: tuple[str, ...], places: Places) -> None:
+    """A symbol, if it is one, names a parameter in one of the units."""
+    if isinstance(value, str):
+        fitting = [name for name, record in default_parameters().records.items() if record.unit in units]
+        _choose(key, value, fitting, what, places)
 
 
 def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float, float]]:

@@ -69,10 +69,15 @@ class Hill(Document):
 
 
 class Pulse(Document):
-    """Effect right after a usual dose, halving with a half-life; doses add."""
+    """Effect right after a usual dose, halving with a half-life; doses add.
+
+    What has to be made first, like a metabolite, says with which half-life it `appears` (a time, or a
+    parameter's symbol, where 0 is at once): the area under the effect stays the same.
+    """
 
     after_dose: Number
     half_life: Sourced[quantities.PositiveHours]
+    appears: Sourced[quantities.PositiveHours | str] | None = None
 
 
 class Level(Document):

@@ -7,7 +7,7 @@ reference can always be run. Symbols are those of the model description.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,9 +21,24 @@ OFF: dict[str, float] = {
     "tau_v": 168.0,
     "sigma_n": 0.0,
     "tau_n": 168.0,
-    "life_events_per_year": 0.0,
     "life_event_stress": 0.0,
     "life_event_days": 7.0,
+    "kap": 0.0,
+}
+
+
+SEROTONIN: dict[str, dict[str, Any]] = {
+    "S0": {
+        "meaning": "healthy extracellular serotonin (only ratios to it are meaningful)",
+        "range": [50, 70],
+        "source": "Abdalla 2017, 10.1021/acs.analchem.7b01257 (64.9 nM), and model code (Mena 2023); methods"
+        " differ 10 to 100 fold",
+    },
+    "Km": {
+        "meaning": "Michaelis constant of SERT",
+        "range": [60, 170],
+        "source": "model code VSERT (Mena 2023): 60 nM; older work 170 nM (Best 2010, PMC2942809)",
+    },
 }
 
 
@@ -72,7 +87,8 @@ class Parameter:
     meaning: str
     value: float
     unit: str
-    origin: str
+    origin: str  # literature, fitted, fixed, assumed
+    source: str = ""
     range: tuple[float, float] | None = None
     range_origin: str = "assumed"
 
@@ -108,9 +124,7 @@ class ParameterSet(Mapping[str, float]):
             if not abs(value) < float("inf"):
                 raise ValueError(f"parameter {symbol} = {value} is not a finite number")
             old = records.get(symbol, Parameter(symbol, "", OFF.get(symbol, 0.0), "1", "off"))
-            records[symbol] = Parameter(
-                symbol, old.meaning, float(value), old.unit, old.origin, old.range, old.range_origin
-            )
+            records[symbol] = replace(old, value=float(value))
         return ParameterSet(records)
 
     def for_rules(self) -> RuleParameters:
@@ -126,11 +140,8 @@ class ParameterSet(Mapping[str, float]):
 def _records(content: Mapping[str, Any]) -> dict[str, Parameter]:
     """The records of a parameter file: constants, parameters and drug strengths."""
     serotonin = [
-        {"symbol": symbol, "value": content[symbol], "unit": "nM", "meaning": meaning, "origin": "literature"}
-        for symbol, meaning in (
-            ("S0", "healthy extracellular serotonin"),
-            ("Km", "Michaelis constant of SERT"),
-        )
+        {"symbol": symbol, "value": content[symbol], "unit": "nM", "origin": "literature"} | told
+        for symbol, told in SEROTONIN.items()
     ]
     listed = [*serotonin, *content["parameters"], *content["drug_strengths"]]
     return {
@@ -140,6 +151,7 @@ def _records(content: Mapping[str, Any]) -> dict[str, Parameter]:
             float(entry["value"]),
             entry["unit"],
             entry["origin"],
+            entry.get("source", ""),
             tuple(entry["range"]) if entry.get("range") else None,
             entry.get("range_origin", "assumed"),
         )

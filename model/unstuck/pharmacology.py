@@ -170,12 +170,12 @@ class Course:
     def _pulse(
         self, law: Pulse, mode: Mode, strength: float, parameters: ParameterSet, patient: Sensitivity
     ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        amounts = Amounts([Compartment(law.half_life.value * patient.half_lives)], self.doses)
+        amounts = Amounts(_made_and_lost(law, parameters, patient), self.doses)
         usual = parameters.number(law.after_dose.value)
         bounded = mode.highest <= 1.0 and mode.law != "add"
 
         def value(times_h: Floats) -> Floats:
-            size = strength * amounts.at(times_h)[..., 0]
+            size = strength * np.maximum(amounts.at(times_h)[..., -1], 0.0)
             return usual * size / (1.0 - usual + usual * size) if bounded else usual * size
 
         return value, self._ends_of_doses(), self._averaged_h
@@ -233,6 +233,15 @@ def steady_h(drug: DrugFile) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
     compounds = drug.kinetics.compounds.values() if drug.kinetics else []
     return 30.0 * max((compound.half_life.value for compound in compounds), default=HOURS_A_DAY)
+
+
+def _made_and_lost(law: Pulse, parameters: ParameterSet, patient: Sensitivity) -> list[Compartment]:
+    """The compartment of a pulse, after the one it is made in where it has to be made first."""
+    appears_h = parameters.number(law.appears.value) if law.appears else 0.0
+    half_life_h = law.half_life.value * patient.half_lives
+    if not appears_h > 0.0:
+        return [Compartment(half_life_h)]
+    return [Compartment(appears_h * patient.half_lives), Compartment(half_life_h, 0)]
 
 
 def _compartments(kinetics: Kinetics, of: str, patient: Sensitivity) -> tuple[list[Compartment], int]:

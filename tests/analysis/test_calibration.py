@@ -58,7 +58,7 @@ def test_every_fitted_parameter_is_free_within_its_range() -> None:
         assert each.low <= parameters[each.symbol] <= each.high
         assert each.value(each.share(parameters[each.symbol])) == pytest.approx(parameters[each.symbol])
     kam = next(each for each in free if each.symbol == "kam")
-    assert kam.high / kam.low == pytest.approx(4.0), "half to double where no range is known"
+    assert kam.high / kam.low == pytest.approx(4.0, rel=1e-3), "half to double where no range is known"
 
 
 @pytest.mark.quick

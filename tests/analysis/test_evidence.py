@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from unstuck.documents import InputError
 from unstuck.simulation import checkpoint_key
-from unstuck_analysis.evidence import runs
+from unstuck_analysis.evidence import page, runs
 from unstuck_analysis.evidence.arms import Setup, Subject, plan_cohort, plan_typical, run_subject, scenario
 from unstuck_analysis.evidence.command import Request, gather
 from unstuck_analysis.evidence.facts import COLUMNS, choose_facts, read_facts, shipped_file
 from unstuck_analysis.evidence.findings import (
+    Evidence,
     Finding,
     Measured,
     as_object,
@@ -24,6 +25,7 @@ from unstuck_analysis.evidence.findings import (
     first_looks,
     measure_all,
 )
+from unstuck_analysis.evidence.mechanisms import mechanisms, rows_revised
 from unstuck_analysis.evidence.pictures import by_theme
 
 HEADER = ",".join(COLUMNS)
@@ -109,13 +111,13 @@ def test_an_empty_band_is_allowed_where_every_part_has_its_own() -> None:
     assert [facts["T09"].band(part) for part in facts["T09"].parts] == [(1.01, 2.5)] * 2
 
 
-def finding(row: str, *values: float, first_look: bool | None = None) -> Finding:
+def finding(row: str, *values: float, first_look: bool | None = None, revised: bool = False) -> Finding:
     fact = next(fact for fact in read_facts() if fact.id == row)
     parts = [
         Measured(part.name, value, (nan, nan), *fact.band(part), part.exclusive)
         for part, value in zip(fact.parts, values, strict=True)
     ]
-    return Finding(fact, parts, first_look)
+    return Finding(fact, parts, first_look, revised)
 
 
 @pytest.mark.quick
@@ -136,10 +138,29 @@ def test_a_number_that_does_not_exist_is_neither_pass_nor_miss() -> None:
 
 
 @pytest.mark.quick
-def test_a_test_row_that_passes_only_after_a_change_is_called_revised() -> None:
-    assert finding("T02", 0.5, first_look=False).verdict == "revised"
+def test_a_test_row_that_passes_only_after_a_mechanism_was_added_is_called_revised() -> None:
+    assert finding("T02", 0.5, first_look=False, revised=True).verdict == "revised"
+    assert finding("T02", 0.5, first_look=False).verdict == "pass here", "another sample, not another model"
     assert finding("T02", 0.5, first_look=True).verdict == "pass"
     assert finding("T02", 0.9, first_look=False).verdict == "miss"
+
+
+@pytest.mark.quick
+def test_a_row_counts_as_revised_only_while_the_mechanism_added_for_it_is_on() -> None:
+    added = {name: each for name, each in mechanisms().items() if each.added_for}
+    assert added, "without an added mechanism nothing can be revised"
+    for name, mechanism in added.items():
+        assert mechanism.source, f"{name} has no source"
+        assert set(mechanism.added_for) <= rows_revised()
+        assert not set(mechanism.added_for) & rows_revised(without=name)
+
+
+@pytest.mark.quick
+def test_a_prediction_is_not_told_as_a_fact() -> None:
+    told = finding("T15", 0.0)
+    evidence = Evidence([told], 0, 0, 0, 1, 1, 0)
+    assert "prediction" in page.headline(evidence)
+    assert page.rows(evidence)[0][page.COLUMNS.index("role")] == "prediction, not a fact"
 
 
 @pytest.mark.quick

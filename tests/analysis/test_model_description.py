@@ -16,7 +16,7 @@ def test_the_description_in_the_docs_is_what_code_and_data_say() -> None:
     )
 
 
-def test_every_parameter_is_in_the_table_with_unit_and_origin() -> None:
+def test_every_parameter_is_in_the_table_with_unit_range_origin_and_source() -> None:
     rows = {row[0]: row for row in parameter_rows()}
     assert set(rows) == set(default_parameters().records)
-    assert all(row[3] and row[6] for row in rows.values())
+    assert all(row[3] and row[4] and row[6] and row[7] for row in rows.values())

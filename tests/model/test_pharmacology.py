@@ -161,6 +161,26 @@ def test_a_pulse_jumps_halves_and_adds_up(drug: Write) -> None:
     assert effect.jumps_h == (0.0, 36.0)
 
 
+def test_what_must_be_made_first_appears_with_its_half_life_and_has_the_same_area(drug: Write) -> None:
+    at_once = PULSE.format(target="ampa", mode="potentiate", value=0.5)
+    made = at_once.replace("half_life: {", "appears: {value: 1 h, source: assumed}, half_life: {")
+    effect = only(drug(made), [Dose(0.0, 1.0)])
+    made_per_h, lost_per_h = log(2.0), log(2.0) / 6.0
+    times_h = np.linspace(0.0, 240.0, 24_001)
+    closed = 0.5 * made_per_h / (made_per_h - lost_per_h)
+    closed = closed * (np.exp(-lost_per_h * times_h) - np.exp(-made_per_h * times_h))
+    np.testing.assert_allclose(effect.value(times_h), closed, atol=1e-12)
+    area = np.trapezoid(effect.value(times_h), times_h)
+    assert area == pytest.approx(0.5 / lost_per_h, rel=1e-5)
+
+
+def test_a_pulse_whose_making_takes_no_time_jumps(drug: Write) -> None:
+    at_once = PULSE.format(target="ampa", mode="potentiate", value=0.5)
+    made = at_once.replace("half_life: {", "appears: {value: kap, source: assumed}, half_life: {")
+    effect = only(drug(made), [Dose(0.0, 1.0)], parameters=default_parameters().with_values(kap=0.0))
+    np.testing.assert_allclose(values(effect, 0.0, 6.0), [0.5, 0.25])
+
+
 def test_a_pulse_of_a_share_never_passes_one(drug: Write) -> None:
     effect = only(drug(PULSE.format(target="trkb.block", mode="block", value=0.8)), [Dose(0.0, 50.0)])
     assert 0.99 < values(effect, 0.0)[0] < 1.0

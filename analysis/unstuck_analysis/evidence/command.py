@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unstuck_analysis.ablation import Matrix, choose_mechanisms
+from unstuck_analysis.ablation import Matrix
 from unstuck_analysis.evidence import page
 from unstuck_analysis.evidence.arms import Subject
 from unstuck_analysis.evidence.facts import Fact, choose_facts, read_facts
 from unstuck_analysis.evidence.findings import Evidence, as_object, measure_all
+from unstuck_analysis.evidence.mechanisms import choose_mechanisms
 from unstuck_analysis.evidence.runs import RUNS
 from unstuck_analysis.storage import prepare_folder
 from unstuck_analysis.terminal import console, progress, say

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from unstuck_analysis.ablation import Matrix, choose_mechanisms, mechanisms
+from unstuck_analysis.ablation import Matrix
 from unstuck_analysis.evidence import page, pictures
 from unstuck_analysis.evidence.ensemble import read_ensemble, spreads
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.evidence.findings import NETWORKS, NEURONS, PATIENTS, Evidence, measure_all
+from unstuck_analysis.evidence.mechanisms import choose_mechanisms, mechanisms
 from unstuck_analysis.evidence.runs import RUNS
 from unstuck_analysis.evidence.verification import checks
 from unstuck_analysis.figures import save_figure

@@ -89,6 +89,7 @@ class ProtocolFile(Document):
     """How every row is measured."""
 
     title: str
+    predictions: list[str]  # test rows that nobody has measured: what the model says will be found
     rows: dict[str, list[TypicalPart]]
     cohort_rows: dict[str, list[CohortPart]]
 
@@ -107,6 +108,11 @@ class Fact:
     high: float | None
     source: str
     parts: Sequence[TypicalPart | CohortPart]
+
+    @property
+    def is_prediction(self) -> bool:
+        """Whether it is what the model predicts, and not a fact."""
+        return self.id in read_protocols().predictions
 
     @property
     def of_cohort(self) -> bool:

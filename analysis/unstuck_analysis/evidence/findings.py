@@ -15,6 +15,7 @@ import numpy as np
 
 from unstuck_analysis.evidence.arms import Plan, Subject, plan_cohort, plan_typical
 from unstuck_analysis.evidence.facts import CohortPart, Fact, Part, shipped_file
+from unstuck_analysis.evidence.mechanisms import rows_revised
 from unstuck_analysis.evidence.runs import Job, Results, run_all
 from unstuck_analysis.evidence.statistics import Cohort, measure
 
@@ -63,6 +64,7 @@ class Finding:
     fact: Fact
     parts: Sequence[Measured]
     first_look: bool | None
+    revised: bool = False  # whether a mechanism was added for it, and is on
 
     @property
     def worst(self) -> Measured:
@@ -78,9 +80,12 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """The verdict in a word; `revised` is a test row that failed at the first look and passes now."""
+        """The verdict in words; a test row that failed at the first look never counts as a pass again.
+
+        It is `revised` if it passes with a mechanism that was added for it; else it passes only `here`.
+        """
         if self.passed and self.fact.role == "test" and self.first_look is False:
-            return "revised"
+            return "revised" if self.revised else "pass here"
         return {True: "pass", False: "miss", None: "n/a"}[self.passed]
 
 
@@ -128,9 +133,10 @@ def measure_all(
         results = run_all(jobs, folder, workers, on_done)
     of_typical = {subject: arms for subject, arms in results.items() if not subject.varied}
     cohort = Cohort({subject: arms for subject, arms in results.items() if subject.varied})
-    looks = first_looks()
+    looks, revised = first_looks(), rows_revised(without)
     findings = [
-        Finding(fact, _measured(fact, of_typical, cohort, seed), looks.get(fact.id)) for fact in facts
+        Finding(fact, _measured(fact, of_typical, cohort, seed), looks.get(fact.id), fact.id in revised)
+        for fact in facts
     ]
     records = [record for arms in results.values() for record in arms.values()]
     broken = sum(not np.isfinite(record.recovery[1:]).all() for record in records)

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from unstuck_analysis import report
-from unstuck_analysis.ablation import Matrix, matrix_rows, mechanisms
+from unstuck_analysis.ablation import Matrix, matrix_rows
 from unstuck_analysis.evidence import pictures
 from unstuck_analysis.evidence.ensemble import read_ensemble, spreads
 from unstuck_analysis.evidence.facts import Fact
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured, csv_rows
+from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.verification import checks
 from unstuck_analysis.figures import save_figure
 from unstuck_analysis.storage import write_whole
@@ -27,9 +27,12 @@ COLUMNS = (
     "verdict",
     "first look",
     "role",
+    "grade",
+    "metric",
     "scenario",
     "source",
 )
+ON_TERMINAL = 8  # columns
 HONESTY = (
     "Rows of role fit shaped the parameters, so that they had to pass; rows of role test did not. Every"
     " test row was measured once with the frozen parameters and the frozen spread of patients before anything"
@@ -46,7 +49,7 @@ def rows(evidence: Evidence) -> list[list[str]]:
         for number, (part, protocol) in enumerate(zip(finding.parts, fact.parts, strict=True)):
             first = number == 0
             look = {True: "pass", False: "miss", None: ""}[finding.first_look]
-            statement = shorten(fact.statement, 70, placeholder=" ...") if first else ""
+            statement = fact.statement if first else ""
             if part.name:
                 statement = f"{statement}: {part.name}" if first else f"... {part.name}"
             verdict = finding.verdict if first else {True: "", False: "miss", None: "n/a"}[part.passed]
@@ -59,12 +62,18 @@ def rows(evidence: Evidence) -> list[list[str]]:
                     _band(part),
                     verdict,
                     look if first else "",
-                    fact.role if first else "",
+                    _role(fact) if first else "",
+                    fact.grade if first else "",
+                    fact.metric if first else "",
                     protocol.scenario,
                     fact.source if first else "",
                 ]
             )
     return lines
+
+
+def _role(fact: Fact) -> str:
+    return "prediction, not a fact" if fact.is_prediction else fact.role
 
 
 def _interval(part: Measured) -> str:
@@ -78,8 +87,8 @@ def _band(part: Measured) -> str:
 
 def print_table(evidence: Evidence, console: Any) -> None:
     """The findings on the terminal."""
-    lines = [cells[:-3] for cells in rows(evidence)]
-    console.print(_table(("row", "finding", "value", "interval", "band", "verdict", "first\nlook"), lines))
+    lines = [cells[:ON_TERMINAL] for cells in rows(evidence)]
+    console.print(_table(COLUMNS[:ON_TERMINAL], lines))
     console.print(headline(evidence))
 
 
@@ -94,7 +103,7 @@ def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Any:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        wide = column in ("finding", "falls", "cannot be\nevaluated")
+        wide = column in ("finding", "first look", "role", "falls", "cannot be\nevaluated")
         table.add_column(column, no_wrap=not wide, justify="right" if column == "value" else "left")
     for cells in lines:
         table.add_row(*cells)
@@ -120,6 +129,8 @@ def headline(evidence: Evidence) -> str:
     missing = sum(finding.verdict == "n/a" for finding in evidence.findings)
     said = [f"fit {fit} of {fits}", f"test {test} of {tests}"]
     said += [f"revised {revised}"] if revised else []
+    predicted = [f.fact.id for f in evidence.findings if f.fact.is_prediction and f.passed]
+    said[1] += f" ({', '.join(predicted)} is a prediction, not a fact)" if predicted else ""
     said += [f"not measured {missing}"] if missing else []
     return "Findings that hold: " + ", ".join(said)
 

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from unstuck_analysis.ablation import Matrix, mechanisms, shift
+from unstuck_analysis.ablation import Matrix, shift
 from unstuck_analysis.evidence.arms import scenario
 from unstuck_analysis.evidence.facts import Fact, TypicalPart
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured
+from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.figures import FAINT, INK, styled
 
 ROLE_COLOR = {"fit": "#0072B2", "test": "#D55E00"}
@@ -59,7 +60,8 @@ def _lines(evidence: Evidence) -> list[_Line]:
         for position in positions:
             finding = evidence.findings[position]
             for number, part in enumerate(finding.parts):
-                statement = f"{finding.fact.id}  {shorten(finding.fact.statement, 66, placeholder=' ...')}"
+                said = ("Prediction: " if finding.fact.is_prediction else "") + finding.fact.statement
+                statement = f"{finding.fact.id}  {shorten(said, 66, placeholder=' ...')}"
                 text = statement if number == 0 else ""
                 if part.name:
                     text = f"{text}: {part.name}" if number == 0 else part.name
@@ -91,12 +93,16 @@ def _write_totals(axes: Axes, evidence: Evidence) -> None:
         text = axes.text(place, 1.0, f"● {label}: {passed} of {rows} hold", transform=axes.transAxes)
         text.set(color=ROLE_COLOR[role], fontweight="bold", va="bottom")
         place += 0.36
+    revised = sum(finding.verdict == "revised" for finding in evidence.findings)
+    if revised:
+        text = axes.text(place - 0.1, 1.0, f"(◆ and {revised} revised)", transform=axes.transAxes)
+        text.set(color=ROLE_COLOR["test"], va="bottom")
     for x, heading in ((0.04, "value"), (0.26, "band")):
         axes.text(_RIGHT + x, 0.75, heading, va="bottom", fontsize=8.5, color="#606060")
     source = f"median and range of {evidence.networks} networks" if evidence.networks else "mean-field"
     if evidence.drawn:
         source += f"; cohort rows: {evidence.stuck} stuck patients of {evidence.drawn}, 95 % interval"
-    key = "dot: inside the band;  cross: miss;  triangle: beyond the picture"
+    key = "dot: inside the band;  diamond: since a mechanism was added;  cross: miss;  triangle: beyond"
     axes.set_xlabel(f"{source}\n{key}", fontsize=9, loc="left", labelpad=8)
 
 
@@ -124,7 +130,8 @@ def _draw_line(axes: Axes, y: float, line: _Line) -> None:
     if len(ends) == 2:
         axes.plot(ends, [y, y], color=color, linewidth=1.6, zorder=2, solid_capstyle="butt")
     position = _position(part, part.value)
-    marker = ("o" if part.passed else "X") if _LEFT < position < _RIGHT else (">" if position > 0 else "<")
+    inside = "D" if line.finding.verdict == "revised" else "o"
+    marker = (inside if part.passed else "X") if _LEFT < position < _RIGHT else (">" if position > 0 else "<")
     axes.plot(
         _clip(position), y, marker, markersize=6.5 if part.passed else 8, color=color, zorder=3,
         markeredgecolor="white", markeredgewidth=0.7, clip_on=False,
@@ -187,11 +194,11 @@ def _draw_row(axes: Axes, y: float, matrix: Matrix, names: Sequence[str], row: i
         -1.1, y, f"{intact.fact.id}  {shorten(intact.fact.statement, 66, placeholder=' ...')}",
         ha="right", va="center", fontsize=8.5, color=ROLE_COLOR[intact.fact.role],
     )  # fmt: skip
-    verdict = {"pass": "", "revised": "", "miss": "  ✗", "n/a": ""}[intact.verdict]
+    missed = "✗ " if intact.verdict == "miss" else ""
     axes.text(
         -0.55,
         y,
-        short(intact.worst.value) + verdict,
+        missed + short(intact.worst.value),
         ha="right",
         va="center",
         fontsize=8.5,
@@ -227,7 +234,7 @@ def _draw_cell(axes: Axes, x: float, y: float, before: Finding, after: Finding, 
 def _label_columns(axes: Axes, matrix: Matrix, names: Sequence[str], bottom: float) -> None:
     axes.text(-0.55, 0.6, "intact", ha="right", va="bottom", fontsize=9, fontweight="bold")
     for column, name in enumerate(names):
-        title = "\n".join(wrap(f"no {mechanisms()[name].title}", 13, break_long_words=False))
+        title = "\n".join(wrap(f"no {mechanisms()[name].title}", 12, break_long_words=True))
         axes.text(column, 0.6, title, ha="center", va="bottom", fontsize=8, fontweight="bold")
         axes.text(
             column, bottom, f"{len(matrix.fallen(name))} fall", ha="center", va="center", fontsize=9,

@@ -21,6 +21,7 @@ from unstuck.patient import read_cohort
 from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.evidence import arms
 from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_subject, scenario
+from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.processes import interrupts_held, spawned_pool
 from unstuck_analysis.storage import write_whole
 
@@ -146,7 +147,7 @@ def arm_key(job: Job, setup: Setup) -> str:
         _mechanism(job.without),
         _scenario_text(setup.scenario),
         _scenario_text(condition.of) if condition else "",
-        _fixed_text(),
+        fixed_text(),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -154,8 +155,6 @@ def arm_key(job: Job, setup: Setup) -> str:
 def _mechanism(name: str) -> str:
     if not name:
         return ""
-    from unstuck_analysis.ablation import mechanisms
-
     return mechanisms()[name].model_dump_json()
 
 
@@ -167,13 +166,14 @@ def _scenario_text(name: str) -> str:
 
 
 @cache
-def _fixed_text() -> str:
-    """Parameters, cohort and code, as a hash."""
+def fixed_text() -> str:
+    """Parameters, cohort, and the code that makes numbers of them, as a hash."""
     parameters: ParameterSet = default_parameters()
     digest = hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode())
     digest.update(read_cohort(cohort_path()).model_dump_json().encode())
     package = Path(unstuck.__file__).parent
     code = [path for path in sorted(package.rglob("*.py")) if "page" not in path.parts]
-    for path in [*code, Path(arms.__file__)]:
+    here = Path(arms.__file__).parent
+    for path in [*code, here / "arms.py", here.parent / "outcomes.py", here.parent / "ablation.py"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
