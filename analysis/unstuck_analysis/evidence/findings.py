@@ -181,6 +181,12 @@ def first_looks() -> dict[str, bool | None]:
     return {row: {"true": True, "false": False}.get(word) for row, word in words.items()}
 
 
+def first_look_values() -> dict[tuple[str, str], float]:
+    """What every part of a test row (row, part) was at the first look."""
+    with shipped_file("first_look.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["id"], row["part"]): float(row["value"]) for row in csv.DictReader(file)}
+
+
 def as_object(evidence: Evidence, without: Mapping[str, Evidence] | None = None) -> dict[str, object]:
     """The rows as `--json` prints them; numbers that do not exist are null."""
     found: dict[str, object] = {"rows": [_row(finding) for finding in evidence.findings]}

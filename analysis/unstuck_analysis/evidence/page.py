@@ -37,7 +37,7 @@ HONESTY = (
     "Rows of role fit shaped the parameters, so that they had to pass; rows of role test did not. Every"
     " test row was measured once with the frozen parameters and the frozen spread of patients before anything"
     " else, and that first look is kept, whatever it was. A row that passes only after a change of the model"
-    " would be called revised, and counted apart. Bands and definitions do not move."
+    " is called revised, and counted apart. Bands and definitions do not move."
 )
 
 
