@@ -44,8 +44,8 @@ median that is not reached, and for a ratio to no events at all."""
 
 ADDED = """\
 Where a test row missed, a missing mechanism was looked for in the literature and added with a value at which
-it does nothing. Its own number comes from the source; the strengths of that drug were then fitted again to
-the fit rows (`unstuck calibrate --start shipped --free kam --free ktr`), to nothing else. Such a row counts as
+it does nothing. Its own number comes from the source; the strengths of that drug were fitted again to the fit
+rows (`unstuck calibrate --start shipped --free kam --free ktr`), to nothing else. Such a row counts as
 revised, apart from those that held at the first look."""
 
 TRIED = """\
