@@ -20,6 +20,7 @@ from unstuck_analysis.calibration import (
     free_parameters,
 )
 from unstuck_analysis.evidence.arms import Subject
+from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import Fact, choose_facts, shipped_file
 
 MEAN_FIELD = (Subject(1, 0, 0, varied=False),)
@@ -73,6 +74,11 @@ def test_the_shipped_parameters_cost_nothing() -> None:
     parameters = default_parameters()
     values = {free.symbol: parameters[free.symbol] for free in free_parameters(parameters)}
     assert cost_of(Task(values, tuple(fit_rows()), MEAN_FIELD)) == 0.0
+
+
+@pytest.mark.parametrize("member", read_ensemble()[::4])
+def test_a_set_of_the_shipped_ensemble_costs_nothing(member: dict[str, float]) -> None:
+    assert cost_of(Task(member, tuple(fit_rows()), MEAN_FIELD)) == 0.0
 
 
 @pytest.mark.quick

@@ -162,10 +162,9 @@ def _ensemble_text() -> str:
     return (
         f"The test rows of typical patients over {len(members)} parameter sets for which all fit rows hold,"
         " found\nby short random walks from the shipped set (`unstuck calibrate`); the true spread is wider."
-        " The\n[parameter table](model-description.md#10-parameters) has the spread of every parameter. When the"
-        " metabolite\nwas given time to appear, the ketamine strengths of the sets moved with the refit, three sets"
-        " were walked anew,\nand all were judged again.\n\n"
-        + table(columns, rows)
+        " The\n[parameter table](model-description.md#10-parameters) has the spread of every parameter. When"
+        " the\nmetabolite was given time to appear, the ketamine strengths of the sets moved with the refit,"
+        " three sets\nwere walked anew, and all were judged again.\n\n" + table(columns, rows)
     )
 
 
