@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unstuck.parameters import default_parameters
 
+from unstuck_analysis import report
 from unstuck_analysis.ablation import Matrix
 from unstuck_analysis.evidence import page, pictures
 from unstuck_analysis.evidence.ensemble import read_ensemble, spreads
@@ -88,6 +89,7 @@ def markdown(evidence: Evidence, matrix: Matrix) -> str:
         "![Every finding in its published band](images/findings.png)",
         _misses(evidence),
         MEANING,
+        report.NO_PLACEBO,
         "## Mechanisms added after the first look",
         ADDED,
         table(("row", "added", "source", "value", "first look", "now", "holds"), _added_rows(evidence)),

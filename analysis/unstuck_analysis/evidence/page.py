@@ -90,6 +90,7 @@ def print_table(evidence: Evidence, console: Any) -> None:
     lines = [cells[:ON_TERMINAL] for cells in rows(evidence)]
     console.print(_table(COLUMNS[:ON_TERMINAL], lines))
     console.print(headline(evidence))
+    console.print(report.NO_PLACEBO)
 
 
 def print_matrix(matrix: Matrix, console: Any) -> None:
@@ -191,7 +192,10 @@ def sections(
         report.Section(
             headline(evidence),
             text=HONESTY,
-            notes=[f"Miss: {finding.fact.id}, {said(finding)}" for finding in misses(evidence)],
+            notes=[
+                *(f"Miss: {finding.fact.id}, {said(finding)}" for finding in misses(evidence)),
+                report.NO_PLACEBO,
+            ],
         ),
         report.figure_section(
             "Findings in their bands",
