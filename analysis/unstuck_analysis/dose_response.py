@@ -1,8 +1,8 @@
 """How much of a drug, for how long: dose and duration against outcome, and the shortest course that escapes.
 
-All runs start from one stuck patient at day 0, a Monday. A drug is taken every day, or in single doses on
-Monday, Wednesday and Friday; which of the two follows from its file (`taken_daily`). A course escapes if the
-recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
+All runs start from one stuck patient at day 0, a Monday. A drug is taken at its usual interval, or in single
+doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course escapes
+if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -59,9 +59,14 @@ class StuckPatient:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a course is given: every day, or in single doses on Monday, Wednesday and Friday."""
+    """When a course is given: all the time (a dose every so often), or in single doses on Mon, Wed and Fri.
+
+    A dose takes over_h hours: as long as the drug's file says.
+    """
 
     daily: bool
+    every_h: float = HOURS_A_DAY
+    over_h: float = 0.0
 
     @property
     def unit(self) -> str:
@@ -76,10 +81,10 @@ class Schedule:
     def doses(self, count: int, amount: float = 1.0) -> tuple[Dose, ...]:
         """The doses of a course of `count` days or doses, `amount` usual doses each."""
         if self.daily:
-            days = list(range(count))
-        else:
-            days = [7 * week + day for week in range(ceil(count / len(WEEKDAYS))) for day in WEEKDAYS][:count]
-        return tuple(Dose(day * HOURS_A_DAY, amount) for day in days)
+            number = ceil(count * HOURS_A_DAY / self.every_h - 1e-9)
+            return tuple(Dose(k * self.every_h, amount, self.over_h, self.every_h) for k in range(number))
+        days = [7 * week + day for week in range(ceil(count / len(WEEKDAYS))) for day in WEEKDAYS][:count]
+        return tuple(Dose(day * HOURS_A_DAY, amount, self.over_h, single=True) for day in days)
 
     def end_day(self, count: int) -> float:
         """Day on which a course ends: after its last day, or with its last dose."""
@@ -87,10 +92,10 @@ class Schedule:
 
 
 def schedule_of(drug: DrugFile) -> Schedule:
-    """Daily for what is held while taken or swallowed; single doses for infusions, boluses and pulses."""
+    """As the drug's file says: regular where it has a usual interval, or is held while taken; else single."""
     held = any(action.level for action in drug.actions)
-    swallowed = drug.kinetics is not None and drug.kinetics.route in ("oral", "intranasal")
-    return Schedule(daily=held or swallowed)
+    every_h = drug.usual_every or HOURS_A_DAY
+    return Schedule(daily=held or drug.usual_every is not None, every_h=every_h, over_h=drug.usual_over)
 
 
 def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
@@ -105,7 +110,7 @@ def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
         {
             "title": f"{target} {mode} {strength:g}",
             "class": "one target",
-            "usual_dose": "1 mg",
+            "usual_every": "24 h",
             "actions": [action],
         }
     )

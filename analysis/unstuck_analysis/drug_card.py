@@ -17,6 +17,7 @@ from unstuck.life import BODY_WEIGHT_KG
 from unstuck.parameters import ParameterSet
 from unstuck.pharmacology import HOURS_A_DAY, Course, steady_h, usual_course
 from unstuck.quantities import Concentration
+from unstuck.quantities import Dose as AmountOfDrug
 from unstuck.targets import Law, combine
 
 from unstuck_analysis.figures import FAINT, INK, look, styled
@@ -71,7 +72,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
     Where the measurement says no time, the mean over the interval after the last dose.
     """
     interval_h = drug.usual_every or HOURS_A_DAY
-    amount = dose_mg / drug.usual_dose.mg(BODY_WEIGHT_KG)
+    amount = drug.usual_doses(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
     doses = [Dose(k * interval_h, amount, drug.usual_over, interval_h) for k in range(like.doses)]
     after_h = np.linspace(0.0, interval_h, 200) if like.after is None else np.array([like.after])
     times_h = doses[-1].time_h + after_h

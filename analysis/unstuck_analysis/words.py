@@ -17,15 +17,16 @@ def time_in_words(hours: float) -> str:
 
 def regimen_in_words(regimen: Regimen, drug: DrugFile) -> str:
     """One drug of a phase: '20 mg ssri-like every day for 12 weeks'."""
-    parts = [f"{regimen.dose or drug.usual_dose} {regimen.drug}"]
+    parts = [f"{regimen.dose or drug.usual_dose or ''} {regimen.drug}".strip()]
     if regimen.on_days is not None:
         days = ", ".join(f"{day:g}" for day in regimen.on_days)
         parts.append(f"on day{'s' if len(regimen.on_days) > 1 else ''} {days}")
     elif regimen.every and regimen.lasting:
         every = time_in_words(regimen.every).removeprefix("1 ")
         parts.append(f"every {every} for {time_in_words(regimen.lasting)}")
-    if regimen.over:
-        parts.append(f"over {time_in_words(regimen.over)}")
+    over_h = drug.usual_over if regimen.over is None else regimen.over
+    if over_h:
+        parts.append(f"over {time_in_words(over_h)}")
     if regimen.starting:
         parts.append(f"from day {regimen.starting / 24:g} of the phase")
     if regimen.taper_over:

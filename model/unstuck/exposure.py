@@ -7,7 +7,7 @@ that all arms of a patient share them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import copysign, exp, sqrt
+from math import copysign, exp, inf, sqrt
 
 import numpy as np
 
@@ -58,21 +58,35 @@ class _RunningMean:
         edges = np.arange(contribution.first_h, until_h + step_h, step_h)
         self._off = 1.0 if contribution.mode.law == "multiply" else 0.0
         size = contribution.value(0.5 * (edges[1:] + edges[:-1])) - self._off
-        self._edges = edges
+        self._edges, self._size = edges, size
         self._integral = np.concatenate([[0.0], np.cumsum(size * step_h)])
         self._of_square = np.concatenate([[0.0], np.cumsum(size**2 * step_h)])
         means = (self._integral[_TABLE_STEPS:] - self._integral[:-_TABLE_STEPS]) / contribution.averaged_h
         self._steady = _STEADY * float(np.abs(means).max(initial=0.0))
 
     def over(self, from_h: float, to_h: float, swing: float = 0.0) -> float:
-        """Mean between two times (no effect before the first dose), moved by `swing` standard deviations."""
+        """Mean between two times (no effect before the first dose), moved by `swing` standard deviations.
+
+        It is moved no further than to the nearer of the smallest and the largest effect in between, so that
+        both ends of a swing are effects that can occur, and their mean stays.
+        """
         window_h, ends = to_h - from_h, [from_h, to_h]
         mean = float(np.diff(np.interp(ends, self._edges, self._integral))[0]) / window_h
         if swing:
             mean_square = float(np.diff(np.interp(ends, self._edges, self._of_square))[0]) / window_h
             deviation = sqrt(max(mean_square - mean**2, 0.0))
-            mean += swing * copysign(deviation if deviation > self._steady else 0.0, mean)
+            if deviation > self._steady:
+                smallest, largest = self._range(from_h, to_h)
+                room = max(min(deviation, largest - mean, mean - smallest), 0.0)
+                mean += swing * copysign(room, mean)
         return self._off + mean
+
+    def _range(self, from_h: float, to_h: float) -> tuple[float, float]:
+        """Smallest and largest effect between two times; there is none outside the table."""
+        first, last = np.searchsorted(self._edges, [from_h, to_h])
+        within = self._size[max(int(first) - 1, 0) : int(last)]
+        outside = [0.0] if from_h < self._edges[0] or to_h > self._edges[-1] else []
+        return min(float(within.min()), *outside, inf), max(float(within.max()), *outside, -inf)
 
 
 @dataclass
