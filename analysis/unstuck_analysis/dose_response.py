@@ -1,8 +1,8 @@
 """How much of a drug, for how long: dose and duration against outcome, and the shortest course that escapes.
 
 All runs start from one stuck patient at day 0, a Monday. A drug is taken at its usual interval, or in single
-doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course escapes
-if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
+doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course
+escapes if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence

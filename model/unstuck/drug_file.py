@@ -166,7 +166,7 @@ class Action(Document):
 
     @property
     def never_fades(self) -> bool:
-        """Whether at strength 1 the effect would never end: the odds of a pulse halve, and those of 1 do not."""
+        """Whether strength 1 would never end: the odds of a pulse halve, and those of 1 are infinite."""
         return self.pulse is not None and self.meaning.is_share
 
 
@@ -300,7 +300,7 @@ class DrugFile(Document):
                 law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
 
     def usual_doses(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
-        """A dose as a multiple of the usual one (none: the usual one); ValueError where there is no usual one."""
+        """A dose as a multiple of the usual one, which none means; ValueError where there is no usual one."""
         if dose is None:
             return 1.0
         if self.usual_dose is None:

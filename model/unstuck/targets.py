@@ -61,7 +61,7 @@ class Mode:
 
     @property
     def is_share(self) -> bool:
-        """Whether the strength is a share that cannot exceed 1, so that more of a drug multiplies its odds."""
+        """Whether the strength is a share of at most 1, so that more of a drug multiplies its odds."""
         return self.highest <= 1.0 and self.law != "add"
 
 
