@@ -30,6 +30,7 @@ from unstuck.targets import TARGETS
 from unstuck_analysis.fixed_points import LONG_RUNS
 from unstuck_analysis.landscape import typical_patient
 from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
+from unstuck_analysis.words import notes_on
 
 LATER_DAYS = 180.0  # a course escapes if the patient is still well this long after it
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
@@ -242,6 +243,7 @@ class DoseResponse:
     other: str = ""
     amounts: tuple[float, ...] = ()
     surface: Floats | None = None
+    notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
         """The table as JSON can say it."""
@@ -303,8 +305,10 @@ def measure(
     first, doses = drug_for(file, drug), tuple(amounts or USUAL_AMOUNTS)
     plan = schedule_of(first)
     table = dose_response(stuck, first, doses, length, plan)
+    label, notes = "dose (times the usual one)", notes_on({drug: [first]})
     if not other:
-        return DoseResponse(drug, plan, length, "dose (times the usual one)", table)
-    grid = (0.0, *doses)
-    surface = response_surface(stuck, (first, drug_for(file, other)), (grid, grid), length)
-    return DoseResponse(drug, plan, length, "dose (times the usual one)", table, other, grid, surface)
+        return DoseResponse(drug, plan, length, label, table, notes=tuple(notes))
+    grid, second = (0.0, *doses), drug_for(file, other)
+    surface = response_surface(stuck, (first, second), (grid, grid), length)
+    notes = notes_on({drug: [first], other: [second]})
+    return DoseResponse(drug, plan, length, label, table, other, grid, surface, tuple(notes))

@@ -1,5 +1,7 @@
 """Files in words: times, regimens, laws and targets as one would say them."""
 
+from collections.abc import Iterable, Mapping
+
 from unstuck.drug_file import Action, DrugFile
 from unstuck.scenario import Condition, Phase, Regimen, TreatmentFile
 
@@ -66,6 +68,18 @@ def schedule_of(file: TreatmentFile) -> str:
     if all(regimen.on_days is not None for regimen in regimens):
         return "single doses"
     return "one drug every day" if len(regimens) == 1 else "one drug in several courses"
+
+
+def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) -> list[str]:
+    """Notes on the drugs of each treatment (by its title): what of them lies outside the model, each once.
+
+    With limits, also what their files do not know.
+    """
+    notes = [f"{title}: {note}" for title, drugs in used.items() for drug in drugs for note in drug.notes]
+    if limits:
+        all_drugs = [drug for drugs in used.values() for drug in drugs]
+        notes += [f"{drug.title}: {drug.limits.strip()}" for drug in all_drugs if drug.limits]
+    return list(dict.fromkeys(notes))
 
 
 def law_in_words(action: Action) -> str:

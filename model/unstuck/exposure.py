@@ -91,6 +91,7 @@ class _RunningMean:
 
     def __init__(self, contribution: Contribution, until_h: float) -> None:
         self._step_h = contribution.averaged_h / _TABLE_STEPS
+        until_h += HOURS_A_DAY  # a window about the last moment reaches beyond it
         edges = np.arange(contribution.first_h, until_h + self._step_h, self._step_h)
         self._first_h = contribution.first_h
         self.off = 1.0 if contribution.mode.law == "multiply" else 0.0

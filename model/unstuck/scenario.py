@@ -305,7 +305,7 @@ class Treatment:
         """InputError for a dose of what has none, or a duration of what is given at once."""
         drug = self.drugs[regimen.drug]
         if regimen.dose is not None and drug.usual_dose is None:
-            raise places.error((*key, "dose"), f"{regimen.drug} has no usual_dose that a dose could be told in")
+            raise places.error((*key, "dose"), f"{regimen.drug} has no usual_dose to tell a dose in")
         if regimen.over is not None and not drug.takes_time:
             assert drug.kinetics is not None
             route = f"{regimen.drug} is given at once (route {drug.kinetics.route})"
