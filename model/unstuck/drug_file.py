@@ -133,8 +133,10 @@ class Action(Document):
     def _has_one_law_within_limits(self) -> Self:
         if sum(law is not None for law in (self.hill, self.pulse, self.level)) != 1:
             raise ValueError("an action has exactly one law: hill, pulse or level")
-        if (self.target == "region.input") != (self.region is not None):
-            raise Misplaced(("region",), "needed by region.input, and by no other target")
+        if self.target == "region.input" and self.region is None:
+            raise ValueError("region: needed by region.input")
+        if self.target != "region.input" and self.region is not None:
+            raise Misplaced(("region",), f"only region.input has one, {self.target} is everywhere")
         if self.hill is None and self.of != "parent":
             raise Misplaced(("of",), "only a hill law follows a compound; an effect given directly has none")
         for key, strength in self.strengths():

@@ -206,7 +206,7 @@ class TreatmentFile(Document):
                             (*key, "day"),
                             f"day {condition.day:g} is after the phase, which lasts {days:g} days",
                         )
-                    if kind == "when" and condition and regimen.end_h <= condition.hour:
+                    if kind == "when" and condition and regimen.every and regimen.end_h <= condition.hour:
                         raise Misplaced((*key, "day"), f"the course is over by day {condition.day:g}")
         return self
 
