@@ -183,18 +183,27 @@ class Course:
     def _hill(
         self, action: Action, strength: float, parameters: ParameterSet, patient: Sensitivity
     ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        law, concentration = action.hill, self.concentration(action.of, patient)
+        law, occupied = action.hill, self.occupied(action, parameters, strength, patient)
         assert law is not None
-        occupancy = _occupancy(law, parameters, self.drug, action.of)
         maximum = parameters.number(law.maximum.value)
         if law.area:
             wanted_h = parameters.number(law.area.effect) * law.area.lasting
-            maximum = wanted_h / _occupied_h(self.drug, action.of, occupancy)
-        return (
-            lambda times_h: maximum * occupancy(strength * concentration(times_h)),
-            self._ends_of_doses(),
-            self._averaged_h,
-        )
+            curve = _occupancy(law, parameters, self.drug, action.of)
+            maximum = wanted_h / _occupied_h(self.drug, action.of, curve)
+        return lambda times_h: maximum * occupied(times_h), self._ends_of_doses(), self._averaged_h
+
+    def occupied(
+        self, action: Action, parameters: ParameterSet, strength: float = 1.0, patient: Sensitivity = TYPICAL
+    ) -> Callable[[Floats], Floats]:
+        """Share (0 to 1) of an action's site that its compound occupies, as a function of times (hours).
+
+        strength multiplies the concentration. ValueError for an action without a Hill law.
+        """
+        if action.hill is None:
+            raise ValueError(f"{self.drug.title}: {action.target} is given directly, nothing is occupied")
+        curve = _occupancy(action.hill, parameters, self.drug, action.of)
+        concentration = self.concentration(action.of, patient)
+        return lambda times_h: curve(strength * concentration(times_h))
 
     def concentration(self, of: str = "parent", patient: Sensitivity = TYPICAL) -> Callable[[Floats], Floats]:
         """Concentration (nM) of the parent or a metabolite as a function of times (hours)."""
