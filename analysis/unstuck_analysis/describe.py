@@ -9,7 +9,6 @@ from rich.text import Text
 from unstuck.circuit_file import CircuitFile, projection_ends
 from unstuck.documents import InputError, nearest
 from unstuck.drug_file import DrugFile
-from unstuck.kinetics import Dose
 from unstuck.life import BODY_WEIGHT_KG
 from unstuck.parameters import default_parameters
 from unstuck.pharmacology import HOURS_A_DAY, Course
@@ -62,10 +61,7 @@ def _head(kind: str, title: str, description: str) -> Iterator[RenderableType]:
 def _drug(drug: DrugFile) -> Iterator[RenderableType]:
     """Actions with their targets in words, then every number with source and confidence."""
     yield from _head("Drug", drug.title, drug.description)
-    schedule = f", {drug.usual_schedule}" if drug.usual_schedule else ""
-    kinetics = drug.kinetics
-    compounds = f"; compounds: {', '.join(kinetics.compounds)}" if kinetics else ""
-    yield Text(f"Class {drug.drug_class}; usual dose {drug.usual_dose}{schedule}{compounds}\n")
+    yield Text(f"Class {drug.drug_class}; {_usual(drug)}\n")
     actions = plain_table("action", "target", "in words", "over time")
     for number, action in enumerate(drug.actions, 1):
         target = f"{action.target} {action.mode}" + (f" in {action.region}" if action.region else "")
@@ -83,6 +79,15 @@ def _drug(drug: DrugFile) -> Iterator[RenderableType]:
     for note in drug.notes:
         yield Text(f"\nNote: {note}")
     yield Text(f"\nLimits: {' '.join(drug.limits.split())}" if drug.limits else "")
+
+
+def _usual(drug: DrugFile) -> str:
+    """The usual dose with where it comes from, the schedule and the compounds."""
+    dose = f"usual dose {drug.usual_dose}" if drug.usual_dose else "no dose"
+    schedule = f", {drug.usual_schedule}" if drug.usual_schedule else ""
+    source = f" ({drug.usual_source})" if drug.usual_source else ""
+    compounds = f"; compounds: {', '.join(drug.kinetics.compounds)}" if drug.kinetics else ""
+    return f"{dose}{schedule}{source}{compounds}"
 
 
 class SourcedNumber(NamedTuple):
@@ -166,10 +171,8 @@ def _ending(treatment: Treatment) -> str:
 
 def _course(treatment: Treatment, regimen: Regimen, start_h: float) -> Course:
     drug = treatment.drugs[regimen.drug]
-    dose = regimen.dose or drug.usual_dose
-    amount = dose.mg(BODY_WEIGHT_KG) / drug.usual_dose.mg(BODY_WEIGHT_KG)
-    doses: list[Dose] = regimen.doses(start_h, amount)
-    return Course(drug, tuple(doses))
+    amount = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    return Course(drug, tuple(regimen.doses(start_h, amount, drug.usual_over)))
 
 
 def _circuit(circuit: CircuitFile) -> Iterator[RenderableType]:

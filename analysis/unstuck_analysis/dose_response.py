@@ -1,8 +1,8 @@
 """How much of a drug, for how long: dose and duration against outcome, and the shortest course that escapes.
 
-All runs start from one stuck patient at day 0, a Monday. A drug is taken every day, or in single doses on
-Monday, Wednesday and Friday; which of the two follows from its file (`taken_daily`). A course escapes if the
-recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
+All runs start from one stuck patient at day 0, a Monday. A drug is taken at its usual interval, or in single
+doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course
+escapes if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -30,6 +30,7 @@ from unstuck.targets import TARGETS
 from unstuck_analysis.fixed_points import LONG_RUNS
 from unstuck_analysis.landscape import typical_patient
 from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
+from unstuck_analysis.words import notes_on
 
 LATER_DAYS = 180.0  # a course escapes if the patient is still well this long after it
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
@@ -59,9 +60,14 @@ class StuckPatient:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a course is given: every day, or in single doses on Monday, Wednesday and Friday."""
+    """When a course is given: all the time (a dose every so often), or in single doses on Mon, Wed and Fri.
+
+    A dose takes over_h hours: as long as the drug's file says.
+    """
 
     daily: bool
+    every_h: float = HOURS_A_DAY
+    over_h: float = 0.0
 
     @property
     def unit(self) -> str:
@@ -76,10 +82,10 @@ class Schedule:
     def doses(self, count: int, amount: float = 1.0) -> tuple[Dose, ...]:
         """The doses of a course of `count` days or doses, `amount` usual doses each."""
         if self.daily:
-            days = list(range(count))
-        else:
-            days = [7 * week + day for week in range(ceil(count / len(WEEKDAYS))) for day in WEEKDAYS][:count]
-        return tuple(Dose(day * HOURS_A_DAY, amount) for day in days)
+            number = ceil(count * HOURS_A_DAY / self.every_h - 1e-9)
+            return tuple(Dose(k * self.every_h, amount, self.over_h, self.every_h) for k in range(number))
+        days = [7 * week + day for week in range(ceil(count / len(WEEKDAYS))) for day in WEEKDAYS][:count]
+        return tuple(Dose(day * HOURS_A_DAY, amount, self.over_h, single=True) for day in days)
 
     def end_day(self, count: int) -> float:
         """Day on which a course ends: after its last day, or with its last dose."""
@@ -87,10 +93,10 @@ class Schedule:
 
 
 def schedule_of(drug: DrugFile) -> Schedule:
-    """Daily for what is held while taken or swallowed; single doses for infusions, boluses and pulses."""
+    """As the drug's file says: regular where it has a usual interval, or is held while taken; else single."""
     held = any(action.level for action in drug.actions)
-    swallowed = drug.kinetics is not None and drug.kinetics.route in ("oral", "intranasal")
-    return Schedule(daily=held or swallowed)
+    every_h = drug.usual_every or HOURS_A_DAY
+    return Schedule(daily=held or drug.usual_every is not None, every_h=every_h, over_h=drug.usual_over)
 
 
 def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
@@ -105,7 +111,7 @@ def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
         {
             "title": f"{target} {mode} {strength:g}",
             "class": "one target",
-            "usual_dose": "1 mg",
+            "usual_every": "24 h",
             "actions": [action],
         }
     )
@@ -237,6 +243,7 @@ class DoseResponse:
     other: str = ""
     amounts: tuple[float, ...] = ()
     surface: Floats | None = None
+    notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
         """The table as JSON can say it."""
@@ -298,8 +305,10 @@ def measure(
     first, doses = drug_for(file, drug), tuple(amounts or USUAL_AMOUNTS)
     plan = schedule_of(first)
     table = dose_response(stuck, first, doses, length, plan)
+    label, notes = "dose (times the usual one)", notes_on({drug: [first]})
     if not other:
-        return DoseResponse(drug, plan, length, "dose (times the usual one)", table)
-    grid = (0.0, *doses)
-    surface = response_surface(stuck, (first, drug_for(file, other)), (grid, grid), length)
-    return DoseResponse(drug, plan, length, "dose (times the usual one)", table, other, grid, surface)
+        return DoseResponse(drug, plan, length, label, table, notes=tuple(notes))
+    grid, second = (0.0, *doses), drug_for(file, other)
+    surface = response_surface(stuck, (first, second), (grid, grid), length)
+    notes = notes_on({drug: [first], other: [second]})
+    return DoseResponse(drug, plan, length, label, table, other, grid, surface, tuple(notes))

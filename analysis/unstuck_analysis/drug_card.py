@@ -6,6 +6,7 @@ Everything comes from the drug file and the same courses that a simulation is gi
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from unstuck.life import BODY_WEIGHT_KG
 from unstuck.parameters import ParameterSet
 from unstuck.pharmacology import HOURS_A_DAY, Course, steady_h, usual_course
 from unstuck.quantities import Concentration
+from unstuck.quantities import Dose as AmountOfDrug
 from unstuck.targets import Law, combine
 
 from unstuck_analysis.figures import FAINT, INK, look, styled
@@ -27,11 +29,15 @@ _POINTS = 600
 
 @dataclass(frozen=True)
 class DosingDay:
-    """Hours since the day's first dose, concentration (nM) by compound, effect by target and mode."""
+    """Hours since the day's first dose, and what is drawn over them.
+
+    Concentration (nM) by compound, share occupied by site where that is not the effect, effect by action.
+    """
 
     title: str
     hours: Floats
     concentration_nM: dict[str, Floats]
+    occupied: dict[str, Floats]
     effect: dict[str, Floats]
 
 
@@ -39,7 +45,8 @@ def dosing_day(drug: DrugFile, parameters: ParameterSet, *, steady: bool = False
     """The first day of a usual course, or a day at its steady state (the typical patient)."""
     days = 1 if drug.usual_every else SINGLE_DAYS
     start_h = np.ceil(steady_h(drug) / HOURS_A_DAY) * HOURS_A_DAY if steady else 0.0
-    course = usual_course(drug, start_h + days * HOURS_A_DAY if drug.usual_every else 0.0)
+    # A dose more than the day has, so that its last moment is one of a course that goes on.
+    course = usual_course(drug, start_h + (days + 1) * HOURS_A_DAY if drug.usual_every else 0.0)
     hours = np.linspace(0.0, days * HOURS_A_DAY, _POINTS)
     compounds = drug.kinetics.compounds if drug.kinetics else {}
     return DosingDay(
@@ -48,6 +55,7 @@ def dosing_day(drug: DrugFile, parameters: ParameterSet, *, steady: bool = False
         else ("First day" if drug.usual_every else f"{SINGLE_DAYS} days after one dose"),
         hours,
         {name: course.concentration(name)(start_h + hours) for name in compounds},
+        occupancies(course, parameters, start_h + hours),
         effects(course, parameters, start_h + hours),
     )
 
@@ -65,54 +73,78 @@ def effects(course: Course, parameters: ParameterSet, times_h: Floats) -> dict[s
     }
 
 
+def occupancies(course: Course, parameters: ParameterSet, times_h: Floats) -> dict[str, Floats]:
+    """Share of each site that a course's compounds occupy together, where the effect is something else."""
+    by_target: dict[str, list[Floats]] = {}
+    for action in course.drug.actions:
+        if action.hill and not action.meaning.is_share:
+            by_target.setdefault(action.target, []).append(course.occupied(action, parameters)(times_h))
+    return {target: _competing(parts) for target, parts in by_target.items()}
+
+
+def _competing(parts: Sequence[Floats]) -> Floats:
+    return np.array([combine("compete", moment) for moment in zip(*parts, strict=True)])
+
+
 def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: float, like: Measured) -> float:
-    """Effect on a target after as many doses of dose_mg, and as long after the last, as in a measurement.
+    """Occupancy of a target after as many doses of dose_mg, and as long after the last, as in a measurement.
 
     Where the measurement says no time, the mean over the interval after the last dose.
     """
     interval_h = drug.usual_every or HOURS_A_DAY
-    amount = dose_mg / drug.usual_dose.mg(BODY_WEIGHT_KG)
+    amount = drug.usual_doses(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
     doses = [Dose(k * interval_h, amount, drug.usual_over, interval_h) for k in range(like.doses)]
     after_h = np.linspace(0.0, interval_h, 200) if like.after is None else np.array([like.after])
     times_h = doses[-1].time_h + after_h
-    found = effects(Course(drug, tuple(doses)), parameters, times_h)
-    return float(next(value for name, value in found.items() if name.startswith(target)).mean())
+    course = Course(drug, tuple(doses))
+    actions = [action for action in drug.actions if action.target == target and action.hill]
+    return float(_competing([course.occupied(action, parameters)(times_h) for action in actions]).mean())
 
 
 @styled
 def drug_figure(drug: DrugFile, parameters: ParameterSet) -> Figure:
-    """Concentration and effect over the first dosing day and at steady state, or after a single dose."""
+    """Concentration, occupancy and each effect over the first dosing day and at steady state, or a dose.
+
+    Every effect has its own panel and scale: effects on different targets are told in different units.
+    """
     days = [dosing_day(drug, parameters)]
     if drug.usual_every:
         days.append(dosing_day(drug, parameters, steady=True))
-    rows = (["concentration"] if drug.kinetics else []) + (["effect"] if drug.actions else [])
-    figure = Figure(figsize=(4.2 * len(days) + 1.4, 2.6 * max(len(rows), 1) + 0.6), layout="constrained")
+    rows = [_rows(drug, day) for day in days]
+    figure = Figure(figsize=(4.2 * len(days) + 1.4, 1.7 * max(len(rows[0]), 1) + 0.9), layout="constrained")
     figure.suptitle(drug.title, x=0.01, ha="left", fontweight="bold")
-    if not rows:
-        figure.text(0.5, 0.45, "No action in this model", ha="center", color=INK)
+    if not rows[0]:
+        figure.text(0.5, 0.4, "No action in this model", ha="center", color=INK)
         return figure
-    axes = figure.subplots(len(rows), len(days), sharex="col", sharey="row", squeeze=False)
-    for row, kind in enumerate(rows):
-        for column, day in enumerate(days):
-            _draw_day(axes[row, column], day, kind, labelled=column == len(days) - 1)
-        axes[row, 0].set_ylabel(
-            "Concentration (nM)" if kind == "concentration" else "Effect (change from no drug)"
-        )
-    for column, day in enumerate(days):
+    axes = figure.subplots(len(rows[0]), len(days), sharex="col", sharey="row", squeeze=False)
+    for column, (day, rows_of_day) in enumerate(zip(days, rows, strict=True)):
+        for row, (label, curves) in enumerate(rows_of_day.items()):
+            _draw_day(axes[row, column], day.hours, curves, named=column == len(days) - 1)
+            if not column:
+                axes[row, 0].set_ylabel(fill(label, 22), fontsize=8)
         axes[0, column].set_title(day.title)
         axes[-1, column].set_xlabel("Hours since the dose")
+    figure.align_ylabels(axes[:, 0])
     return figure
 
 
-def _draw_day(axes: Axes, day: DosingDay, kind: str, *, labelled: bool) -> None:
+def _rows(drug: DrugFile, day: DosingDay) -> dict[str, dict[str, Floats]]:
+    """The panels of a day from top to bottom: what stands beside each, and its curves by name."""
+    meanings = {f"{action.target} {action.mode}": action.meaning.meaning for action in drug.actions}
+    rows = {"Concentration (nM)": day.concentration_nM, "Share occupied": day.occupied}
+    rows |= {f"{name}: {meanings[name]}": {"": curve} for name, curve in day.effect.items()}
+    return {label: curves for label, curves in rows.items() if curves}
+
+
+def _draw_day(axes: Axes, hours: Floats, curves: Mapping[str, Floats], *, named: bool) -> None:
     """The curves of one panel; those of the last column carry their names."""
-    curves = day.concentration_nM if kind == "concentration" else day.effect
     for position, (name, values) in enumerate(curves.items()):
-        axes.plot(day.hours, values, lw=1.8, label=name, **look(position + 1))
-    axes.set_xlim(0.0, float(day.hours[-1]))
-    axes.set_xticks(np.arange(0.0, day.hours[-1] + 1.0, day.hours[-1] / 4))
+        axes.plot(hours, values, lw=1.8, label=name, **look(position + 1))
+    axes.set_xlim(0.0, float(hours[-1]))
+    axes.set_xticks(np.arange(0.0, hours[-1] + 1.0, hours[-1] / 4))
+    axes.axhline(0.0, color=FAINT, lw=0.8)
     axes.grid(axis="y", color=FAINT, lw=0.4)
-    if labelled:
+    if named and any(curves):
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
@@ -179,6 +211,7 @@ class Compared:
     model: float
     unit: str
     source: str
+    missed: bool = False
 
     @property
     def off(self) -> float:
@@ -187,44 +220,51 @@ class Compared:
 
 
 def compared_kinetics(name: str, drug: DrugFile) -> Iterator[Compared]:
-    """Half-life, time to peak, peak, accumulation and steady mean of every compound beside the published."""
-    if drug.kinetics is None:
-        return
-    first, steady = usual_course(drug), usual_course(drug, steady_h(drug))
-    for of, compound in drug.kinetics.compounds.items():
-        told, mass = compound.published, compound.molar_mass
-        half_life_h = compound.half_life.value
-        who = f"{of}: " if of != "parent" else ""
-        hours = np.linspace(0.0, 20.0 * half_life_h, 40_001)
-        once = first.concentration(of)(hours)
-        late = first.concentration(of)(np.array([20.0, 22.0]) * half_life_h)
-        terminal_h = 2.0 * half_life_h * log(2.0) / log(late[0] / late[1])
-        yield Compared(name, f"{who}half-life", half_life_h, terminal_h, "h", compound.half_life.source)
-        if told.time_to_peak:
-            peak_h = float(hours[once.argmax()])
-            source = told.time_to_peak.source
-            yield Compared(name, f"{who}time to peak", told.time_to_peak.value, peak_h, "h", source)
-        if told.peak:
-            yield _in_its_unit(name, f"{who}peak", told.peak, float(once.max()), mass)
-        if not drug.usual_every:
-            continue
-        last_h, every_h = steady.doses[-1].time_h, drug.usual_every
-        level = steady.concentration(of)(last_h + np.linspace(0.0, every_h, 4_000, endpoint=False))
-        if told.accumulation:
-            before = float(level[0] / first.concentration(of)(np.array([every_h]))[0])
-            source = told.accumulation.source
-            yield Compared(name, f"{who}accumulation", told.accumulation.value, before, "", source)
-        if told.steady_mean:
-            yield _in_its_unit(name, f"{who}steady mean", told.steady_mean, float(level.mean()), mass)
+    """What was published of every compound's kinetics beside the model's."""
+    for of, compound in drug.kinetics.compounds.items() if drug.kinetics else []:
+        model, told, mass = _modelled_kinetics(drug, of), compound.published, compound.molar_mass
+        who, half_life = f"{of}: " if of != "parent" else "", compound.half_life
+        yield Compared(
+            name, f"{who}half-life", half_life.value, model["terminal_half_life"], "h", half_life.source
+        )
+        for key in ("terminal_half_life", "time_to_peak", "peak", "accumulation", "steady_mean"):
+            number: Sourced[Concentration] | Sourced[float] | None = getattr(told, key)
+            if number is not None and key in model:
+                what = f"{who}{key.replace('_', ' ').replace('half life', 'half-life')}"
+                values = _in_one_unit(number.value, model[key], mass, "" if key == "accumulation" else "h")
+                yield Compared(name, what, *values, number.source, key in told.missed)
 
 
-def _in_its_unit(
-    name: str, what: str, told: Sourced[Concentration], model_nM: float, molar_mass: float | None
-) -> Compared:
-    """A concentration beside the published one, in the unit it was published in."""
-    if told.value.by_mass and molar_mass:
-        return Compared(name, what, told.value.amount, model_nM * molar_mass / 1000.0, "ng/mL", told.source)
-    return Compared(name, what, told.value.amount, model_nM, "nM", told.source)
+def _modelled_kinetics(drug: DrugFile, of: str) -> dict[str, float]:
+    """Times (h) and levels (nM) of one compound in a usual course, by the names of `Published`."""
+    assert drug.kinetics is not None
+    first, half_life_h = usual_course(drug).concentration(of), drug.kinetics.compounds[of].half_life.value
+    hours = np.linspace(0.0, 20.0 * half_life_h, 40_001)
+    once, late = first(hours), first(np.array([20.0, 22.0]) * half_life_h)
+    found = {
+        "terminal_half_life": 2.0 * half_life_h * log(2.0) / log(late[0] / late[1]),
+        "time_to_peak": float(hours[once.argmax()]),
+        "peak": float(once.max()),
+    }
+    every_h = drug.usual_every
+    if every_h:
+        steady = usual_course(drug, steady_h(drug))
+        times_h = steady.doses[-1].time_h + np.linspace(0.0, every_h, 4_000, endpoint=False)
+        level = steady.concentration(of)(times_h)
+        found["accumulation"] = float(level[0] / first(np.array([every_h]))[0])
+        found["steady_mean"] = float(level.mean())
+    return found
+
+
+def _in_one_unit(
+    told: Concentration | float, model: float, molar_mass: float | None, unit: str
+) -> tuple[float, float, str]:
+    """A published number, the model's, and their unit; a concentration in the unit it was published in."""
+    if not isinstance(told, Concentration):
+        return told, model, unit
+    if told.by_mass and molar_mass:
+        return told.amount, model * molar_mass / 1000.0, "ng/mL"
+    return told.amount, model, "nM"
 
 
 def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> Iterator[Compared]:
@@ -232,7 +272,9 @@ def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> I
     for action in drug.actions:
         for told in action.measured:
             model = occupancy(drug, parameters, action.target, told.dose.mg(BODY_WEIGHT_KG), told)
-            yield Compared(name, f"{told.dose}, {_protocol(told)}", told.occupancy, model, "", told.source)
+            missed = abs(model - told.occupancy) > max(told.spread or 0.0, 0.1 * told.occupancy)
+            what = f"{told.dose}, {_protocol(told)}"
+            yield Compared(name, what, told.occupancy, model, "", told.source, missed)
 
 
 def kinetics_table(drugs: Mapping[str, DrugFile]) -> str:
@@ -254,10 +296,15 @@ def _table(rows: Sequence[Compared]) -> str:
     head = ["| drug | what | published | model | off by | source |", "|---|---|---|---|---|---|"]
     body = [
         f"| {row.drug} | {row.what} | {_told(row.published, row.unit)} | {_told(row.model, row.unit)}"
-        f" | {round(100 * row.off) or 0:+d} % | {row.source} |"
+        f" | {_off(row)} | {row.source} |"
         for row in rows
     ]
     return "\n".join([*head, *body])
+
+
+def _off(row: Compared) -> str:
+    """How far the model is off, and whether that is a miss."""
+    return f"{'**miss**, ' if row.missed else ''}{round(100 * row.off) or 0:+d} %"
 
 
 def _told(value: float, unit: str) -> str:

@@ -16,6 +16,7 @@ from unstuck import __version__
 from unstuck_analysis import figures
 from unstuck_analysis.checkout import git_state
 from unstuck_analysis.compare import Comparison, summary
+from unstuck_analysis.words import notes_on
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
@@ -169,14 +170,7 @@ def reading_help(first: str) -> list[str]:
 
 def drug_notes(comparison: Comparison) -> list[str]:
     """What of the drugs lies outside the model."""
-    notes = [f"{t.file.title}: {note}" for t in comparison.treatments for note in t.notes]
-    limits = [
-        f"{drug.title}: {drug.limits.strip()}"
-        for treatment in comparison.treatments
-        for drug in treatment.drugs.values()
-        if drug.limits
-    ]
-    return list(dict.fromkeys([*notes, *limits]))
+    return notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
 
 
 def provenance(seed: int) -> Table:

@@ -61,7 +61,7 @@ def _table_of(
 def _drug_row(name: str) -> Row:
     drug, _ = read("drugs", name, DrugFile)
     acts_on = ", ".join(dict.fromkeys(f"{action.target} {action.mode}" for action in drug.actions))
-    return drug.drug_class, [str(drug.usual_dose), acts_on or "nothing in the model"]
+    return drug.drug_class, [str(drug.usual_dose or "none"), acts_on or "nothing in the model"]
 
 
 def _treatment_row(name: str) -> Row:

@@ -168,12 +168,16 @@ def _run(
 
 
 def _print_end(results: "Results", as_json: bool) -> None:
+    from unstuck_analysis.study_report import drug_notes
+
     counts, folder = results.store.status(), results.store.folder
     if as_json:
         print(json.dumps(counts))
     say(", ".join(f"{n} {name}" for name, n in counts.items()))
     if counts["failed"]:
         say(f"First failure: {results.failures().error.iloc[0]} (--retry-failed runs them again)")
+    for note in drug_notes(results):
+        say(f"Note: {note}")
     say(f"Results in {folder}; see `unstuck report {folder}` and `unstuck export {folder} --to outcomes.csv`")
 
 

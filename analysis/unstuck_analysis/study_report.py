@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from unstuck_analysis.design import MORRIS_LEVELS, problem_of, unit_sample
-from unstuck_analysis.report import LIMITS, Section, Table, figure_section, html
+from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.results import Results
 from unstuck_analysis.study_figures import (
     SHARES,
@@ -18,6 +18,7 @@ from unstuck_analysis.study_figures import (
     outcome_figure,
     shown_outcomes,
 )
+from unstuck_analysis.words import notes_on
 
 MOST_ROWS, MOST_FAILURES = 60, 20
 
@@ -43,9 +44,16 @@ def _sections(results: Results) -> Iterator[Section]:
             name = column.replace("_", " ")
             yield figure_section(f"Over time: {name}", course_figure(results, column), f"{name} by day", text)
     yield _failures(results)
+    yield Section("Notes on the drugs", notes=[*drug_notes(results, limits=True), NO_PLACEBO])
     yield Section("Limits of the model", notes=LIMITS)
     yield Section("Provenance", table=_provenance(results))
     yield Section("To reproduce", code=_commands(results))
+
+
+def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
+    """What of the drugs of a study lies outside the model."""
+    arms = results.spec.basis.arms.values()
+    return notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
 
 
 def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:

@@ -165,8 +165,9 @@ def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Ite
         for number, regimen in enumerate(phase.drugs)
         if regimen.drug == name
     ]
-    unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
-    yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
+    if drug.usual_dose is not None:
+        unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
+        yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
     if drug.kinetics is not None:
         yield f"{path}.half_life", Knob("d", ((part, ("kinetics", "half_life", "value")),))
     for number, action in enumerate(drug.actions):

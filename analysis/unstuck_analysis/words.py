@@ -1,5 +1,7 @@
 """Files in words: times, regimens, laws and targets as one would say them."""
 
+from collections.abc import Iterable, Mapping
+
 from unstuck.drug_file import Action, DrugFile
 from unstuck.scenario import Condition, Phase, Regimen, TreatmentFile
 
@@ -17,15 +19,16 @@ def time_in_words(hours: float) -> str:
 
 def regimen_in_words(regimen: Regimen, drug: DrugFile) -> str:
     """One drug of a phase: '20 mg ssri-like every day for 12 weeks'."""
-    parts = [f"{regimen.dose or drug.usual_dose} {regimen.drug}"]
+    parts = [f"{regimen.dose or drug.usual_dose or ''} {regimen.drug}".strip()]
     if regimen.on_days is not None:
         days = ", ".join(f"{day:g}" for day in regimen.on_days)
         parts.append(f"on day{'s' if len(regimen.on_days) > 1 else ''} {days}")
     elif regimen.every and regimen.lasting:
         every = time_in_words(regimen.every).removeprefix("1 ")
         parts.append(f"every {every} for {time_in_words(regimen.lasting)}")
-    if regimen.over:
-        parts.append(f"over {time_in_words(regimen.over)}")
+    over_h = drug.usual_over if regimen.over is None else regimen.over
+    if over_h:
+        parts.append(f"over {time_in_words(over_h)}")
     if regimen.starting:
         parts.append(f"from day {regimen.starting / 24:g} of the phase")
     if regimen.taper_over:
@@ -65,6 +68,18 @@ def schedule_of(file: TreatmentFile) -> str:
     if all(regimen.on_days is not None for regimen in regimens):
         return "single doses"
     return "one drug every day" if len(regimens) == 1 else "one drug in several courses"
+
+
+def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) -> list[str]:
+    """Notes on the drugs of each treatment (by its title): what of them lies outside the model, each once.
+
+    With limits, also what their files do not know.
+    """
+    notes = [f"{title}: {note}" for title, drugs in used.items() for drug in drugs for note in drug.notes]
+    if limits:
+        all_drugs = [drug for drugs in used.values() for drug in drugs]
+        notes += [f"{drug.title}: {drug.limits.strip()}" for drug in all_drugs if drug.limits]
+    return list(dict.fromkeys(notes))
 
 
 def law_in_words(action: Action) -> str:

@@ -9,7 +9,7 @@ from math import inf
 
 from unstuck.circuit_file import CircuitFile, NumberOrSymbol
 from unstuck.documents import Key, Places, choose
-from unstuck.drug_file import Action, DrugFile
+from unstuck.drug_file import NEVER_FADES, Action, DrugFile
 from unstuck.engine import RunError
 from unstuck.parameters import default_parameters
 from unstuck.stability import KNOCKS, healthy_is_attractor
@@ -46,6 +46,8 @@ def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
             _choose((*key, "region"), action.region, regions, "region", places)
         for inner, strength in action.strengths():
             _check_number((*key, *inner), strength, 0.0, action.meaning.highest, places)
+            if action.never_fades and default_parameters().number(strength) == 1.0:
+                raise places.error((*key, *inner), NEVER_FADES)
         _check_curve(key, action, places)
         if action.pulse and action.pulse.appears:
             _check_unit(

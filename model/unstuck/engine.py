@@ -49,8 +49,8 @@ class Exposure(Protocol):
 class Swinging(Protocol):
     """An exposure to doses so frequent that a slow step sees their mean, and how far they swing about it."""
 
-    def swing(self, time_h: float) -> tuple[tuple[Effects, Floats], tuple[Effects, Floats]] | None:
-        """What acts a standard deviation above and below the mean; None where nothing swings."""
+    def swing(self, time_h: float) -> tuple[float, tuple[Effects, Floats], tuple[Effects, Floats]] | None:
+        """Share of the time at the upper end of the swing, what acts there, and at the lower end; or None."""
         ...
 
 
@@ -314,18 +314,18 @@ class Engine:
         """Settle firing for slow state y, from the last firing on, and work out the slow change.
 
         Where effects swing within a step, the mean of the changes at both ends of the swing: the mean of what
-        drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment if even).
+        drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment).
         """
         # isinstance of a protocol would cost a sixth of a mean-field run
         swing = cast(Swinging, exposure).swing(time_h) if hasattr(exposure, "swing") else None
         if swing is None:
             self._change_under(*exposure.at(time_h), y, self.state.x, self.state.serotonin_nM, change)
             return
-        above, below = swing
+        share, above, below = swing
         self._change_under(*above, y, self.state.x, self.state.serotonin_nM, change)
         self._change_under(*below, y, *self._below, self._change_below)
-        change += self._change_below
-        change *= 0.5
+        change *= share
+        change += (1.0 - share) * self._change_below
 
     def _change_under(
         self,

@@ -50,29 +50,86 @@ class Bout:
     stress: float
 
 
+@dataclass(frozen=True)
+class _Swing:
+    """How an effect moves within a window: mean, spread, skewness, smallest and largest."""
+
+    mean: float
+    deviation: float
+    skewness: float
+    smallest: float
+    largest: float
+
+    @property
+    def spread(self) -> float:
+        """Spread relative to the mean."""
+        return self.deviation / abs(self.mean) if self.mean else 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of the time at the stronger of two ends with this mean, spread and skewness (Gauss)."""
+        up = 0.5 * (self.skewness + sqrt(self.skewness**2 + 4.0))
+        return 1.0 / (1.0 + up**2)
+
+    def ends(self, share: float) -> tuple[float, float]:
+        """The ends of a swing whose first takes a share of the time; their mean is that of the effect.
+
+        Where another effect has set the share, they are moved no further apart than the smallest and the
+        largest effect allow, so that both are effects that occur.
+        """
+        first = copysign(sqrt((1.0 - share) / share), self.mean)
+        second = -1.0 / first
+        room = min(
+            (self.largest - self.mean) / max(first, second), (self.smallest - self.mean) / min(first, second)
+        )
+        deviation = max(min(self.deviation, room), 0.0)
+        return self.mean + first * deviation, self.mean + second * deviation
+
+
 class _RunningMean:
-    """Mean and spread of a contribution within a window, from integrals on a fine grid."""
+    """Mean and swing of a contribution within a window, from integrals on a fine even grid."""
 
     def __init__(self, contribution: Contribution, until_h: float) -> None:
-        step_h = contribution.averaged_h / _TABLE_STEPS
-        edges = np.arange(contribution.first_h, until_h + step_h, step_h)
-        self._off = 1.0 if contribution.mode.law == "multiply" else 0.0
-        size = contribution.value(0.5 * (edges[1:] + edges[:-1])) - self._off
-        self._edges = edges
-        self._integral = np.concatenate([[0.0], np.cumsum(size * step_h)])
-        self._of_square = np.concatenate([[0.0], np.cumsum(size**2 * step_h)])
-        means = (self._integral[_TABLE_STEPS:] - self._integral[:-_TABLE_STEPS]) / contribution.averaged_h
-        self._steady = _STEADY * float(np.abs(means).max(initial=0.0))
+        self._step_h = contribution.averaged_h / _TABLE_STEPS
+        until_h += HOURS_A_DAY  # a window about the last moment reaches beyond it
+        edges = np.arange(contribution.first_h, until_h + self._step_h, self._step_h)
+        self._first_h = contribution.first_h
+        self.off = 1.0 if contribution.mode.law == "multiply" else 0.0
+        self._size = contribution.value(0.5 * (edges[1:] + edges[:-1])) - self.off
+        powers = np.power.outer(self._size, [1, 2, 3]) * self._step_h
+        self._integrals = np.vstack([np.zeros(3), np.cumsum(powers, axis=0)])
+        means = self._integrals[_TABLE_STEPS:, 0] - self._integrals[:-_TABLE_STEPS, 0]
+        self._steady = _STEADY * float(np.abs(means).max(initial=0.0)) / contribution.averaged_h
 
-    def over(self, from_h: float, to_h: float, swing: float = 0.0) -> float:
-        """Mean between two times (no effect before the first dose), moved by `swing` standard deviations."""
-        window_h, ends = to_h - from_h, [from_h, to_h]
-        mean = float(np.diff(np.interp(ends, self._edges, self._integral))[0]) / window_h
-        if swing:
-            mean_square = float(np.diff(np.interp(ends, self._edges, self._of_square))[0]) / window_h
-            deviation = sqrt(max(mean_square - mean**2, 0.0))
-            mean += swing * copysign(deviation if deviation > self._steady else 0.0, mean)
-        return self._off + mean
+    def over(self, from_h: float, to_h: float) -> float:
+        """Mean between two times (no effect before the first dose)."""
+        return self.off + self._moments(from_h, to_h)[0]
+
+    def swing(self, from_h: float, to_h: float) -> _Swing | None:
+        """How the effect swings between two times, counted from no effect; None where it is steady."""
+        mean, square, cube = self._moments(from_h, to_h)
+        deviation = sqrt(max(square - mean**2, 0.0))
+        if deviation <= self._steady:
+            return None
+        skewness = copysign(1.0, mean) * (cube - 3.0 * mean * square + 2.0 * mean**3) / deviation**3
+        first, last = self._place(from_h), self._place(to_h)
+        within = self._size[max(int(first), 0) : int(last) + 1].tolist()
+        if first < 0.0 or last > len(self._size):  # there is no effect outside the table
+            within.append(0.0)
+        return _Swing(mean, deviation, skewness, min(within), max(within))
+
+    def _place(self, time_h: float) -> float:
+        return (time_h - self._first_h) / self._step_h
+
+    def _moments(self, from_h: float, to_h: float) -> list[float]:
+        """Means of the effect, its square and its cube between two times."""
+        return ((self._until(to_h) - self._until(from_h)) / (to_h - from_h)).tolist()
+
+    def _until(self, time_h: float) -> Floats:
+        """Integrals of the effect, its square and its cube from the first dose on."""
+        place = min(max(self._place(time_h), 0.0), float(len(self._size)))
+        cell = min(int(place), len(self._size) - 1)
+        return self._integrals[cell] + (place - cell) * (self._integrals[cell + 1] - self._integrals[cell])
 
 
 @dataclass
@@ -108,31 +165,50 @@ class PatientExposure:
         """Effects that the slow step sees: momentary, or the running mean of frequent doses."""
         return self._acting(time_h, 0.5)
 
-    def swing(self, time_h: float) -> tuple[tuple[Effects, Floats], tuple[Effects, Floats]] | None:
-        """What acts a standard deviation above and below the means of `at`; None where nothing swings.
+    def swing(self, time_h: float) -> tuple[float, tuple[Effects, Floats], tuple[Effects, Floats]] | None:
+        """The share of the time at the upper end of the swing about the means of `at`, and what acts at both.
 
-        The effects of all frequent doses are taken to swing together, which is exact for one drug.
+        None where nothing swings. The effects of all frequent doses are taken to swing together, which is
+        exact for one drug; the one that swings most decides the share.
         """
         if not any(self._means):
             return None
-        above, below = self._acting(time_h, 0.5, 1.0), self._acting(time_h, 0.5, -1.0)
-        same = above[0] == below[0] and np.array_equal(above[1], below[1])
-        return None if same else (above, below)
+        swings: dict[int, _Swing] = {}
+        for number, (part, mean, over_h) in enumerate(
+            zip(self.contributions, self._means, self._over_h, strict=True)
+        ):
+            if mean and part.first_h <= time_h <= over_h:
+                half_h = 0.5 * part.averaged_h
+                swing = mean.swing(time_h - half_h, time_h + half_h)
+                if swing:
+                    swings[number] = swing
+        if not swings:
+            return None
+        share = max(swings.values(), key=lambda swing: swing.spread).share
+        ends = {number: swing.ends(share) for number, swing in swings.items()}
+        above, below = ({number: pair[k] for number, pair in ends.items()} for k in (0, 1))
+        return share, self._acting(time_h, 0.5, above), self._acting(time_h, 0.5, below)
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """Effects behind a reading: momentary where given directly, the last day's mean where dosed often."""
         return self._acting(time_h, 1.0)
 
-    def _acting(self, time_h: float, backward: float, swing: float = 0.0) -> tuple[Effects, Floats]:
+    def _acting(
+        self, time_h: float, backward: float, moved: Mapping[int, float] = {}
+    ) -> tuple[Effects, Floats]:
         by_field: dict[tuple[str, str | None], list[float]] = {}
         laws: dict[tuple[str, str | None], Contribution] = {}
-        for contribution, mean, over_h in zip(self.contributions, self._means, self._over_h, strict=True):
+        for number, (contribution, mean, over_h) in enumerate(
+            zip(self.contributions, self._means, self._over_h, strict=True)
+        ):
             if not contribution.first_h <= time_h <= over_h:
                 continue
-            if mean:
+            if mean and number in moved:
+                value = mean.off + moved[number]
+            elif mean:
                 window_h = contribution.averaged_h if backward < 1.0 else HOURS_A_DAY
                 from_h = time_h - backward * window_h
-                value = mean.over(from_h, from_h + window_h, swing)
+                value = mean.over(from_h, from_h + window_h)
             else:
                 value = float(contribution.value(np.array(time_h)))
             key = (contribution.field, contribution.region)

@@ -158,15 +158,18 @@ class Life:
             if self.next_turn_h <= stop_h:
                 self._turn()
 
-    def give(self, drug: str, dose: AmountOfDrug | None = None, over_h: float = 0.0) -> None:
-        """Give one dose now: the usual one unless another is said, at once or as an infusion over some hours.
+    def give(self, drug: str, dose: AmountOfDrug | None = None, over_h: float | None = None) -> None:
+        """Give one dose now: the usual one, over the usual time, unless another is said.
 
-        InputError for a drug that is not known or acts on a region that the circuit does not have.
+        InputError for a drug that is not known or acts on a region that the circuit does not have; ValueError
+        for a dose of what is given without one.
         """
         if drug not in self._drugs:
             self._drugs[drug] = drug_for(self.treatment.circuit, drug, self.treatment.path)
-        amount = _usual_doses(self._drugs[drug].usual_dose, dose)
-        self._doses_by_hand.setdefault(drug, []).append(Dose(self.time_h, amount, over_h, single=True))
+        file = self._drugs[drug]
+        taken_h = file.usual_over if over_h is None else over_h
+        single = Dose(self.time_h, file.usual_doses(dose, BODY_WEIGHT_KG), taken_h, single=True)
+        self._doses_by_hand.setdefault(drug, []).append(single)
         self._look_ahead()
 
     def add_stress(self, stress: float, lasting_h: float = inf) -> None:
@@ -282,13 +285,9 @@ def checkpoint_key(treatment: Treatment) -> str:
 
 
 def _prescribe(treatment: Treatment, regimen: Regimen, start_h: float) -> _Prescription:
-    amount = _usual_doses(treatment.drugs[regimen.drug].usual_dose, regimen.dose)
-    return _Prescription(regimen, start_h, tuple(regimen.doses(start_h, amount)))
-
-
-def _usual_doses(usual: AmountOfDrug, dose: AmountOfDrug | None) -> float:
-    """A dose as a multiple of the usual one."""
-    return (dose or usual).mg(BODY_WEIGHT_KG) / usual.mg(BODY_WEIGHT_KG)
+    drug = treatment.drugs[regimen.drug]
+    amount = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    return _Prescription(regimen, start_h, tuple(regimen.doses(start_h, amount, drug.usual_over)))
 
 
 def _ends(treatment: Treatment, contributions: Sequence[Contribution]) -> tuple[float, float, float]:

@@ -3,10 +3,11 @@
 doses -> amounts (kinetics.py) -> concentration -> law of each action (drug_file.py) -> Contribution
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, inf, log
+from math import ceil, fsum, inf, log
 
 import numpy as np
 
@@ -19,12 +20,6 @@ from unstuck.targets import Mode
 
 HOURS_A_DAY = 24.0
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
-
-NO_PLACEBO_NOTE = (
-    "No placebo response is modelled: 35 to 40 % of people in trials respond to placebo (Furukawa 2016), but"
-    " no law links expectancy or care to the inputs of these circuits. Compare differences from untreated"
-    " with drug minus placebo, not response shares with those of trial arms."
-)
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Contribution:
 
 def _scaled(strength: float, times: float, mode: Mode) -> float:
     """A strength multiplied, through its odds where it is a share that cannot exceed 1."""
-    if mode.highest > 1.0 or mode.law == "add":
+    if not mode.is_share:
         return strength * times
     if strength >= 1.0:
         return 1.0 if times > 0 else 0.0
@@ -154,14 +149,8 @@ class Course:
         self, law: Level, mode: Mode, strength: float, parameters: ParameterSet, patient: Sensitivity
     ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
         usual = parameters.number(law.while_taken.value)
-        changes: list[tuple[float, float]] = []
-        for dose, following in zip(self.doses, [*self.doses[1:], None], strict=True):
-            level = _scaled(usual, dose.amount * strength, mode)
-            if not changes or changes[-1][1] != level:
-                changes.append((dose.time_h, level))
-            end_h = dose.time_h + max(dose.interval_h, dose.over_h)
-            if following is None or following.time_h > end_h + 1e-9:
-                changes.append((end_h, 0.0))
+        counting = _counting(self.doses, self.drug.usual_every or HOURS_A_DAY)
+        changes = [(hour, _scaled(usual, amount * strength, mode)) for hour, amount in counting]
         rise_h = law.rise_tau.value if law.rise_tau else 0.0
         fall_h = law.fall_half_life.value * patient.half_lives if law.fall_half_life else 0.0
         level = _Relaxing(changes, rise_h, fall_h)
@@ -172,7 +161,7 @@ class Course:
     ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
         amounts = Amounts(_made_and_lost(law, parameters, patient), self.doses)
         usual = parameters.number(law.after_dose.value)
-        bounded = mode.highest <= 1.0 and mode.law != "add"
+        bounded = mode.is_share
 
         def value(times_h: Floats) -> Floats:
             size = strength * np.maximum(amounts.at(times_h)[..., -1], 0.0)
@@ -194,18 +183,27 @@ class Course:
     def _hill(
         self, action: Action, strength: float, parameters: ParameterSet, patient: Sensitivity
     ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        law, concentration = action.hill, self.concentration(action.of, patient)
+        law, occupied = action.hill, self.occupied(action, parameters, strength, patient)
         assert law is not None
-        occupancy = _occupancy(law, parameters, self.drug, action.of)
         maximum = parameters.number(law.maximum.value)
         if law.area:
             wanted_h = parameters.number(law.area.effect) * law.area.lasting
-            maximum = wanted_h / _occupied_h(self.drug, action.of, occupancy)
-        return (
-            lambda times_h: maximum * occupancy(strength * concentration(times_h)),
-            self._ends_of_doses(),
-            self._averaged_h,
-        )
+            curve = _occupancy(law, parameters, self.drug, action.of)
+            maximum = wanted_h / _occupied_h(self.drug, action.of, curve)
+        return lambda times_h: maximum * occupied(times_h), self._ends_of_doses(), self._averaged_h
+
+    def occupied(
+        self, action: Action, parameters: ParameterSet, strength: float = 1.0, patient: Sensitivity = TYPICAL
+    ) -> Callable[[Floats], Floats]:
+        """Share (0 to 1) of an action's site that its compound occupies, as a function of times (hours).
+
+        strength multiplies the concentration. ValueError for an action without a Hill law.
+        """
+        if action.hill is None:
+            raise ValueError(f"{self.drug.title}: {action.target} is given directly, nothing is occupied")
+        curve = _occupancy(action.hill, parameters, self.drug, action.of)
+        concentration = self.concentration(action.of, patient)
+        return lambda times_h: curve(strength * concentration(times_h))
 
     def concentration(self, of: str = "parent", patient: Sensitivity = TYPICAL) -> Callable[[Floats], Floats]:
         """Concentration (nM) of the parent or a metabolite as a function of times (hours)."""
@@ -217,6 +215,30 @@ class Course:
         whole_dose_nM = compound.dose_concentration.value.nM(compound.molar_mass)
         amounts = Amounts(compartments, self.doses)
         return lambda times_h: np.maximum(whole_dose_nM * amounts.at(times_h)[..., index], 0.0)
+
+
+def _counting(doses: Sequence[Dose], usual_h: float) -> list[tuple[float, float]]:
+    """How many usual doses a usual interval count, from each hour on at which their number changes.
+
+    A dose counts until the next of its schedule is due, but no longer than the usual interval, and the more
+    the shorter that is: half the usual dose twice as often counts as the usual dose. Doses together add.
+    """
+    waiting: deque[tuple[float, float, float]] = deque()
+    for dose in doses:
+        lasting_h = max(usual_h if dose.single else min(dose.interval_h, usual_h), dose.over_h)
+        # Rounded, so that a dose ends at the very moment at which the next begins.
+        span_h = round(dose.time_h, 6), round(dose.time_h + lasting_h, 6)
+        waiting.append((*span_h, dose.amount * usual_h / lasting_h))
+    changes: list[tuple[float, float]] = []
+    counting: list[tuple[float, float, float]] = []
+    for hour in sorted({hour for start, end, _ in waiting for hour in (start, end)}):
+        while waiting and waiting[0][0] <= hour:
+            counting.append(waiting.popleft())
+        counting = [span for span in counting if span[1] > hour]
+        amount = fsum(amount for _, _, amount in counting)
+        if not changes or changes[-1][1] != amount:
+            changes.append((hour, amount))
+    return changes
 
 
 def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:

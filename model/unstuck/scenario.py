@@ -46,6 +46,11 @@ class Condition(Document):
             raise ValueError("a condition asks either recovery_below or recovery_at_least")
         return self
 
+    @property
+    def hour(self) -> float:
+        """When it is asked, in hours after the start of the phase."""
+        return self.day * HOURS_A_DAY
+
     def holds(self, recovery: float) -> bool:
         """Whether the condition holds for a recovery index."""
         if self.recovery_below is not None:
@@ -63,7 +68,7 @@ class Regimen(Document):
     on_days: list[float] | None = None
     starting: quantities.Hours = Field(default=0.0, alias="from")
     lasting: quantities.PositiveHours | None = Field(default=None, alias="for")
-    over: quantities.Hours = 0.0
+    over: quantities.Hours | None = None  # none: as long as the drug's file says
     taper_over: quantities.Hours = 0.0
     when: Condition | None = None
     stop_when: Condition | None = None
@@ -80,20 +85,49 @@ class Regimen(Document):
             raise ValueError("on_days: at least one day, none negative")
         return self
 
+    @model_validator(mode="after")
+    def _conditions_come_in_time(self) -> "Regimen":
+        """What can never be given, or is asked too late to be heeded, is a fault."""
+        if self.when and self.on_days and self.starting + min(self.on_days) * HOURS_A_DAY < self.when.hour:
+            raise Misplaced(
+                ("on_days",),
+                f"day {min(self.on_days):g} comes before its condition is asked, on day {self.when.day:g}:"
+                " it would never be given",
+            )
+        if self.stop_when and self.stop_when.hour < self.first_h:
+            raise Misplaced(
+                ("stop_when", "day"),
+                f"day {self.stop_when.day:g} is before the first dose, on day {self.first_h / HOURS_A_DAY:g}",
+            )
+        if self.when and self.stop_when and self.stop_when.day <= self.when.day:
+            raise Misplaced(("stop_when", "day"), f"must come after day {self.when.day:g} of when")
+        return self
+
     @property
-    def end_h(self) -> float:
-        """Hours after the phase's start at which the last dose is over."""
+    def first_h(self) -> float:
+        """Hours after the phase's start at which the first dose begins."""
+        return self.starting + (min(self.on_days) * HOURS_A_DAY if self.on_days else 0.0)
+
+    @property
+    def last_h(self) -> float:
+        """Hours after the phase's start at which the last single dose begins, or a regular course ends."""
         if self.on_days is not None:
-            return self.starting + max(self.on_days) * HOURS_A_DAY + self.over
+            return self.starting + max(self.on_days) * HOURS_A_DAY
         assert self.lasting is not None
         return self.starting + self.lasting + self.taper_over
 
-    def doses(self, phase_start_h: float, amount: float) -> list[Dose]:
+    @property
+    def end_h(self) -> float:
+        """Hours after the phase's start at which the last dose is over."""
+        return self.last_h + (self.over or 0.0 if self.on_days is not None else 0.0)
+
+    def doses(self, phase_start_h: float, amount: float, usual_over_h: float = 0.0) -> list[Dose]:
         """Single doses of `amount` usual doses each, in hours of the scenario; a taper falls evenly."""
+        over_h = usual_over_h if self.over is None else self.over
         if self.on_days is not None:
             days = sorted(self.on_days)
             return [
-                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, amount, self.over, single=True)
+                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, amount, over_h, single=True)
                 for d in days
             ]
         assert self.every is not None
@@ -106,7 +140,7 @@ class Regimen(Document):
                 if since_h < self.lasting - 1e-9
                 else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
             )
-            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, self.over, self.every))
+            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, over_h, self.every))
             since_h += self.every
         return doses
 
@@ -147,12 +181,14 @@ class TreatmentFile(Document):
             choose(self.day_0, self.phases, "phase in day_0")
         for name, phase in self.phases.items():
             for number, regimen in enumerate(phase.drugs):
+                key = ("phases", name, "drugs", number, "on_days" if regimen.on_days else "for")
+                ends = f"but the phase ends on day {phase.lasting / HOURS_A_DAY:g}"
                 if regimen.end_h > phase.lasting + 1e-6:
-                    raise Misplaced(
-                        ("phases", name, "drugs", number, "on_days" if regimen.on_days else "for"),
-                        f"{regimen.drug} goes on to day {regimen.end_h / HOURS_A_DAY:g} of phase {name},"
-                        f" but the phase ends on day {phase.lasting / HOURS_A_DAY:g}",
-                    )
+                    day = regimen.end_h / HOURS_A_DAY
+                    raise Misplaced(key, f"{regimen.drug} goes on to day {day:g} of phase {name}, {ends}")
+                if regimen.on_days and regimen.last_h > phase.lasting - 1e-6:
+                    day = regimen.last_h / HOURS_A_DAY
+                    raise Misplaced(key, f"{regimen.drug} begins on day {day:g} of phase {name}, {ends}")
         return self
 
     @model_validator(mode="after")
@@ -170,6 +206,8 @@ class TreatmentFile(Document):
                             (*key, "day"),
                             f"day {condition.day:g} is after the phase, which lasts {days:g} days",
                         )
+                    if kind == "when" and condition and regimen.every and regimen.end_h <= condition.hour:
+                        raise Misplaced((*key, "day"), f"the course is over by day {condition.day:g}")
         return self
 
     def start_h(self, phase: str) -> float:
@@ -261,6 +299,17 @@ class Treatment:
                 key = ("phases", phase_name, "drugs", number, "drug")
                 drug_path = self._path_of("drugs", regimen.drug, key, places)
                 self.drugs[regimen.drug] = drug_for(self.circuit, drug_path)
+                self._check_way_of_giving(regimen, key[:-1], places)
+
+    def _check_way_of_giving(self, regimen: Regimen, key: Key, places: Places) -> None:
+        """InputError for a dose of what has none, or a duration of what is given at once."""
+        drug = self.drugs[regimen.drug]
+        if regimen.dose is not None and drug.usual_dose is None:
+            raise places.error((*key, "dose"), f"{regimen.drug} has no usual_dose to tell a dose in")
+        if regimen.over is not None and not drug.takes_time:
+            assert drug.kinetics is not None
+            route = f"{regimen.drug} is given at once (route {drug.kinetics.route})"
+            raise places.error((*key, "over"), f"{route}; only an infusion takes time")
 
     def _path_of(self, kind: str, name: str, key: Key, places: Places) -> str:
         try:

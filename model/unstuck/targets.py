@@ -59,6 +59,11 @@ class Mode:
     sign: float = 1.0
     highest: float = inf
 
+    @property
+    def is_share(self) -> bool:
+        """Whether the strength is a share of at most 1, so that more of a drug multiplies its odds."""
+        return self.highest <= 1.0 and self.law != "add"
+
 
 TARGETS: dict[str, dict[str, Mode]] = {
     "sert.occupancy": {"block": Mode("sert_occupancy", "compete", "share of SERT blocked", highest=1.0)},

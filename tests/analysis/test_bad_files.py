@@ -28,7 +28,41 @@ phases:
       - {drug: ssri-like, dose: 20 mg, every: 1 d, for: 12 weeks}
 """
 CIRCUIT = "title: A circuit\nextends: default\n"
-
+COMPOUND = """
+title: A compound
+class: SSRI
+usual_dose: 20 mg
+kinetics:
+  route: bolus
+  half_life: {value: 1 h, source: assumed}
+  dose_concentration: {value: 1 ng/mL, source: assumed}
+  molar_mass_g_per_mol: {value: 300, source: assumed}
+  published: {accumulation: {value: 2, source: assumed}}
+  metabolites:
+    product:
+      fraction: {value: 1.0, source: assumed}
+      half_life: {value: 1 h, source: assumed}
+      dose_concentration: {value: 1 nM, source: assumed}
+actions: []
+"""
+PULSE = """
+title: A drug
+class: Tool
+actions:
+  - target: trkb.block
+    mode: block
+    pulse:
+      after_dose: {value: 0.5, source: assumed}
+      half_life: {value: 1 h, source: assumed}
+"""
+ADDED = """
+title: A treatment
+extends: untreated
+phases:
+  treatment:
+    drugs:
+      - {drug: ketamine-like, on_days: [28], when: {day: 28, recovery_below: 0.5}}
+"""
 
 FAULTS = [
     (DRUG, "class: SSRI", "klass: SSRI", "3:klass", "did you mean 'class'?"),
@@ -61,6 +95,53 @@ FAULTS = [
         "unknown compound or metabolite 'product' (known: parent)",
     ),
     (DRUG, "source: assumed", "source: ''", "9:actions.0.level.while_taken.source", "at least 3"),
+    (DRUG, "mode: block", "mode: block\n    of: nosuch", "8:actions.0.of", "only a hill law"),
+    (DRUG, "mode: block", "mode: block\n    region: mPFC", "8:actions.0.region", "only region.input"),
+    (
+        DRUG,
+        "sert.occupancy\n    mode: block",
+        "region.input\n    mode: drive",
+        "6:actions.0",
+        "region: needed",
+    ),
+    (PULSE, "value: 0.5", "value: 1.0", "8:actions.0.pulse.after_dose.value", "must be below 1"),
+    (PULSE, "mode: block", "mode: block\n    of: nosuch", "7:actions.0.of", "only a hill law"),
+    (COMPOUND, "value: 1.0,", "value: 1.5,", "13:kinetics.metabolites.product.fraction.value", "1"),
+    (COMPOUND, "value: 1.0,", "value: -0.5,", "13:kinetics.metabolites.product.fraction.value", "0"),
+    (COMPOUND, "value: 300", "value: -300", "9:kinetics.molar_mass_g_per_mol.value", "greater than 0"),
+    (COMPOUND, "value: 1 ng/mL", "value: 0 ng/mL", "8:kinetics.dose_concentration.value", "more than zero"),
+    (COMPOUND, "value: 2,", "value: -2,", "10:kinetics.published.accumulation.value", "greater than 0"),
+    (ADDED, "on_days: [28]", "on_days: [20, 28]", "7:phases.treatment.drugs.0.on_days", "never be given"),
+    (ADDED, "on_days: [28]", "on_days: [84]", "7:phases.treatment.drugs.0.on_days", "begins on day 84"),
+    (
+        ADDED,
+        "on_days: [28]",
+        "every: 1 d, for: 20 d",
+        "7:phases.treatment.drugs.0.when.day",
+        "over by day 28",
+    ),
+    (
+        ADDED,
+        "on_days: [28], when: {day: 28, recovery_below: 0.5}",
+        "on_days: [28], stop_when: {day: 20, recovery_below: 0.5}",
+        "7:phases.treatment.drugs.0.stop_when.day",
+        "before the first dose, on day 28",
+    ),
+    (
+        ADDED,
+        "recovery_below: 0.5}",
+        "recovery_below: 0.5}, stop_when: {day: 28, recovery_at_least: 0.5}",
+        "7:phases.treatment.drugs.0.stop_when.day",
+        "after day 28",
+    ),
+    (ADDED, "on_days: [28]", "over: 40 min, on_days: [28]", "7:phases.treatment.drugs.0.over", "at once"),
+    (
+        ADDED,
+        "ketamine-like, on_days: [28]",
+        "sert-knock-out, dose: 1 mg, on_days: [28]",
+        "7:phases.treatment.drugs.0.dose",
+        "has no usual_dose",
+    ),
     (TREATMENT, "ssri-like", "ssri-lik", "7:phases.treatment.drugs.0.drug", "did you mean 'ssri-like'?"),
     (TREATMENT, "ssri-like", "nowhere/my.yaml", "7:phases.treatment.drugs.0.drug", "there is no file"),
     (TREATMENT, "20 mg", "20 m", "7:phases.treatment.drugs.0.dose", "minutes, months or metres?"),

@@ -8,6 +8,7 @@ import yaml
 from unstuck.circuit_file import CircuitFile
 from unstuck.drug_file import DrugFile
 from unstuck.parameters import default_parameters
+from unstuck.pharmacology import usual_course
 from unstuck.scenario import Treatment, drug_for
 from unstuck.simulation import Simulation
 from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
@@ -47,6 +48,33 @@ def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
 def test_what_is_held_is_taken_daily_and_what_is_infused_in_single_doses(default_file: CircuitFile) -> None:
     units = {name: schedule_of(drug_for(default_file, name)).unit for name in ("ssri-like", "ketamine-like")}
     assert units == {"ssri-like": "days", "ketamine-like": "doses"}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("name", "hours", "over_h"),
+    [
+        ("tianeptine-oral-both", [0, 8, 16, 24, 32, 40], 0.0),
+        ("venlafaxine-like", [0, 12, 24, 36], 0.0),
+        ("ssri-like", [0, 24], 0.0),
+        ("esketamine-nasal-like", [0, 48], 0.0),
+        ("psilocybin-like-compound", [0, 48], 0.0),
+        ("ketamine-infusion-like", [0, 48], 2 / 3),
+    ],
+)
+def test_a_course_is_given_as_often_and_as_long_as_the_drug_s_file_says(
+    default_file: CircuitFile, name: str, hours: list[float], over_h: float
+) -> None:
+    doses = schedule_of(drug_for(default_file, name)).doses(2, 0.5)
+    assert [dose.time_h for dose in doses] == hours
+    assert all(dose.over_h == pytest.approx(over_h) for dose in doses)
+    assert {dose.amount for dose in doses} == {0.5}
+
+
+@pytest.mark.quick
+def test_a_course_of_the_usual_dose_is_the_usual_course(default_file: CircuitFile) -> None:
+    drug = drug_for(default_file, "tianeptine-oral-both")
+    assert schedule_of(drug).doses(7) == usual_course(drug, 7 * 24.0).doses
 
 
 def test_the_shortest_course_escapes_and_one_day_less_does_not(stuck: StuckPatient, ssri: DrugFile) -> None:

@@ -77,6 +77,13 @@ def test_show_tells_a_drug_and_the_treatment_of_its_name(unstuck: Unstuck) -> No
         assert told in out
 
 
+def test_show_tells_no_dose_where_there_is_none_and_where_a_dose_comes_from(unstuck: Unstuck) -> None:
+    knocked_out = " ".join(unstuck("show", "sert-knock-out").out.split())
+    assert "no dose" in knocked_out
+    assert "mg" not in knocked_out.split("Every number")[0]
+    assert "Meyer 2001" in unstuck("show", "ssri-like").out
+
+
 def test_show_gives_the_value_a_symbol_stands_for(unstuck: Unstuck) -> None:
     assert "kKi = 0.6" in unstuck("show", "ketamine-like").out
 

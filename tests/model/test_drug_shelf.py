@@ -1,8 +1,11 @@
 """Every shipped drug and treatment: sourced numbers, published kinetics, and physics that must hold."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from unstuck.parameters import default_parameters
 from unstuck.patient import Patient, draw_patient
 from unstuck.pharmacology import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
 from unstuck.readouts import connectivity
-from unstuck.scenario import Treatment, find, read, shipped
+from unstuck.scenario import Regimen, Treatment, find, read, shipped
 from unstuck.simulation import Simulation
 from unstuck.targets import NO_EFFECT, Effects, combine
 
@@ -63,11 +66,16 @@ def joint(course: Course, field: str, times_h: Floats) -> Floats:
     return np.array([combine(parts[0].mode.law, moment) for moment in values])
 
 
+USUAL = {"usual_dose", "usual_every", "usual_over"}
+
+
 def numbers_without_origin(content: Any, key: tuple[str, ...] = ()) -> Iterator[str]:
     """Keys of numbers whose record says neither where they come from nor that they are assumed."""
     if isinstance(content, dict):
         if {"value", "effect", "occupancy"} & content.keys() and not ORIGIN.search(content.get("source", "")):
             yield ".".join(key)
+        if USUAL & content.keys() and not ORIGIN.search(content.get("usual_source", "")):
+            yield "usual_source"
         for name, inner in content.items():
             yield from numbers_without_origin(inner, (*key, name))
     elif isinstance(content, list):
@@ -87,7 +95,9 @@ def numbers_without_origin(content: Any, key: tuple[str, ...] = ()) -> Iterator[
 @every_drug
 def test_every_number_of_a_drug_says_where_it_comes_from(name: str) -> None:
     content = yaml.safe_load(find("drugs", name).read_text())
-    told = {key: content.get(key) for key in ("kinetics", "actions")}
+    told = {key: content.get(key) for key in ("kinetics", "actions", *USUAL & content.keys(), "usual_source")}
+    if told["usual_source"] is None:
+        del told["usual_source"]
     assert list(numbers_without_origin(told)) == []
 
 
@@ -95,6 +105,8 @@ def test_every_number_of_a_drug_says_where_it_comes_from(name: str) -> None:
 def test_a_number_without_a_source_is_found() -> None:
     kinetics = {"half_life": {"value": "3 h", "source": "somewhere"}, "fraction": 0.3}
     assert list(numbers_without_origin({"kinetics": kinetics})) == ["kinetics.half_life", "kinetics.fraction"]
+    usual = {"usual_dose": "3 mg", "usual_source": "somewhere"}
+    assert list(numbers_without_origin(usual)) == ["usual_source"]
 
 
 @pytest.mark.quick
@@ -128,6 +140,71 @@ def test_a_second_or_a_larger_dose_never_lowers_an_effect(name: str) -> None:
     for first, second, larger in zip(one, two, large, strict=True):
         assert np.all(second >= first - 1e-12)
         assert np.all(larger >= first - 1e-12)
+
+
+UNEQUAL = (Dose(0.0, 1.0), Dose(6.0, 0.25), Dose(12.0, 0.5))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("single", [True, False])
+@every_drug
+def test_a_smaller_dose_after_a_larger_one_never_lowers_an_effect(name: str, single: bool) -> None:
+    times_h, doses = np.linspace(0.0, 240.0, 2001), [replace(dose, single=single) for dose in UNEQUAL]
+    courses = [sizes(Course(DRUGS[name], tuple(doses[:count])), times_h) for count in (1, 2, 3)]
+    for fewer, more in pairwise(courses):
+        assert all(np.all(after >= before - 1e-12) for before, after in zip(fewer, more, strict=True))
+    assert all(
+        np.any(more > first + 1e-6) or first.max() == 1.0
+        for first, more in zip(courses[0], courses[2], strict=True)
+    )
+
+
+@pytest.mark.quick
+@every_drug
+def test_a_second_course_beside_the_usual_one_never_lowers_an_effect(name: str) -> None:
+    usual = usual_course(DRUGS[name], 14 * HOURS_A_DAY)
+    beside = [replace(dose, amount=0.25) for dose in usual.doses]
+    both = Course(DRUGS[name], tuple(sorted([*usual.doses, *beside], key=lambda dose: dose.time_h)))
+    times_h = np.linspace(0.0, 500.0, 2001)
+    for alone, more in zip(sizes(usual, times_h), sizes(both, times_h), strict=True):
+        assert np.all(more >= alone - 1e-12)
+
+
+def test_a_small_dose_beside_an_ssri_does_not_abolish_it(
+    patient: Patient, stuck: Simulation, tmp_path: Path
+) -> None:
+    recoveries = []
+    for name, doses in (("alone", ("20 mg",)), ("both", ("20 mg", "5 mg"))):
+        drugs = [{"drug": "ssri-like", "dose": dose, "every": "1 d", "for": "12 weeks"} for dose in doses]
+        path = tmp_path / f"{name}.yaml"
+        phases = {"treatment": {"drugs": drugs}}
+        path.write_text(yaml.safe_dump({"title": name, "extends": "untreated", "phases": phases}))
+        recoveries.append(recovery_on_day(84, Simulation(patient, Treatment(str(path)), stuck.checkpoint)))
+    assert recoveries[1] >= recoveries[0] > 0.9
+
+
+def recovery_on_day(day: float, arm: Simulation) -> float:
+    """The recovery index on a day."""
+    trajectory = arm.run(functional_days=())
+    reading = min(trajectory.readings, key=lambda reading: abs(reading.day - day))
+    return trajectory.recovery(reading.connectivity)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("regimen", "size"), [("8 h", "12.5 mg"), ("1 d", "37.5 mg"), ("12 h", "18.75 mg")])
+def test_tianeptine_by_its_label_is_the_constant_effect(regimen: str, size: str) -> None:
+    drug = DRUGS["tianeptine-like"]
+    given = Regimen.model_validate_json(
+        json.dumps({"drug": "it", "dose": size, "every": regimen, "for": "12 weeks"})
+    )
+    doses = given.doses(0.0, drug.usual_doses(given.dose, 70.0))
+    for part, held in zip(
+        Course(drug, tuple(doses)).contributions(PARAMETERS),
+        usual_course(drug, 84 * HOURS_A_DAY).contributions(PARAMETERS),
+        strict=True,
+    ):
+        times_h = np.linspace(-1.0, 85 * HOURS_A_DAY, 4001)
+        np.testing.assert_allclose(part.value(times_h), held.value(times_h), atol=1e-12)
 
 
 def settled_under(circuit: Circuit, effects: Effects) -> State:
@@ -172,6 +249,78 @@ def test_without_a_transporter_an_ssri_changes_no_serotonin(patient: Patient, na
     )
     assert np.allclose(treated, knocked_out, rtol=0.02)
     assert not np.allclose(blocked, knocked_out, rtol=0.02)
+
+
+# What leaves a target nothing to do.
+KNOCKED_OUT: dict[str, dict[str, float]] = {
+    "sert.occupancy": {"sert_occupancy": 1.0},
+    "sert.vmax": {"sert_occupancy": 1.0},
+    "ampa": {"ampa_block": 1.0},
+    "nmda.interneuron": {"nmda_interneuron": 1.0},
+    "nmda.pyramidal": {"nmda_pyramidal": 1.0},
+    "receptor.5ht1a": {"antagonist_1a": 1.0},
+    "receptor.5ht1b": {"antagonist_1b": 1.0},
+    "receptor.5ht2a": {"antagonist_2a": 1.0},
+    "serotonin.release": {"release_gain": 0.0},
+    "bdnf.synthesis": {"bdnf_gain": 0.0},
+    "trkb.drive": {"trkb_block": 1.0},
+    "trkb.block": {"trkb_block": 1.0},
+    "gaba.gain": {"gaba_gain": 0.0},
+}
+NOTHING: dict[str, float] = {}
+# What an action needs beside it to do anything in health.
+NEEDED_TO_ACT = {"sert_follows_trkb": {"trkb_drive": 1.0}, "antagonist_2a": {"gain_2a": 0.3}}
+ACTIONS = [
+    pytest.param(name, number, id=f"{name}: {action.target} {action.mode} {number}")
+    for name, drug in DRUGS.items()
+    for number, action in enumerate(drug.actions)
+    if action.target != "region.input"  # a drive of a region has no receptor
+]
+
+
+def strongest(name: str, number: int) -> tuple[str, float]:
+    """Field and value of one action at the strongest moment of a usual course."""
+    drug = DRUGS[name]
+    course = usual_course(drug, 14 * HOURS_A_DAY)
+    times_h = np.linspace(0.0, course.doses[-1].time_h + HOURS_A_DAY, 4001)
+    part = course.contributions(PARAMETERS)[number]
+    values = part.value(times_h)
+    return part.field, float(values[np.abs(values - (part.mode.law == "multiply")).argmax()])
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("name", "number"), ACTIONS)
+def test_a_drug_whose_target_is_knocked_out_is_silent(patient: Patient, name: str, number: int) -> None:
+    action, (field, value) = DRUGS[name].actions[number], strongest(name, number)
+    knocked_out = KNOCKED_OUT[action.target]
+    together = [knocked_out[field], value] if field in knocked_out else [value]
+    with_drug = {**knocked_out, field: combine(action.meaning.law, together)}
+    beside = NEEDED_TO_ACT.get(field, {})
+    gone, drugged, alone, none = (
+        state_after_a_day(patient.circuit, {**beside, **given})
+        for given in (knocked_out, with_drug, {field: value}, NOTHING)
+    )
+    assert np.allclose(drugged, gone, atol=1e-6)
+    assert not np.allclose(alone, none, atol=1e-5)
+
+
+def state_after_a_day(circuit: Circuit, given: dict[str, float]) -> Floats:
+    """Slow state and serotonin after a day under effects; not the transporter's factor itself."""
+    engine = Engine(circuit, accuracy=Accuracy(slow=1e-3, firing=1e-10))
+    engine.advance(Held(len(circuit.regions), NO_EFFECT._replace(**given)), 24.0)
+    state = engine.settled(NO_EFFECT._replace(**given), np.zeros(len(circuit.regions)))
+    state.y[2 * circuit.neurons + 1] = 1.0
+    return np.concatenate([state.y, state.serotonin_nM / circuit.rules.S0])
+
+
+def test_an_ssri_adds_nothing_where_the_transporter_is_knocked_out_on_day_0(
+    patient: Patient, stuck: Simulation
+) -> None:
+    names = ("sert-knock-out-day-0", "sert-knock-out-day-0-ssri")
+    gone, treated = (Simulation(patient, Treatment(name), stuck.checkpoint).run() for name in names)
+    for before, after in zip(gone.readings, treated.readings, strict=False):
+        if before.day < 84.0 and before.day == after.day:
+            assert after.connectivity == pytest.approx(before.connectivity, abs=1e-9)
 
 
 def test_a_drug_without_a_serotonergic_action_equals_no_treatment(
@@ -272,6 +421,52 @@ def test_three_doses_a_day_cost_at_most_twice_a_constant_drug(patient: Patient, 
         for name in ("tianeptine-oral-both", "tianeptine-like")
     ]
     assert sweeps[0] <= 2 * sweeps[1]
+
+
+SWINGING = [name for name, drug in DRUGS.items() if drug.kinetics]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("interval_h", [8.0, 24.0])
+@pytest.mark.parametrize("name", SWINGING)
+def test_both_ends_of_a_swing_are_effects_that_occur(name: str, interval_h: float) -> None:
+    doses = tuple(Dose(interval_h * k, 4.0, DRUGS[name].usual_over, interval_h) for k in range(30))
+    parts = Course(DRUGS[name], doses).contributions(PARAMETERS)
+    exposure = PatientExposure(["mPFC"], [], parts, np.zeros((0, 1)), 600.0)
+    for hour in np.linspace(1.0, 600.0, 300):
+        swing = exposure.swing(float(hour))
+        if swing is None:
+            continue
+        share, *ends = swing
+        fields = [part.field for part in parts]
+        for field in set(fields):
+            seen = [getattr(effects, field) for effects, _ in ends]
+            assert all(0.0 <= value <= 1.0 for value in seen) or parts[fields.index(field)].mode.highest > 1.0
+            if fields.count(field) > 1:  # two compounds are taken to swing together, which they need not do
+                continue
+            window_h = np.linspace(hour - interval_h / 2, hour + interval_h / 2, 400)
+            possible = joint(Course(DRUGS[name], doses), field, window_h)
+            margin = 0.02 * np.ptp(possible) + 1e-9  # the table's cells are a 32nd of the window
+            assert possible.min() - margin <= min(seen)
+            assert max(seen) <= possible.max() + margin
+        assert 0.0 < share < 1.0
+
+
+@pytest.mark.quick
+def test_the_ends_of_a_swing_have_its_mean_spread_and_skewness() -> None:
+    doses = tuple(Dose(24.0 * k, 1.0, 0.0, 24.0) for k in range(10))
+    (part,) = (
+        p for p in Course(DRUGS["ketamine-like"], doses).contributions(PARAMETERS) if p.field == "ampa"
+    )
+    exposure = PatientExposure(["mPFC"], [], [part], np.zeros((0, 1)), 240.0)
+    swing = exposure.swing(120.0)
+    assert swing is not None
+    share, above, below = swing[0], swing[1][0].ampa, swing[2][0].ampa
+    seen = part.value(np.linspace(108.0, 132.0, 24_000, endpoint=False) + 5e-4)
+    for power in (1, 2, 3):
+        assert share * above**power + (1 - share) * below**power == pytest.approx(
+            (seen**power).mean(), rel=0.01
+        )
 
 
 @pytest.mark.quick

@@ -108,6 +108,44 @@ def test_a_level_without_rise_or_fall_is_a_step(drug: Write) -> None:
     np.testing.assert_allclose(values(effect, -1.0, 0.0, 71.9, 72.0, 100.0), [0.0, 0.2, 0.2, 0.0, 0.0])
 
 
+HELD = LEVEL.format(target="ampa", mode="potentiate", value=0.3, more="").replace(
+    "actions", "usual_every: 24 h\nactions"
+)
+
+
+def test_a_third_of_the_dose_three_times_a_day_is_the_dose_once_a_day(drug: Write) -> None:
+    thirds = only(drug(HELD), [Dose(8.0 * k, 1.0 / 3.0, interval_h=8.0) for k in range(9)])
+    np.testing.assert_allclose(values(thirds, -1.0, 0.0, 7.9, 50.0, 71.9, 72.0), [0, 0.3, 0.3, 0.3, 0.3, 0])
+    assert thirds.jumps_h == (0.0, 72.0)
+
+
+def test_the_dose_twice_as_often_is_the_double_dose(drug: Write) -> None:
+    often = only(drug(HELD), [Dose(12.0 * k, 1.0, interval_h=12.0) for k in range(4)])
+    np.testing.assert_allclose(values(often, 0.0, 30.0, 47.9, 48.0), [0.6, 0.6, 0.6, 0.0])
+
+
+def test_a_dose_is_held_no_longer_than_its_usual_interval(drug: Write) -> None:
+    weekly = only(drug(HELD), [Dose(168.0 * k, 1.0, interval_h=168.0) for k in range(3)])
+    np.testing.assert_allclose(values(weekly, 23.9, 24.0, 167.9, 168.0, 192.0), [0.3, 0.0, 0.0, 0.3, 0.0])
+    quarter = only(drug(HELD), [Dose(0.0, 1.0, interval_h=91 * 24.0)])
+    np.testing.assert_allclose(values(quarter, 23.9, 24.0, 1000.0), [0.3, 0.0, 0.0])
+
+
+def test_two_courses_of_a_held_drug_add(drug: Write) -> None:
+    both = sorted([*daily(3), *daily(3, 0.25)], key=lambda dose: dose.time_h)
+    np.testing.assert_allclose(values(only(drug(HELD), both), 1.0, 60.0, 72.0), [0.375, 0.375, 0.0])
+    late = [*daily(3), Dose(30.0, 0.5, single=True)]
+    late.sort(key=lambda dose: dose.time_h)
+    np.testing.assert_allclose(values(only(drug(HELD), late), 29.0, 31.0, 53.0, 55.0), [0.3, 0.45, 0.45, 0.3])
+
+
+def test_what_is_blocked_whole_is_free_again_when_nothing_counts_any_more(drug: Write) -> None:
+    odd = [Dose(0.1 * k, 0.1, interval_h=0.1) for k in range(30)]
+    effect = only(drug(occupancy(1.0)), odd)
+    assert values(effect, 2.95)[0] == 1.0
+    assert values(effect, 3.1)[0] == 0.0
+
+
 def test_a_factor_is_one_while_nothing_is_taken(drug: Write) -> None:
     faster = only(drug(LEVEL.format(target="sert.vmax", mode="enhance", value=0.3, more="")), daily(2))
     np.testing.assert_allclose(values(faster, -1.0, 1.0, 47.0, 49.0), [1.0, 1.3, 1.3, 1.0])

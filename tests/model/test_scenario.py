@@ -55,6 +55,15 @@ def test_all_shipped_treatments_begin_at_an_age_at_which_the_patient_is_stuck() 
 
 
 @pytest.mark.quick
+def test_an_infusion_takes_as_long_as_its_drug_s_file_says_unless_told_otherwise(own: Write) -> None:
+    for more, over_h in (("", 2 / 3), (", over: 2 h", 2.0)):
+        treatment = Treatment(str(own(f"{{drug: ketamine-infusion-like, on_days: [0]{more}}}")))
+        drug = treatment.drugs["ketamine-infusion-like"]
+        (regimen,) = treatment.file.phases["treatment"].drugs
+        assert regimen.doses(0.0, 1.0, drug.usual_over)[0].over_h == pytest.approx(over_h)
+
+
+@pytest.mark.quick
 def test_a_daily_drug_is_dosed_every_day_of_its_course() -> None:
     regimen = Regimen.model_validate({"drug": "d", "every": "1 d", "for": "1 week"}, by_alias=True)
     doses = regimen.doses(100.0, 2.0)

@@ -36,7 +36,7 @@ def checked_dose(treatment: Treatment, drug: str, text: str) -> Dose:
     """The dose of a drug that a text says; ValueError with what is allowed."""
     dose = Dose.parse(text)
     file = treatment.drugs.get(drug) or drug_for(treatment.circuit, drug, treatment.path)
-    times = dose.mg(BODY_WEIGHT_KG) / file.usual_dose.mg(BODY_WEIGHT_KG)
+    times = file.usual_doses(dose, BODY_WEIGHT_KG)
     if not 0.0 < times <= HIGHEST_TIMES_USUAL:
         raise ValueError(
             f"{text} is {times:g} times the usual dose of {drug} ({file.usual_dose});"
@@ -87,7 +87,7 @@ def dose_times(treatment: Treatment) -> list[tuple[float, str]]:
         ((dose.time_h - file.day_0_h) / HOURS_A_DAY, regimen.drug)
         for name, phase in treated_phases(file)
         for regimen in phase.drugs
-        for dose in regimen.doses(file.start_h(name), 1.0)
+        for dose in regimen.doses(file.start_h(name), 1.0)  # only their times are asked for
     )
 
 

@@ -145,7 +145,7 @@ def _panel(session: Session, number: int) -> dict[str, object]:
         "title": treatment.file.title,
         "dose": panel.dose,
         "drug": drug,
-        "usual": str(treatment.drugs[drug].usual_dose) if drug else "",
+        "usual": str(treatment.drugs[drug].usual_dose or "") if drug else "",
         "doses": [[round(day, 4), drug] for day, drug in dose_times(treatment)],
         "hand": [[g.hour / HOURS_A_DAY, g.drug, g.dose] for g in panel.given],
         "stress": [[s.start_hour / HOURS_A_DAY, (s.end_hour or end_h) / HOURS_A_DAY] for s in panel.stress],
@@ -180,7 +180,7 @@ def _drug(name: str) -> tuple[str, str]:
         file, _ = read("drugs", name, DrugFile)
     except InputError:
         return name, ""
-    return file.title, str(file.usual_dose)
+    return file.title, str(file.usual_dose or "")
 
 
 def offered(kind: str, more: list[str]) -> list[str]:
