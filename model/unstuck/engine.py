@@ -228,12 +228,15 @@ class Engine:
         output_h: Sequence[float] = (),
         on_output: Callable[[float, State], None] | None = None,
         on_step: Callable[[float, State], None] | None = None,
+        settled_under: Callable[[float], tuple[Effects, Floats]] | None = None,
     ) -> None:
         """Go on to until_h, ending a step on every jump of the exposure.
 
         on_step sees every accepted step's end (slow state only); on_output sees the state at each of output_h
-        (sorted) after the start, with firing settled under what the exposure reports for that moment.
+        (sorted) after the start, with firing settled under what the exposure reports for that moment (just
+        after a jump), or under what `settled_under` gives for it.
         """
+        reported = settled_under or exposure.reported
         waiting = [hour for hour in output_h if self.time_h < hour <= until_h]
         stops = [hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h]
         for stop_h in stops:
@@ -244,7 +247,7 @@ class Engine:
                 while waiting and waiting[0] <= self.time_h:
                     hour = waiting.pop(0)
                     if on_output:
-                        on_output(hour, self.settled(*exposure.reported(hour), y=self._within(step, hour)))
+                        on_output(hour, self.settled(*reported(hour), y=self._within(step, hour)))
                 self.state.y[:] = self._buffers[-1]
                 if on_step:
                     on_step(self.time_h, self.state)

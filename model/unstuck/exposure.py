@@ -18,6 +18,7 @@ from unstuck.targets import NO_EFFECT, Effects, combine
 
 HOURS_A_YEAR = 365.25 * HOURS_A_DAY
 _TABLE_STEPS = 32  # points a dosing interval in the running means of frequent doses
+_JUST_BEFORE_H = 1e-6
 _STEADY = 0.05  # a spread below this share of the largest mean is no swing
 
 
@@ -122,6 +123,10 @@ class PatientExposure:
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """Effects behind a reading: momentary where given directly, the last day's mean where dosed often."""
         return self._acting(time_h, 1.0)
+
+    def ending(self, time_h: float) -> tuple[Effects, Floats]:
+        """As `reported`, of the time that ends here: what acted just before a jump at this moment."""
+        return self._acting(time_h - _JUST_BEFORE_H, 1.0)
 
     def _acting(self, time_h: float, backward: float, swing: float = 0.0) -> tuple[Effects, Floats]:
         by_field: dict[tuple[str, str | None], list[float]] = {}
