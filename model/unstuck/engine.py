@@ -198,7 +198,7 @@ class _Step:
 
 
 class Engine:
-    """Steps one circuit through time; `state` and `time_h` are the present."""
+    """Steps one circuit through time; `state` and `time_h` are the present. Faults tell days from day_0_h."""
 
     def __init__(
         self,
@@ -206,8 +206,9 @@ class Engine:
         state: State | None = None,
         time_h: float = 0.0,
         accuracy: Accuracy = Accuracy(),
+        day_0_h: float = 0.0,
     ) -> None:
-        self.circuit = circuit
+        self.circuit, self._day_0_h = circuit, day_0_h
         self.state = healthy_state(circuit) if state is None else state.copy()
         self.time_h = time_h
         self.accuracy = accuracy
@@ -356,7 +357,7 @@ class Engine:
 
     @property
     def _when(self) -> str:
-        return f"on day {self.time_h / HOURS_A_DAY:.2f}"
+        return f"on day {(self.time_h - self._day_0_h) / HOURS_A_DAY:.2f}"
 
     def _where_not_finite(self, y: Floats) -> str:
         """Which variable, of which population, left the finite numbers, and when (nothing if none did)."""

@@ -72,7 +72,7 @@ class Life:
         accuracy: Accuracy = Accuracy(),
     ) -> None:
         self.patient, self.treatment, self.accuracy = patient, treatment, accuracy
-        self.engine = Engine(patient.circuit, accuracy=accuracy)
+        self.engine = Engine(patient.circuit, accuracy=accuracy, day_0_h=treatment.file.day_0_h)
         self.checkpoint: Checkpoint | None = None
         self._healthy = take_reading(
             patient.circuit, 0.0, self.state, (NO_EFFECT, np.zeros(len(patient.circuit.regions))), probe=True
@@ -232,7 +232,10 @@ class Life:
 
     def _begin_treatment(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self.engine = Engine(self.patient.circuit, checkpoint.state, checkpoint.time_h, self.accuracy)
+        day_0_h = self.treatment.file.day_0_h
+        self.engine = Engine(
+            self.patient.circuit, checkpoint.state, checkpoint.time_h, self.accuracy, day_0_h
+        )
 
     def _conditions(self) -> Iterator[tuple[float, int, str]]:
         """When a condition is asked (hours), of which prescription, and whether it starts or stops it."""
@@ -311,11 +314,12 @@ def _usual_doses(usual: AmountOfDrug, dose: AmountOfDrug | None) -> float:
 def _ends(treatment: Treatment, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
     """Hours at which the follow-up ends, at which every drug is gone, and of the last dose.
 
-    The follow-up is long enough after the last phase, and after every drug is gone.
+    The follow-up is long enough after the last phase, after every drug is gone, and to the endpoint.
     """
     file = treatment.file
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)
     gone_h = gone_h if gone_h > file.day_0_h else treatment_end_h
     last_dose_h = max((c.last_dose_h for c in contributions), default=treatment_end_h)
-    return max(file.end_h, gone_h + file.follow_up), gone_h, last_dose_h
+    endpoint_h = min(file.day_0_h + file.endpoint_day * HOURS_A_DAY, file.end_h + file.follow_up)
+    return max(file.end_h, gone_h + file.follow_up, endpoint_h), gone_h, last_dose_h

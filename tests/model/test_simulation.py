@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unstuck.documents import InputError
 from unstuck.life import Checkpoint
 from unstuck.parameters import default_parameters, reference_parameters
 from unstuck.patient import Patient, draw_patient
@@ -141,6 +142,17 @@ def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     assert arm("untreated").gone_day == 84.0
     assert arm("ssri-like").last_dose_day == 83.0
     assert arm("ssri-like").gone_day == pytest.approx(84.0 + 30.0 / 24.0 * np.log2(100), abs=0.1)
+
+
+@pytest.mark.quick
+def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
+    path, lines = tmp_path / "late.yaml", "title: Late\nextends: ketamine-like\nendpoint_day: {}\n"
+    path.write_text(lines.format(200) + "phases: {wash-out: {for: 5 weeks}}\n")
+    late = Simulation(patient(), Treatment(str(path)), stuck()).run(hours=(), functional_days=())
+    assert late.end_day == 200.0
+    path.write_text(lines.format(400))
+    with pytest.raises(InputError, match=r"late\.yaml:3:endpoint_day: day 400 is after the run"):
+        Treatment(str(path))
 
 
 @pytest.mark.quick
