@@ -7,6 +7,7 @@ Standard output holds results, standard error everything else. Exit codes: 0 don
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from unstuck_analysis import research_commands, study_commands
-from unstuck_analysis.terminal import console, print_patient, print_summary, progress, say
+from unstuck_analysis.terminal import console, print_patient, print_summary, progress, say, whole_seed
 
 COMPARISON_FILES = (
     "summary.csv",
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 
 Treatments = Annotated[list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random streams.")]
+Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]
 Neurons = Annotated[int, typer.Option(min=100, max=50_000, help="Neurons a patient.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
@@ -94,7 +95,7 @@ def compare(
         print(json.dumps(comparing.summary(comparison), allow_nan=False))
     else:
         print_summary(comparison)
-    for note in [*report.drug_notes(comparison), report.NO_PLACEBO]:
+    for note in [*report.start_notes(comparison), *report.drug_notes(comparison), report.NO_PLACEBO]:
         say(f"Note: {note}")
     say(f"Written to {folder}: {', '.join(COMPARISON_FILES)}")
 
@@ -303,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _explain(fault: Exception) -> NoReturn:
-    """Print one clear message for a fault that a user or a machine can cause; let a bug show itself."""
+    """One clear message for a fault that a user or a machine can cause; a bug shows itself (exit 1)."""
     if hasattr(fault, "format_message"):  # wrong use of an option: its class differs between typer's versions
         _fail(_usage_message(fault), 2)
     from concurrent.futures import BrokenExecutor
@@ -313,7 +314,7 @@ def _explain(fault: Exception) -> NoReturn:
 
     from unstuck_analysis.storage import StorageError
 
-    if isinstance(fault, InputError | ValueError):
+    if isinstance(fault, InputError):
         _fail(str(fault), 2)
     if isinstance(fault, RunError | StorageError | OSError):
         _fail(str(fault), 1)
@@ -347,6 +348,7 @@ def _results(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = out or Path("results") / f"{command}-{stamp}"
     new = [path for path in (folder, *folder.parents) if not path.exists()]
+    earlier = _written(folder)
     try:
         yield prepare_folder(folder, overwrite=overwrite)
     except BaseException as fault:
@@ -354,14 +356,21 @@ def _results(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
             for path in new:
                 path.rmdir()
         if isinstance(fault, KeyboardInterrupt):
-            kept = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+            kept = sorted(name for name, when in _written(folder).items() if earlier.get(name) != when)
             told = f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written"
             _fail(f"stopped; {told}", 130)
         raise
 
 
+def _written(folder: Path) -> dict[str, tuple[int, int]]:
+    """Files of a folder, each with what changes when it is written anew."""
+    found = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
+    return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}
+
+
 def _command(name: str, *arguments: str, **options: object) -> str:
-    return " ".join(["unstuck", name, *arguments, *(f"--{key} {value}" for key, value in options.items())])
+    given = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return shlex.join(["unstuck", name, *arguments, *given])
 
 
 def _write_comparison(comparison: Any, folder: Path, command: str) -> None:
@@ -392,7 +401,3 @@ def _write_patient(comparison: Any, folder: Path) -> None:
 def _remove(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -82,9 +82,9 @@ def run_patient(job: Job) -> PatientResult:
         if circuit_key not in patients:
             patients[circuit_key] = get_patient(job, treatment)
         patient, key = patients[circuit_key], checkpoint_key(treatment)
-        simulation = Simulation(patient, treatment, checkpoints.get(key), job.accuracy)
-        checkpoints[key] = simulation.checkpoint
         try:
+            simulation = Simulation(patient, treatment, checkpoints.get(key), job.accuracy)
+            checkpoints[key] = simulation.checkpoint
             arm = simulation.run()
         except RunError as fault:
             raise RunError(f"{treatment.name}, patient {job.patient} of seed {job.seed}: {fault}") from None
@@ -181,5 +181,6 @@ def _parallel(jobs: Sequence[Job], workers: int) -> Generator[PatientResult]:
 
 
 def outcomes_frame(results: Sequence[PatientResult]) -> pd.DataFrame:
-    """One row a patient and treatment."""
-    return pd.DataFrame([asdict(outcome) for result in results for outcome in result.outcomes])
+    """One row a patient and treatment; answers that may be missing are of pandas' nullable type."""
+    table = pd.DataFrame([asdict(outcome) for result in results for outcome in result.outcomes])
+    return table.astype(dict.fromkeys(("responded", "remitted", "escaped"), "boolean"))

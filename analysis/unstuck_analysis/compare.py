@@ -10,6 +10,7 @@ import pandas as pd
 from unstuck.circuit_file import CircuitFile
 from unstuck.documents import InputError
 from unstuck.scenario import Treatment
+from unstuck.simulation import checkpoint_key
 
 from unstuck_analysis.cohort import NEURONS, Job, PatientResult, outcomes_frame, run_jobs
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
@@ -47,9 +48,25 @@ class Comparison:
 
     @property
     def not_stuck(self) -> int:
-        """Number of patients whom stress did not trap; they are counted and left out of the shares."""
-        first = self.outcomes[self.outcomes.treatment == self.treatments[0].name]
-        return int(first.not_stuck.sum())
+        """Number of patients whom stress did not trap before the first arm; its shares leave them out."""
+        return len(self.never_stuck(self.treatments[0].name))
+
+    def never_stuck(self, treatment: str) -> list[int]:
+        """Numbers of the patients whom stress did not trap on the way to day 0 of one treatment."""
+        rows = self.outcomes.loc[(self.outcomes.treatment == treatment) & self.outcomes.not_stuck]
+        return sorted(rows.patient.tolist())
+
+    @property
+    def starts_elsewhere(self) -> list[str]:
+        """Treatments whose way to day 0, or whose circuit, is another than that of the first."""
+        keys = {treatment.name: checkpoint_key(treatment) for treatment in self.treatments}
+        return [name for name, key in keys.items() if key != keys[self.treatments[0].name]]
+
+    @property
+    def endpoint(self) -> str:
+        """The day on which response is read: 'day 84', or 'the endpoint day' where treatments differ."""
+        days = {treatment.file.endpoint_day for treatment in self.treatments}
+        return f"day {days.pop():g}" if len(days) == 1 else "the endpoint day"
 
 
 def compare(
@@ -138,11 +155,16 @@ def main_population(circuit: CircuitFile, region: str) -> str:
 
 
 def paired_difference(comparison: Comparison, treatment: str, day: int = 84) -> dict[str, Any]:
-    """Mean difference in R from the first arm on a day, paired, with a 95 % bootstrap interval."""
+    """Mean difference in R from the first arm on a day, with a 95 % bootstrap interval.
+
+    Paired: of the patients who were stuck in both arms.
+    """
     on_day = comparison.series[comparison.series.day == day]
     recovery = on_day.pivot(index="patient", columns="treatment", values="recovery")
     names = [arm.name for arm in comparison.treatments]
-    stuck = recovery.reindex(index=comparison.arm(treatment).patient, columns=names)
+    patients = comparison.arm(treatment).patient
+    in_both = patients[patients.isin(comparison.arm(names[0]).patient)]
+    stuck = recovery.reindex(index=in_both, columns=names)
     differences = (stuck[treatment] - stuck[names[0]]).to_numpy()
     rng = np.random.default_rng(np.random.SeedSequence([comparison.seed, day]))
     mean, low, high = bootstrap_mean(differences, rng)
@@ -161,9 +183,9 @@ def patient_summary(comparison: Comparison, treatment: Treatment, patient: int) 
         "treatment": treatment.name,
         "onset_day": _number(row.onset_day),
         "held_days": float(row.held_days),
-        "remitted": bool(row.remitted),
+        "remitted": _answer(row.remitted),
         "relapsed": bool(row.relapsed),
-        "escaped": bool(row.escaped),
+        "escaped": _answer(row.escaped),
         **means_by_day(readings, treatment.circuit),
     }
 
@@ -173,6 +195,7 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for arm in summary(comparison)["arms"]:
         row = {key: value for key, value in arm.items() if not isinstance(value, dict)}
+        row["not_stuck"] = len(comparison.never_stuck(arm["treatment"]))
         row |= {f"recovery_day_{day}": value for day, value in arm["recovery"].items()}
         row |= {f"difference_day_84_{key}": arm["difference"][key] for key in ("mean", "low", "high")}
         rows.append(row)
@@ -185,7 +208,12 @@ def _days(by_day: pd.DataFrame, column: str) -> dict[str, float | None]:
 
 
 def _mean(values: pd.Series) -> float | None:
-    return _number(float(values.mean())) if len(values) else None
+    known = values.dropna()
+    return _number(float(known.mean())) if len(known) else None
+
+
+def _answer(value: Any) -> bool | None:
+    return None if pd.isna(value) else bool(value)
 
 
 def _number(value: float) -> float | None:

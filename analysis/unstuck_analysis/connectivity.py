@@ -135,7 +135,7 @@ def three_states(
         "stuck": regional_state(circuit, life.checkpoint.state, none, seed=seed),
     }
     life.advance(life.checkpoint.time_h + day * HOURS_A_DAY)
-    acting = life.exposure.reported(life.time_h)
+    acting = (life.exposure.ending if day > 0 else life.exposure.reported)(life.time_h)
     found[f"{treatment.name}, day {day:g}"] = regional_state(circuit, life.state, acting, seed=seed)
     return found
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import Circuit, Floats, mean_field_circuit
 from unstuck.circuit_file import CircuitFile
-from unstuck.documents import choose
+from unstuck.documents import InputError, choose
 from unstuck.engine import Engine, RunError, healthy_state
 from unstuck.parameters import ParameterSet
 from unstuck.readouts import connectivity
@@ -88,7 +88,7 @@ def bifurcation_diagram(family: Family, low: float, high: float) -> list[Branch]
     A branch that lies wholly between these three values, or has no stable part there, is not found.
     """
     if not low < high:
-        raise ValueError(f"range {low:g} to {high:g}: the first number must be the smaller one")
+        raise InputError(f"range {low:g} to {high:g}: the first number must be the smaller one")
     branches: list[Branch] = []
     for value in (low, 0.5 * (low + high), high):
         for point in stable_states(family(value)):

@@ -18,6 +18,7 @@ from unstuck.circuit import Floats
 from unstuck.documents import InputError
 
 from unstuck_analysis.figures import FAINT, INK, look, styled
+from unstuck_analysis.storage import read_parquet
 from unstuck_analysis.survival import Outcomes
 
 BASELINE = ("connectivity", "activity_", "bdnf_", "strength_", "serotonin_", "autoreceptor_sensitivity")
@@ -40,7 +41,7 @@ def read_series(folder: Path) -> pd.DataFrame:
     path = folder / "series.parquet"
     if not path.exists():
         raise InputError(f"{path}: not found; crossover needs the readings of `unstuck compare`")
-    return pd.read_parquet(path)
+    return read_parquet(path)
 
 
 def crossover(outcomes: Outcomes, series: pd.DataFrame, *, seed: int = 1) -> Crossover:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from unstuck.circuit import Floats
 from unstuck.circuit_file import CircuitFile
-from unstuck.documents import choose
+from unstuck.documents import InputError, choose
 from unstuck.drug_file import DrugFile
 from unstuck.engine import Engine, State
 from unstuck.exposure import PatientExposure
@@ -287,9 +287,9 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     try:
         amounts = tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError(f"amounts {text!r}: numbers separated by commas, such as 0.5,1,2") from None
+        raise InputError(f"amounts {text!r}: numbers separated by commas, such as 0.5,1,2") from None
     if any(not 0.0 < amount < 1e3 for amount in amounts):
-        raise ValueError(f"amounts {text!r}: every one more than 0 and below 1000")
+        raise InputError(f"amounts {text!r}: every one more than 0 and below 1000")
     return amounts
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats
+from unstuck.documents import InputError
 from unstuck.drug_file import DrugFile, Measured, Sourced
 from unstuck.kinetics import Dose
 from unstuck.life import BODY_WEIGHT_KG
@@ -156,7 +157,7 @@ def dose_figure(drugs: Sequence[DrugFile], parameters: ParameterSet) -> Figure:
     """
     shown = [(d, a.target, a.measured) for d in drugs for a in d.actions if a.measured]
     if not shown:
-        raise ValueError(f"no occupancy was measured of {', '.join(drug.title for drug in drugs)}")
+        raise InputError(f"no occupancy was measured of {', '.join(drug.title for drug in drugs)}")
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(3.6 * columns, 3.1 * rows), layout="constrained")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Protocol
 
+from unstuck.documents import InputError
+
 from unstuck_analysis.plan import Run
 from unstuck_analysis.processes import interrupts_held, spawned_pool
 from unstuck_analysis.runs import ChunkDone, Execute, failed_row, run_chunk, run_one
@@ -100,7 +102,7 @@ def run_plan(
     """
     number, parts = shard
     if not 1 <= number <= parts:
-        raise ValueError(f"shard {number}/{parts}: i/n with i from 1 to n")
+        raise InputError(f"shard {number}/{parts}: i/n with i from 1 to n")
     with store.working(shard):
         planned = store.plan.runs()
         planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]

@@ -35,6 +35,7 @@ DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )  # one fewer than colours, so that a pair comes back only after 72 arms
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 MOST_ARMS = 9
+BAND = 4.0  # points, of a connection as strong as in health
 DRAWS = 500  # bootstrap draws of a band
 
 STYLE: dict[Any, Any] = {
@@ -48,6 +49,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "svg.hashsalt": "unstuck",
+    "text.parse_math": False,  # a file may be called a$x^$.yaml
 }
 
 
@@ -149,8 +151,8 @@ def _draw_recovery(axes: Axes, comparison: Comparison, arms: Sequence[str]) -> N
     axes.text(84.6, axes.get_ylim()[1], "day 84: 12-week courses end", color="#808080", fontsize=9, va="top")
     axes.set_xlabel("days since the first dose")
     axes.set_ylabel("recovery index R")
-    stuck = len(comparison.arm(arms[0])) if arms else 0
-    axes.set_title(f"Recovery of the same {stuck} stuck patients (mean and 95 % interval of the mean)")
+    who = _who(comparison, arms[0]) if arms else "no stuck patient"
+    axes.set_title(f"Recovery of {who} (mean and 95 % interval of the mean)")
 
 
 def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int) -> AxesImage:
@@ -170,10 +172,11 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
         interpolation="nearest",
     )
     outcomes = comparison.arm(name)
+    endpoint_day = next(t.file.endpoint_day for t in comparison.treatments if t.name == name)
     axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
     axes.set_xlabel(
-        f"days\nrecovered, day 84: {int(outcomes.responded.sum())} of {len(outcomes)}"
-        f"\nout of the ditch: {int(outcomes.escaped.sum())}",
+        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.responded)} of {len(outcomes)}"
+        f"\nout of the ditch: {_count(outcomes.escaped)}",
         fontsize=8.5,
     )
     axes.set_xticks([0, 84, 168])
@@ -182,6 +185,18 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
     if position % 5 == 0:
         axes.set_ylabel("one row a patient", fontsize=8.5)
     return image
+
+
+def _count(answers: pd.Series) -> str:
+    """How many yes there are among answers, if there is any."""
+    return str(int(answers.sum())) if answers.notna().any() else "n/a"
+
+
+def _who(comparison: Comparison, first: str) -> str:
+    """The patients a figure shows, in words."""
+    if comparison.starts_elsewhere:
+        return "the stuck patients"
+    return f"the same {len(comparison.arm(first))} stuck patients"
 
 
 @styled
@@ -211,10 +226,8 @@ def shelf_figure(comparison: Comparison) -> Figure:
     for panel in axes[::columns]:
         panel.set_ylabel("recovery index R")
     figure.supxlabel("days since the first dose", fontsize=10)
-    stuck = len(comparison.arm(reference.name))
-    figure.suptitle(
-        f"Mean recovery of the same {stuck} stuck patients, by class", x=0.01, ha="left", fontsize=12
-    )
+    who = _who(comparison, reference.name)
+    figure.suptitle(f"Mean recovery of {who}, by class", x=0.01, ha="left", fontsize=12)
     return figure
 
 
@@ -296,7 +309,7 @@ def firing_figure(comparison: Comparison) -> Figure:
 
 @styled
 def circuit_figure(comparison: Comparison) -> Figure:
-    """The circuit healthy, stuck and on day 84: bands as wide as connections are strong."""
+    """The circuit healthy, stuck and on day 84: the width of a band is proportional to the strength."""
     arms = [t for t in comparison.treatments if len(comparison.arm(t.name))]
     panels: list[tuple[str, pd.Series]] = [("healthy", pd.Series(dtype=float))]
     if arms:
@@ -304,7 +317,8 @@ def circuit_figure(comparison: Comparison) -> Figure:
         panels.append(("stuck (day 0)", untreated[untreated.day == 0].mean(numeric_only=True)))
         for treatment in arms:
             readings = comparison.readings(treatment.name)
-            panels.append((f"{treatment.name}, day 84", readings[readings.day == 84].mean(numeric_only=True)))
+            if len(on_day := readings[readings.day == 84]):
+                panels.append((f"{treatment.name}, day 84", on_day.mean(numeric_only=True)))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(11, 2.9 * rows + 0.5), layout="constrained")
@@ -347,7 +361,7 @@ def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series) -> None:
                 connectionstyle=f"arc3,rad={0.16 if both_ways else 0.08}",
                 arrowstyle="-|>" if zorder == 2 else "-",
                 mutation_scale=9,
-                linewidth=max(5.5 * (share - 0.35), 0.4),
+                linewidth=BAND * share,
                 color=color,
                 shrinkA=16,
                 shrinkB=17,
@@ -372,7 +386,7 @@ def _draw_circuit_key(axes: Axes) -> None:
             [0.02, 0.3],
             [height, height],
             color="#4a4a4a",
-            linewidth=5.5 * (share - 0.35),
+            linewidth=BAND * share,
             transform=axes.transAxes,
         )
         axes.text(0.36, height, text, va="center", fontsize=9, transform=axes.transAxes)

@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 from unstuck.circuit import Circuit, Floats, mean_field_circuit
 from unstuck.circuit_file import CircuitFile
+from unstuck.documents import InputError
 from unstuck.engine import State, healthy_state
 from unstuck.life import Checkpoint, Life
 from unstuck.parameters import ParameterSet
@@ -87,7 +88,7 @@ class Landscape:
     def coordinate(self) -> "Coordinate":
         """Position along the saddle's unstable direction; ValueError where there is no ditch."""
         if self.stuck is None or self.saddle is None:
-            raise ValueError("these parameters have one stable state only: there is no ditch to measure")
+            raise InputError("these parameters have one stable state only: there is no ditch to measure")
         return Coordinate.of(self.stuck.y, self.saddle, self.healthy.y)
 
 
@@ -101,7 +102,7 @@ def find_landscape(file: CircuitFile, parameters: ParameterSet) -> Landscape:
     calm = Held(circuit)
     healthy = find_fixed_point(calm, healthy_state(circuit).y)
     if not healthy.stable:
-        raise ValueError(
+        raise InputError(
             "the healthy state of these parameters is no attractor: there is nothing to return to"
         )
     stressed = relax(Held(circuit, calm.effects._replace(stress=1.0)), healthy.y, 42.0)

@@ -6,7 +6,7 @@ R = (C - C_stuck) / (C_healthy - C_stuck);  onset: first R >= 0.5;  relapse: R <
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +31,15 @@ class Outcome:
     onset_day: float
     held_days: float
     recovery_endpoint: float
-    responded: bool
-    remitted: bool
+    responded: bool | None  # None: not followed to the endpoint
+    remitted: bool | None
     relapse_day: float
     relapsed: bool
     durability_days: float  # relapse day - last dose
     durability_censored: bool
     last_dose_day: float
     drug_gone_day: float
-    escaped: bool
+    escaped: bool | None  # None: not followed until then
     functional_recovery_endpoint: float
     overactive_activity_endpoint: float
     followed_days: float
@@ -58,6 +58,7 @@ class RecoveryCourse:
 
     def at(self, day: float) -> float:
         """R on a day (NaN outside what was followed)."""
+        day = min(day, float(self.days[-1])) if day < self.days[-1] + 1e-6 else day  # rounding of hours
         return float(np.interp(day, self.days, self.recovery, left=nan, right=nan))
 
     def stretches(self) -> list[tuple[float, float]]:
@@ -131,15 +132,15 @@ def outcome_of(
         onset_day=onset_day,
         held_days=sum(end - start for start, end in stretches),
         recovery_endpoint=end,
-        responded=end >= RESPONSE,
-        remitted=end >= REMISSION,
+        responded=_reached(end, RESPONSE),
+        remitted=_reached(end, REMISSION),
         relapse_day=relapse_day,
         relapsed=relapsed,
         durability_days=until - arm.last_dose_day if stretches else nan,
         durability_censored=bool(stretches) and not relapsed,
         last_dose_day=arm.last_dose_day,
         drug_gone_day=arm.gone_day,
-        escaped=course.at(min(arm.gone_day + ESCAPE_DAYS, arm.end_day)) >= RESPONSE,
+        escaped=_reached(course.at(arm.gone_day + ESCAPE_DAYS), RESPONSE),
         functional_recovery_endpoint=functional_recovery(arm, reading),
         overactive_activity_endpoint=float(reading.activity[overactive]),
         followed_days=arm.end_day,
@@ -149,6 +150,11 @@ def outcome_of(
         sweeps=arm.diagnostics.sweeps,
         fallbacks=arm.diagnostics.fallbacks,
     )
+
+
+def _reached(recovery: float, least: float) -> bool | None:
+    """Whether R reached a number; None where it is not known."""
+    return None if isnan(recovery) else recovery >= least
 
 
 def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float | None:

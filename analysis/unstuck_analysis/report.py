@@ -3,18 +3,28 @@
 import base64
 import platform
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from importlib import metadata
 from importlib.resources import files
+from pathlib import Path
 
 import jinja2
 from matplotlib.figure import Figure
 from unstuck import __version__
+from unstuck.circuit_file import CircuitFile
+from unstuck.documents import Document
+from unstuck.drug_file import DrugFile
+from unstuck.parameters import default_parameters
+from unstuck.patient import read_cohort
+from unstuck.scenario import Treatment, TreatmentFile, find, read, shipped_folders
 
 from unstuck_analysis import figures
 from unstuck_analysis.checkout import git_state
+from unstuck_analysis.cohort import DEFAULT_ACCURACY, cohort_path
 from unstuck_analysis.compare import Comparison, summary
 from unstuck_analysis.words import notes_on
 
@@ -79,15 +89,15 @@ def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Sect
 def comparison_report(comparison: Comparison, command: str) -> str:
     """The report of `unstuck compare`."""
     treatments = [treatment.file.title for treatment in comparison.treatments]
-    first = comparison.treatments[0].name
-    stuck = comparison.patients - comparison.not_stuck
+    stuck = len(comparison.arm(comparison.treatments[0].name))
+    same = "" if comparison.starts_elsewhere else " from the very same state"
     question = (
         f"{comparison.patients} virtual patients, each a network of {comparison.neurons} neurons with"
         f" parameters of its own, were stressed and left to rest. {stuck} of them stayed stuck. Each stuck"
-        f" patient then went through every treatment from the very same state: {'; '.join(treatments)}."
+        f" patient then went through every treatment{same}: {'; '.join(treatments)}."
     )
     sections = [
-        Section("What came of it", table=summary_rows(comparison), notes=reading_help(first)),
+        Section("What came of it", table=summary_rows(comparison), notes=reading_help(comparison)),
         figure_section(
             "Recovery",
             figures.recovery_figure(comparison),
@@ -99,8 +109,8 @@ def comparison_report(comparison: Comparison, command: str) -> str:
             "The circuit",
             figures.circuit_figure(comparison),
             "The circuit healthy, stuck and after every treatment",
-            "Mean over the stuck patients. Bands are as wide as connections are strong, pale where strength"
-            " was lost.",
+            "Mean over the stuck patients. The width of a band is proportional to the strength of the"
+            " connection; pale where strength was lost.",
         ),
         figure_section(
             "Serotonin",
@@ -120,7 +130,7 @@ def comparison_report(comparison: Comparison, command: str) -> str:
         ),
         Section("Notes on the drugs", notes=[*drug_notes(comparison), NO_PLACEBO]),
         Section("Limits of the model", notes=LIMITS),
-        Section("Settings", table=provenance(comparison.seed)),
+        Section("Settings", table=settings(comparison)),
         Section("To reproduce", code=command),
     ]
     return html("Unstuck: recovery of one stuck circuit under several treatments", question, sections)
@@ -132,7 +142,7 @@ def summary_rows(comparison: Comparison) -> Table:
         "treatment",
         "stuck patients",
         "median onset (days)",
-        "recovered on day 84",
+        f"recovered on {comparison.endpoint}",
         "remitted",
         "relapsed of those with an onset",
         "out of the ditch 12 weeks after the drug",
@@ -157,20 +167,88 @@ def summary_rows(comparison: Comparison) -> Table:
     return Table(columns, rows, colors)
 
 
-def reading_help(first: str) -> list[str]:
-    """How to read the summary table."""
+def reading_help(comparison: Comparison) -> list[str]:
+    """How to read the summary table, and who is not in it."""
+    first = comparison.treatments[0].name
     return [
+        *start_notes(comparison),
         "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
         "Out of the ditch: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
-        " its peak, as a share of all stuck patients.",
+        " its peak, as a share of all stuck patients followed so long (n/a: nobody was).",
         "A recovered circuit with an overactive amygdala (above about 1.1) is not recovery.",
-        f"Differences are paired: every patient is compared with itself under {first}.",
+        f"Differences are paired: every patient stuck in both arms is compared with itself under {first}.",
     ]
+
+
+def start_notes(comparison: Comparison) -> list[str]:
+    """Who was never stuck, arms that do not start where the first does, and what had to be repeated."""
+    first, elsewhere = comparison.treatments[0].name, comparison.starts_elsewhere
+    notes = [_left_out(comparison.never_stuck(first), f" under {first}" if elsewhere else "")]
+    notes += [_left_out(comparison.never_stuck(name), f" under {name}") for name in elsewhere]
+    if elsewhere:
+        notes.append(
+            f"Not the same stuck state in every arm: another circuit or another way to day 0 than {first} in"
+            f" {', '.join(elsewhere)}."
+        )
+    per_patient = comparison.outcomes.drop_duplicates("patient")
+    if redraws := int(per_patient.redraws.sum()):
+        notes.append(f"Redrawn: {redraws} draws of a patient's parameters without a stable healthy state.")
+    if fallbacks := int(comparison.outcomes.fallbacks.sum()):
+        notes.append(
+            f"Firing settled only by smaller moves {fallbacks} times (the solver's fallback; it did settle)."
+        )
+    return [note for note in notes if note]
+
+
+def _left_out(patients: Sequence[int], where: str) -> str:
+    if not patients:
+        return ""
+    who = f"patient{'s' if len(patients) > 1 else ''} {', '.join(map(str, patients))}"
+    return f"Never stuck{where}, counted and left out: {who}."
 
 
 def drug_notes(comparison: Comparison) -> list[str]:
     """What of the drugs lies outside the model."""
     return notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
+
+
+def settings(comparison: Comparison) -> Table:
+    """Everything that decided the numbers: sizes, tolerances, parameters, files with hashes, versions."""
+    cohort, parameters = cohort_path(), Path(str(files("unstuck") / "defaults.json"))
+    origins = Counter(record.origin for record in default_parameters().records.values())
+    counts = ", ".join(f"{number} {origin}" for origin, number in origins.most_common())
+    accuracy = (
+        f"slow state {DEFAULT_ACCURACY.slow:g} a step, firing {DEFAULT_ACCURACY.firing:g} (healthy = 1)"
+    )
+    rows = [
+        ["patients", str(comparison.patients)],
+        ["neurons a patient", str(comparison.neurons)],
+        ["tolerances", accuracy],
+        ["parameters", f"{_named(parameters)}: {counts}"],
+        ["cohort", f"{_named(cohort)}: {read_cohort(cohort).title}"],
+    ]
+    paths = dict.fromkeys(path for treatment in comparison.treatments for path in files_of(treatment))
+    rows += [["file", _named(path)] for path in paths]
+    return Table(["what", "value"], [*rows, *provenance(comparison.seed).rows])
+
+
+def files_of(treatment: Treatment) -> Iterator[Path]:
+    """The files that a treatment was read from: it, its circuit, its drugs, and those that they extend."""
+    named: list[tuple[str, str, type[Document]]] = [("treatments", str(treatment.path), TreatmentFile)]
+    named.append(("circuits", treatment.file.circuit, CircuitFile))
+    named += [("drugs", name, DrugFile) for name in treatment.drugs]
+    for kind, name, schema in named:
+        _, places = read(kind, str(find(kind, name, treatment.path)), schema)
+        yield from dict.fromkeys(path for path, _ in places.written.values())
+
+
+def _named(path: Path) -> str:
+    """A file as a report names it: shipped or local, and the first 12 digits of its SHA-256."""
+    kind, name = "local", path.name
+    for folder in shipped_folders():
+        if path.resolve().is_relative_to(folder.resolve()):
+            kind, name = "shipped", path.resolve().relative_to(folder.resolve()).as_posix()
+    return f"{name} ({kind}, sha256 {sha256(path.read_bytes()).hexdigest()[:12]})"
 
 
 def provenance(seed: int) -> Table:
@@ -187,7 +265,7 @@ def provenance(seed: int) -> Table:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.0f} %"
+    return "n/a" if share is None else f"{100 * share:.0f} %"
 
 
 def _interval(difference: dict[str, float | None]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
+from unstuck.documents import InputError
 from unstuck.engine import RunError
 from unstuck.life import Life
 from unstuck.parameters import ParameterSet, default_parameters
@@ -61,7 +62,7 @@ def cohort_question(treatment: str, names: Sequence[str] | None = None) -> Quest
     }
     unknown = [name for name in names or [] if name not in spreads]
     if unknown:
-        raise ValueError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(spreads)})")
+        raise InputError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(spreads)})")
     return Question({name: spreads[name] for name in names or spreads}, treatment)
 
 
@@ -179,7 +180,7 @@ def sobol(
     from SALib.sample.sobol import sample
 
     if base_points < 2 or base_points & (base_points - 1):
-        raise ValueError(f"{base_points} base points: a power of two is needed, such as 256 or 1024")
+        raise InputError(f"{base_points} base points: a power of two is needed, such as 256 or 1024")
     problem = question.problem()
     x = sample(problem, base_points, calc_second_order=False, seed=seed)
     found = run_all(question, x, workers, on_chunk)

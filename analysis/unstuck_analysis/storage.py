@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import io
 import os
 import secrets
@@ -26,7 +27,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as fault:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a file system that is read-only
+            beside.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
 
 
@@ -35,6 +37,16 @@ def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_whole(path, buffer.getvalue())
+
+
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Read a table; InputError if the file is no Parquet."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except ValueError as fault:  # pyarrow's own faults are ValueErrors
+        raise InputError(f"{path}: is not a Parquet file: {fault}") from None
 
 
 def prepare_folder(path: Path, *, overwrite: bool) -> Path:

@@ -41,7 +41,12 @@ SERIES = "series_"
 ROWS_A_GROUP = 1_000
 _STUDY = b"unstuck_study"
 _PACKAGES = ("unstuck", "numpy", "numba", "scipy", "pandas", "pyarrow", "mesa", "networkx", "pydantic")
-_ARROW: dict[object, pa.DataType] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+_ARROW: dict[object, pa.DataType] = {
+    bool: pa.bool_(),
+    bool | None: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+}
 _ABOUT_RUN = [
     ("run_id", pa.string()),
     ("status", pa.string()),

@@ -9,8 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from unstuck.documents import InputError
 
-from unstuck_analysis.terminal import say
+from unstuck_analysis.terminal import say, whole_seed
 
 if TYPE_CHECKING:
     from unstuck_analysis.estimate import Estimate
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
 Out = Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed, instead of the file's.")]
+Seed = Annotated[
+    int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of the file's.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed.")]
 New = Annotated[bool, typer.Option("--new", help="Begin anew; what is in the folder is set aside.")]
@@ -77,7 +80,9 @@ def batch(
     neurons: Annotated[int, typer.Option(help="Neurons a patient, 0 for the mean-field.")] = 500,
     out: Out = None,
     workers: Workers = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random streams.")] = 1,
+    seed: Annotated[
+        int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")
+    ] = 1,
     retry_failed: RetryFailed = False,
     new: New = False,
     as_json: AsJson = False,
@@ -263,5 +268,5 @@ def _workforce(cluster: Path | None, workers: int | None) -> "Workforce":
 def _shard(text: str) -> tuple[int, int]:
     number, _, parts = text.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        raise ValueError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
+        raise InputError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
     return int(number), int(parts)

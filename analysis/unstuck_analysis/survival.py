@@ -22,6 +22,7 @@ from unstuck.circuit import Floats
 from unstuck.documents import InputError, nearest
 
 from unstuck_analysis.figures import FAINT, look, styled
+from unstuck_analysis.storage import read_parquet
 
 if TYPE_CHECKING:
     from lifelines import KaplanMeierFitter
@@ -52,7 +53,7 @@ class Outcomes:
 def read_outcomes(folder: Path) -> Outcomes:
     """The outcomes of a comparison or a study; InputError if there are none, or no patient was stuck."""
     if (folder / "outcomes.parquet").exists():
-        table = pd.read_parquet(folder / "outcomes.parquet")
+        table = read_parquet(folder / "outcomes.parquet")
     elif not (folder / "study.json").exists():
         raise InputError(f"{folder}: holds neither a comparison (outcomes.parquet) nor a study (study.json)")
     else:
@@ -161,7 +162,9 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     for outcome in ("responded", "escaped"):
         wide = outcomes.rows.pivot_table(index="patient", columns="treatment", values=outcome, aggfunc="mean")
         for name in (arm for arm in outcomes.arms if arm != reference):
-            pairs = wide[[name, reference]].dropna().to_numpy(dtype=float)
+            pairs = wide.reindex(columns=[name, reference]).dropna().to_numpy(dtype=float)
+            if not len(pairs):  # nobody was followed that long, or stuck, under both
+                continue
             rng = np.random.default_rng(np.random.SeedSequence([seed, outcomes.arms.index(name)]))
             gains = pairs[:, 0] - pairs[:, 1]
             draws = gains[rng.integers(len(gains), size=(_DRAWS, len(gains)))].mean(axis=1)

@@ -1,6 +1,7 @@
 """What commands show on a terminal: progress, and results as a table of at most 80 columns."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -11,17 +12,28 @@ if TYPE_CHECKING:
 
     from unstuck_analysis.compare import Comparison
 
+HIGHEST_SEED = 2**32 - 1
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
-recovered, remitted: R of at least 0.5, 0.8 on day 84; escaped: of at least 0.5
-twelve weeks after the drug was gone (% of the stuck patients); relapsed: % of
-those with an onset; amygdala: firing, healthy is 1; R vs: paired, on day 84
+recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
+escaped: of at least 0.5 twelve weeks after the drug was gone (% of the stuck
+patients followed so long); relapsed: % of those with an onset; amygdala:
+firing, healthy is 1; R vs: paired, on day 84
 """
 
 
 def say(message: str) -> None:
     """A line for people, on standard error, so that standard output stays machine-readable."""
     print(message, file=sys.stderr, flush=True)
+
+
+def whole_seed(text: object) -> int:
+    """A seed as typed: 1.0 is no whole number, though typer takes it for one."""
+    from typer import BadParameter
+
+    if not re.fullmatch(r"[0-9]{1,10}", str(text)) or int(str(text)) > HIGHEST_SEED:
+        raise BadParameter(f"must be a whole number from 0 to {HIGHEST_SEED}, not {str(text)!r}")
+    return int(str(text))
 
 
 def console() -> "Console":
@@ -62,7 +74,9 @@ def print_summary(comparison: "Comparison") -> None:
     from unstuck_analysis.compare import summary
 
     first = comparison.treatments[0].name
-    stuck = comparison.patients - comparison.not_stuck
+    stuck = " or ".join(
+        str(n) for n in dict.fromkeys(len(comparison.arm(t.name)) for t in comparison.treatments)
+    )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
     for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped", "amyg-\ndala"):
@@ -74,7 +88,7 @@ def print_summary(comparison: "Comparison") -> None:
     out = console()
     out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
     out.print(table)
-    out.print(LEGEND.rstrip())
+    out.print(LEGEND.format(endpoint=comparison.endpoint).rstrip())
 
 
 def _summary_row(arm: dict[str, Any]) -> list[str]:
@@ -107,5 +121,5 @@ def print_patient(found: dict[str, Any], title: str) -> None:
     print(f"out of the ditch 12 weeks after the drug: {_yes(found['escaped'])}")
 
 
-def _yes(answer: bool) -> str:
-    return "yes" if answer else "no"
+def _yes(answer: bool | None) -> str:
+    return "not followed so long" if answer is None else "yes" if answer else "no"

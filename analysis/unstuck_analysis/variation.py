@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.circuit_file import CircuitFile
-from unstuck.documents import Document, Key
+from unstuck.documents import Document, InputError, Key
 from unstuck.drug_file import Action, DrugFile
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient import CohortFile
@@ -284,7 +284,7 @@ class Variation:
 def check_neurons(neurons: int) -> None:
     """ValueError for a number of neurons that no patient can have."""
     if neurons and not SMALLEST <= neurons <= LARGEST:
-        raise ValueError(f"{neurons} neurons: 0 for the mean-field, or {SMALLEST} to {LARGEST}")
+        raise InputError(f"{neurons} neurons: 0 for the mean-field, or {SMALLEST} to {LARGEST}")
 
 
 def digest(*texts: str) -> str:
@@ -304,4 +304,4 @@ def _checked(schema: type[Document], data: Any) -> Document:
     except ValidationError as fault:
         first = fault.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place}: {first['msg']}".removeprefix(": ")) from None
+        raise InputError(f"{place}: {first['msg']}".removeprefix(": ")) from None

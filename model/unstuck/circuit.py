@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unstuck.circuit_file import CircuitFile, projection_ends
+from unstuck.documents import InputError
 from unstuck.parameters import ParameterSet, RuleParameters
 from unstuck.rules.firing import needed_drive
 from unstuck.rules.receptors import hill
@@ -262,7 +263,7 @@ def network_circuit(
     spread scales the lognormal spreads of set-points and weights; at 0 all neurons of a population are equal.
     """
     if not SMALLEST <= neurons <= LARGEST:
-        raise ValueError(f"{neurons} neurons: a network has {SMALLEST} to {LARGEST}")
+        raise InputError(f"{neurons} neurons: a network has {SMALLEST} to {LARGEST}")
     populations = list(file.populations.values())
     sizes = _sizes([p.share for p in populations], neurons)
     typical = np.repeat([p.set_point_Hz for p in populations], sizes)

@@ -161,14 +161,16 @@ class CircuitModel(Model):
         self.milieu.state.y += hours * np.concatenate([signals, strengths])
 
     def record(self) -> None:
-        """Settle firing under what acts now, read the circuit, and collect."""
-        self.milieu.state = self.life.state
-        self.milieu.effects, self.milieu.region_input = self.life.exposure.reported(self.life.time_h)
+        """Settle firing under what acted until now (at the start: acts from now on), read, and collect."""
+        life, exposure = self.life, self.life.exposure
+        acting = (exposure.ending if self.steps else exposure.reported)(life.time_h)
+        self.milieu.state = life.state
+        self.milieu.effects, self.milieu.region_input = acting
         if self.by_agents:
             self.fire_until_settled()
         else:
-            self.life.settle()
-        self.reading = self.life.reading(self.life.time_h, self.life.state)
+            life.settle(*acting)
+        self.reading = life.reading(life.time_h, life.state, acting)
         self.running = self.life.time_h < self.life.end_h
         self.datacollector.collect(self)
 

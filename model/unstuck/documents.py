@@ -25,7 +25,7 @@ Key: TypeAlias = tuple[str | int, ...]
 FindParent: TypeAlias = Callable[[str, Path], Path]
 Parsed: TypeAlias = "tuple[dict[str, Any], Places]"
 
-MAX_BYTES, MAX_VALUES, MAX_DEPTH, MAX_FAULTS_SHOWN = 1_000_000, 10_000, 20, 20
+MAX_BYTES, MAX_VALUES, MAX_DEPTH, MAX_FAULTS_SHOWN, MAX_PARENTS = 1_000_000, 10_000, 20, 20, 20
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?|[-+]?\.inf|\.nan", re.IGNORECASE | re.ASCII)
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -128,11 +128,11 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def choose(word: str, allowed: Iterable[str], what: str) -> str:
-    """`word` if it is allowed; else a ValueError with the nearest spelling and every known `what`."""
+    """`word` if it is allowed; else an InputError with the nearest spelling and every known `what`."""
     if word in (known := list(allowed)):
         return word
     hint = nearest(word, known).replace(",", ":", 1)
-    raise ValueError(f"unknown {what} {shown(word)}{hint} (known: {', '.join(known)})")
+    raise InputError(f"unknown {what} {shown(word)}{hint} (known: {', '.join(known)})")
 
 
 def shown(value: object) -> str:
@@ -254,6 +254,8 @@ def _with_parents(parsed: Parsed, chain: list[Path], find_parent: FindParent | N
     if path.resolve() in [file.resolve() for file in chain]:
         loop = " -> ".join(map(str, [*chain, path]))
         raise places.error(["extends"], f"the files extend each other in a loop: {loop}")
+    if len(chain) > MAX_PARENTS:
+        raise places.error(["extends"], f"more than {MAX_PARENTS} files extend each other in a row")
     parent, parent_places = _with_parents(_parse(path), [*chain, path], find_parent)
     return _merge(data, parent), places.over(parent_places)
 

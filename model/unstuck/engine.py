@@ -198,7 +198,7 @@ class _Step:
 
 
 class Engine:
-    """Steps one circuit through time; `state` and `time_h` are the present."""
+    """Steps one circuit through time; `state` and `time_h` are the present. Faults tell days from day_0_h."""
 
     def __init__(
         self,
@@ -206,8 +206,9 @@ class Engine:
         state: State | None = None,
         time_h: float = 0.0,
         accuracy: Accuracy = Accuracy(),
+        day_0_h: float = 0.0,
     ) -> None:
-        self.circuit = circuit
+        self.circuit, self._day_0_h = circuit, day_0_h
         self.state = healthy_state(circuit) if state is None else state.copy()
         self.time_h = time_h
         self.accuracy = accuracy
@@ -228,12 +229,15 @@ class Engine:
         output_h: Sequence[float] = (),
         on_output: Callable[[float, State], None] | None = None,
         on_step: Callable[[float, State], None] | None = None,
+        settled_under: Callable[[float], tuple[Effects, Floats]] | None = None,
     ) -> None:
         """Go on to until_h, ending a step on every jump of the exposure.
 
         on_step sees every accepted step's end (slow state only); on_output sees the state at each of output_h
-        (sorted) after the start, with firing settled under what the exposure reports for that moment.
+        (sorted) after the start, with firing settled under what the exposure reports for that moment (just
+        after a jump), or under what `settled_under` gives for it.
         """
+        reported = settled_under or exposure.reported
         waiting = [hour for hour in output_h if self.time_h < hour <= until_h]
         stops = [hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h]
         for stop_h in stops:
@@ -244,7 +248,7 @@ class Engine:
                 while waiting and waiting[0] <= self.time_h:
                     hour = waiting.pop(0)
                     if on_output:
-                        on_output(hour, self.settled(*exposure.reported(hour), y=self._within(step, hour)))
+                        on_output(hour, self.settled(*reported(hour), y=self._within(step, hour)))
                 self.state.y[:] = self._buffers[-1]
                 if on_step:
                     on_step(self.time_h, self.state)
@@ -353,7 +357,7 @@ class Engine:
 
     @property
     def _when(self) -> str:
-        return f"on day {self.time_h / HOURS_A_DAY:.2f}"
+        return f"on day {(self.time_h - self._day_0_h) / HOURS_A_DAY:.2f}"
 
     def _where_not_finite(self, y: Floats) -> str:
         """Which variable, of which population, left the finite numbers, and when (nothing if none did)."""

@@ -13,11 +13,13 @@ import numpy as np
 
 from unstuck.circuit import Floats
 from unstuck.pharmacology import HOURS_A_DAY, Contribution
-from unstuck.scenario import Treatment
+from unstuck.scenario import MOST_LIFE_EVENTS, Treatment
 from unstuck.targets import NO_EFFECT, Effects, combine
 
 HOURS_A_YEAR = 365.25 * HOURS_A_DAY
 _TABLE_STEPS = 32  # points a dosing interval in the running means of frequent doses
+_JUST_BEFORE_H = 1e-6
+_DRAWN_AT_ONCE = 1_024  # possible life events
 _STEADY = 0.05  # a spread below this share of the largest mean is no swing
 
 
@@ -31,14 +33,19 @@ def daily_noise(days: int, regions: int, sigma: float, tau_h: float, rng: np.ran
     return sigma * noise
 
 
-def life_event_starts(per_year: float, until_h: float, rng: np.random.Generator) -> list[float]:
-    """Hours at which life events begin: a Poisson process."""
-    starts: list[float] = []
-    time_h = rng.exponential(HOURS_A_YEAR / per_year) if per_year > 0 else until_h
-    while time_h < until_h:
-        starts.append(float(time_h))
-        time_h += rng.exponential(HOURS_A_YEAR / per_year)
-    return starts
+def life_event_process(until_h: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Hours of possible life events from hour 0 on, and a uniform mark each.
+
+    A Poisson process of the highest allowed rate. Whoever keeps the marks below rate / highest rate has a
+    Poisson process of that rate (thinning: Lewis & Shedler 1979), and shares its events with every other
+    rate. A longer process begins as a shorter one.
+    """
+    gap_h = HOURS_A_YEAR / MOST_LIFE_EVENTS
+    draws = np.empty((0, 2))
+    while gap_h * -np.log1p(-draws[:, 0]).sum() < until_h:
+        draws = np.concatenate([draws, rng.random((_DRAWN_AT_ONCE, 2))])
+    times_h = np.cumsum(-np.log1p(-draws[:, 0])) * gap_h
+    return times_h[times_h < until_h], draws[times_h < until_h, 1]
 
 
 @dataclass(frozen=True)
@@ -193,6 +200,10 @@ class PatientExposure:
         """Effects behind a reading: momentary where given directly, the last day's mean where dosed often."""
         return self._acting(time_h, 1.0)
 
+    def ending(self, time_h: float) -> tuple[Effects, Floats]:
+        """As `reported`, of the time that ends here: what acted just before a jump at this moment."""
+        return self._acting(time_h - _JUST_BEFORE_H, 1.0)
+
     def _acting(
         self, time_h: float, backward: float, moved: Mapping[int, float] = {}
     ) -> tuple[Effects, Floats]:
@@ -250,15 +261,19 @@ def phase_bouts(treatment: Treatment) -> list[Bout]:
 def life_event_bouts(
     treatment: Treatment, parameters: Mapping[str, float], end_h: float, rng: np.random.Generator
 ) -> list[Bout]:
-    """Life events in the phases that have them; the last phase's rate goes on through the follow-up."""
+    """Life events in the phases that have them; the last phase's rate goes on through the follow-up.
+
+    All treatments thin one process on the scenario's clock, so that arms share their events.
+    """
     file, bouts = treatment.file, []
+    if not any(phase.life_events for phase in file.phases.values()):
+        return []
+    times_h, marks = life_event_process(end_h, rng)
     length_h = parameters["life_event_days"] * HOURS_A_DAY
     for number, (name, phase) in enumerate(file.phases.items()):
-        if phase.life_events is None:
-            continue
         start_h = file.start_h(name)
         until_h = end_h if number == len(file.phases) - 1 else start_h + phase.lasting
-        for since_h in life_event_starts(phase.life_events, until_h - start_h, rng):
-            begin_h = start_h + since_h
+        kept = (marks * MOST_LIFE_EVENTS < (phase.life_events or 0.0)) & (start_h <= times_h)
+        for begin_h in times_h[kept & (times_h < until_h)].tolist():
             bouts.append(Bout(begin_h, min(begin_h + length_h, until_h), parameters["life_event_stress"]))
     return bouts

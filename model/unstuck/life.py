@@ -17,6 +17,7 @@ from math import ceil, inf, nan
 
 import numpy as np
 
+from unstuck.circuit import Floats
 from unstuck.engine import Accuracy, Diagnostics, Engine, State
 from unstuck.exposure import Bout, PatientExposure, daily_noise, life_event_bouts, phase_bouts
 from unstuck.kinetics import Dose
@@ -25,7 +26,7 @@ from unstuck.pharmacology import HOURS_A_DAY, Contribution, Course
 from unstuck.quantities import Dose as AmountOfDrug
 from unstuck.readouts import Reading, connectivity, take_reading
 from unstuck.scenario import Regimen, Treatment, drug_for
-from unstuck.targets import NO_EFFECT
+from unstuck.targets import NO_EFFECT, Effects
 
 BODY_WEIGHT_KG = 70.0
 _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
@@ -71,7 +72,7 @@ class Life:
         accuracy: Accuracy = Accuracy(),
     ) -> None:
         self.patient, self.treatment, self.accuracy = patient, treatment, accuracy
-        self.engine = Engine(patient.circuit, accuracy=accuracy)
+        self.engine = Engine(patient.circuit, accuracy=accuracy, day_0_h=treatment.file.day_0_h)
         self.checkpoint: Checkpoint | None = None
         self._healthy = take_reading(
             patient.circuit, 0.0, self.state, (NO_EFFECT, np.zeros(len(patient.circuit.regions))), probe=True
@@ -127,13 +128,21 @@ class Life:
         on_output: Callable[[float, State], None] | None = None,
         on_step: Callable[[float, State], None] | None = None,
     ) -> None:
-        """Live on until an hour, through every turn on the way; watched as `Engine.advance` is."""
+        """Live on until an hour, through every turn on the way; watched as `Engine.advance` is.
+
+        What is seen at a jump, as at the end of a treatment phase, is settled under what acted before it.
+        """
         while True:
             stop_h = min(self.next_turn_h, until_h)
             if stop_h > self.exposure.end_h:
                 self._look_ahead(stop_h + _LOOK_AHEAD_H)
             self.engine.advance(
-                self.exposure, stop_h, output_h=output_h, on_output=on_output, on_step=on_step
+                self.exposure,
+                stop_h,
+                output_h=output_h,
+                on_output=on_output,
+                on_step=on_step,
+                settled_under=self.exposure.ending,
             )
             if self.next_turn_h > stop_h:
                 return
@@ -187,22 +196,30 @@ class Life:
         ]
         self._look_ahead()
 
-    def reading(self, hour: float, state: State, *, probe: bool = False) -> Reading:
-        """A reading of a settled state at an hour; probe asks for functional connectivity too."""
-        day = (hour - self.treatment.file.day_0_h) / HOURS_A_DAY
-        return take_reading(self.patient.circuit, day, state, self.exposure.reported(hour), probe=probe)
+    def reading(
+        self, hour: float, state: State, acting: tuple[Effects, Floats] | None = None, *, probe: bool = False
+    ) -> Reading:
+        """A reading of a settled state at an hour; probe asks for functional connectivity too.
+
+        acting: what the state was settled under; if not given, what acted until then, before any jump.
+        """
+        # Rounded, because a way to day 0 that is not whole hours must not make day 84 into 84.00000000000001.
+        day = round((hour - self.treatment.file.day_0_h) / HOURS_A_DAY, 9)
+        acting = self.exposure.ending(hour) if acting is None else acting
+        return take_reading(self.patient.circuit, day, state, acting, probe=probe)
 
     def present(self, *, probe: bool = False) -> Reading:
         """A reading of this moment, with firing settled under what acts now."""
-        return self.reading(self.time_h, self.settled(), probe=probe)
+        acting = self.exposure.reported(self.time_h)
+        return self.reading(self.time_h, self.engine.settled(*acting), acting, probe=probe)
 
     def settled(self) -> State:
         """A copy of the present state with firing settled under what acts now."""
         return self.engine.settled(*self.exposure.reported(self.time_h))
 
-    def settle(self) -> None:
-        """Settle the firing of the present state under what acts now; slow variables stay as they are."""
-        settled = self.settled()
+    def settle(self, effects: Effects, region_input: Floats) -> None:
+        """Settle the firing of the present state under given effects; slow variables stay as they are."""
+        settled = self.engine.settled(effects, region_input)
         self.state.x[:], self.state.serotonin_nM[:] = settled.x, settled.serotonin_nM
 
     def _turn(self) -> None:
@@ -218,7 +235,10 @@ class Life:
 
     def _begin_treatment(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self.engine = Engine(self.patient.circuit, checkpoint.state, checkpoint.time_h, self.accuracy)
+        day_0_h = self.treatment.file.day_0_h
+        self.engine = Engine(
+            self.patient.circuit, checkpoint.state, checkpoint.time_h, self.accuracy, day_0_h
+        )
 
     def _conditions(self) -> Iterator[tuple[float, int, str]]:
         """When a condition is asked (hours), of which prescription, and whether it starts or stops it."""
@@ -293,11 +313,12 @@ def _prescribe(treatment: Treatment, regimen: Regimen, start_h: float) -> _Presc
 def _ends(treatment: Treatment, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
     """Hours at which the follow-up ends, at which every drug is gone, and of the last dose.
 
-    The follow-up is long enough after the last phase, and after every drug is gone.
+    The follow-up is long enough after the last phase, after every drug is gone, and to the endpoint.
     """
     file = treatment.file
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)
     gone_h = gone_h if gone_h > file.day_0_h else treatment_end_h
     last_dose_h = max((c.last_dose_h for c in contributions), default=treatment_end_h)
-    return max(file.end_h, gone_h + file.follow_up), gone_h, last_dose_h
+    endpoint_h = min(file.day_0_h + file.endpoint_day * HOURS_A_DAY, file.end_h + file.follow_up)
+    return max(file.end_h, gone_h + file.follow_up, endpoint_h), gone_h, last_dose_h

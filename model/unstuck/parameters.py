@@ -122,7 +122,7 @@ class ParameterSet(Mapping[str, float]):
         for symbol, value in values.items():
             choose(symbol, list(self), "parameter")
             if not abs(value) < float("inf"):
-                raise ValueError(f"parameter {symbol} = {value} is not a finite number")
+                raise InputError(f"parameter {symbol} = {value} is not a finite number")
             old = records.get(symbol, Parameter(symbol, "", OFF.get(symbol, 0.0), "1", "off"))
             records[symbol] = replace(old, value=float(value))
         return ParameterSet(records)

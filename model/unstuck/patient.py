@@ -18,7 +18,7 @@ from pydantic import Field
 
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.circuit_file import CircuitFile
-from unstuck.documents import Document, read_document
+from unstuck.documents import Document, InputError, read_document
 from unstuck.parameters import ParameterSet
 from unstuck.pharmacology import TYPICAL, Sensitivity
 from unstuck.stability import healthy_is_attractor
@@ -125,7 +125,7 @@ def draw_traits(
         drawn = parameters.with_values(**values)
         if _shares_are_shares(drawn) and healthy_is_attractor(file, drawn):
             return drawn, Sensitivity(half_lives, strengths), redraws
-    raise ValueError(f"no healthy patient in {_MOST_REDRAWS} draws: the spread of the cohort is too wide")
+    raise InputError(f"no healthy patient in {_MOST_REDRAWS} draws: the spread of the cohort is too wide")
 
 
 def _shares_are_shares(parameters: Mapping[str, float]) -> bool:

@@ -25,12 +25,16 @@ from unstuck.documents import (
     choose,
     nearest,
     read_document_with_places,
+    shown,
 )
 from unstuck.drug_file import DrugFile
 from unstuck.kinetics import Dose
 from unstuck.pharmacology import HOURS_A_DAY
 
 FileType = TypeVar("FileType", bound=Document)
+
+ENDPOINT_DAY = 84.0  # unless said
+MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
 
 
 class Condition(Document):
@@ -162,6 +166,15 @@ class Phase(Document):
     life_events: quantities.PerYear | None = None
     drugs: list[Regimen] = []
 
+    @model_validator(mode="after")
+    def _life_events_are_rare_enough(self) -> "Phase":
+        if (self.life_events or 0.0) > MOST_LIFE_EVENTS:
+            raise Misplaced(
+                ("life_events",),
+                f"{self.life_events:g} per year: at most {MOST_LIFE_EVENTS:g} per year",
+            )
+        return self
+
 
 class TreatmentFile(Document):
     """A treatment file."""
@@ -172,7 +185,7 @@ class TreatmentFile(Document):
     circuit: str = "default"
     phases: dict[str, Phase] = Field(min_length=1)
     day_0: str = "treatment"
-    endpoint_day: float = Field(default=84.0, gt=0)
+    endpoint_day: float = Field(default=ENDPOINT_DAY, gt=0)
     follow_up: quantities.Hours = 12 * 7 * HOURS_A_DAY
 
     @model_validator(mode="after")
@@ -210,6 +223,17 @@ class TreatmentFile(Document):
                         raise Misplaced((*key, "day"), f"the course is over by day {condition.day:g}")
         return self
 
+    @model_validator(mode="after")
+    def _endpoint_is_reached(self) -> "TreatmentFile":
+        last_day = (self.end_h - self.day_0_h + self.follow_up) / HOURS_A_DAY
+        # A run that ends before the endpoint that nobody asked for has no response, rather than a fault.
+        if self.endpoint_day != ENDPOINT_DAY and self.endpoint_day > last_day + 1e-9:
+            raise Misplaced(
+                ("endpoint_day",),
+                f"day {self.endpoint_day:g} is after the run: phases and follow_up end on day {last_day:g}",
+            )
+        return self
+
     def start_h(self, phase: str) -> float:
         """Hours from the scenario's start to a phase's start."""
         names = list(self.phases)
@@ -228,9 +252,13 @@ class TreatmentFile(Document):
 
 def scenario_folders() -> list[Path]:
     """Where shipped names are looked for: the working folder, the checkout, the installed copy."""
+    return [Path(os.getcwd()) / "scenarios", *shipped_folders()]
+
+
+def shipped_folders() -> list[Path]:
+    """Where the files lie that come with the program: in the checkout, in the installed copy."""
     packaged = Path(str(files("unstuck")))
     return [
-        Path(os.getcwd()) / "scenarios",
         packaged.parent.parent / "scenarios",
         packaged / "scenarios",
         Path(sysconfig.get_path("data")) / "share" / "unstuck" / "scenarios",
@@ -250,17 +278,24 @@ def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
     given = Path(name_or_path)
     if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
         candidates = [given] if beside is None else [beside.parent / given, given]
-        return next((path for path in candidates if path.exists()), candidates[0])
+        return next((path for path in candidates if _exists(path)), candidates[0])
     names = shipped(kind)
     if name_or_path in names:
         return names[name_or_path]
     sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
-    if beside is None or not sibling.exists():
+    if beside is None or not _exists(sibling):
         what = kind.removesuffix("s") if kind != "studies" else "study"
         raise InputError(
-            f"unknown {what} {name_or_path!r}{nearest(name_or_path, names)} (known: {', '.join(names)})"
+            f"unknown {what} {shown(name_or_path)}{nearest(name_or_path, names)} (known: {', '.join(names)})"
         )
     return sibling
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than names may be
+        return False
 
 
 def read(
@@ -316,7 +351,7 @@ class Treatment:
             path = find(kind, name, self.path)
         except InputError as fault:
             raise places.error(key, str(fault)) from None
-        if not path.is_file():
+        if not _exists(path) or not path.is_file():
             raise places.error(key, f"there is no file {path}")
         return str(path)
 

@@ -70,7 +70,9 @@ class Simulation:
         def read(hour: float, state: State) -> None:
             day = (hour - day_0_h) / HOURS_A_DAY
             probe = any(abs(day - wanted) < 1e-6 for wanted in functional_days)
-            arm.readings.append(life.reading(hour, state, probe=probe))
+            # Day 0 is read with the first dose given; every later reading before what changes at that moment.
+            acting = life.exposure.reported(hour) if hour == day_0_h else None
+            arm.readings.append(life.reading(hour, state, acting, probe=probe))
             if on_reading:
                 on_reading(arm.readings[-1])
 

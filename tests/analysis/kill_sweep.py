@@ -26,7 +26,7 @@ fixed:
 
 def sweep(study: Path, out: Path, workers: int) -> "subprocess.Popen[bytes]":
     """Start the command line on a study."""
-    command = [sys.executable, "-m", "unstuck_analysis.cli", "sweep", study, "--out", out]
+    command = [sys.executable, "-m", "unstuck_analysis", "sweep", study, "--out", out]
     return subprocess.Popen(
         [*map(str, command), "--workers", str(workers)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

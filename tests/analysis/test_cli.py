@@ -176,7 +176,7 @@ def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
 
 
 def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "unstuck_analysis.cli", "compare", "untreated", "--json"]
+    command = [sys.executable, "-m", "unstuck_analysis", "compare", "untreated", "--json"]
     options = ["--patients", "200", "--neurons", "100", "--workers", "2", "--out", "out"]
     started = subprocess.Popen(
         [*command, *options],

@@ -131,6 +131,13 @@ def test_out_of_the_ditch_asks_for_health_without_the_drug(mean_field: Circuit) 
     assert not scored(mean_field, [0, 84, 90, 168], [0, 1, 0, 0], gone_day=84).escaped
 
 
+def test_whoever_was_not_followed_long_enough_is_not_judged(mean_field: Circuit) -> None:
+    assert scored(mean_field, [0, 84, 167.9], [0, 1, 1], gone_day=84).escaped is None
+    assert scored(mean_field, [0, 84, 168 - 1e-8], [0, 1, 1], gone_day=84).escaped is True
+    early = scored(mean_field, [0, 60], [0, 1], gone_day=30)
+    assert (early.responded, early.remitted, early.escaped) == (None, None, None)
+
+
 @pytest.mark.parametrize(("stuck", "not_stuck"), [(0.85, False), (0.851, True)])
 def test_who_stays_near_health_never_got_stuck(mean_field: Circuit, stuck: float, not_stuck: bool) -> None:
     assert scored(mean_field, [0, 100], [0, 0], stuck=stuck).not_stuck is not_stuck

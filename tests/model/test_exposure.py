@@ -1,14 +1,24 @@
 """All that acts on a patient, moment by moment: phases, drugs, noise and life events."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.exposure import Bout, PatientExposure, daily_noise, life_event_starts, phase_bouts
+from unstuck.documents import InputError
+from unstuck.exposure import (
+    Bout,
+    PatientExposure,
+    daily_noise,
+    life_event_bouts,
+    life_event_process,
+    phase_bouts,
+)
+from unstuck.parameters import default_parameters
 from unstuck.pharmacology import Contribution
-from unstuck.scenario import Treatment
+from unstuck.scenario import MOST_LIFE_EVENTS, Treatment
 from unstuck.targets import NO_EFFECT, TARGETS, Mode
 
 pytestmark = pytest.mark.quick
@@ -134,12 +144,47 @@ def test_a_longer_noise_begins_as_the_shorter_one() -> None:
 
 
 def test_life_events_come_as_often_as_asked_at_random_times() -> None:
-    years = 2_000
-    starts = np.array(life_event_starts(4.0, years * 365.25 * 24.0, np.random.default_rng(5)))
-    assert len(starts) == pytest.approx(4 * years, rel=0.05)
-    gaps = np.diff(starts)
-    assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)
-    assert life_event_starts(0.0, 1e6, np.random.default_rng(5)) == []
+    years = 200
+    times_h, marks = life_event_process(years * 365.25 * 24.0, np.random.default_rng(5))
+    assert np.all(np.diff(times_h) > 0)
+    assert len(times_h) == pytest.approx(MOST_LIFE_EVENTS * years, rel=0.01)
+    for a_year in (4.0, 40.0):
+        gaps = np.diff(times_h[marks * MOST_LIFE_EVENTS < a_year])
+        assert len(gaps) == pytest.approx(a_year * years, rel=0.1)
+        assert gaps.std() == pytest.approx(gaps.mean(), rel=0.1)
+
+
+def test_a_longer_process_of_life_events_begins_as_a_shorter_one() -> None:
+    short, long = (life_event_process(days * 24.0, np.random.default_rng(6)) for days in (300, 3_000))
+    for shorter, longer in zip(short, long, strict=True):
+        np.testing.assert_array_equal(shorter, longer[: len(shorter)])
+
+
+PHASES = "title: Life\nextends: untreated\nphases:\n  treatment: {{for: {}, life_events: {}}}\n"
+
+
+def life_events(path: Path, lasting: str, rate: str) -> list[Bout]:
+    path.write_text(PHASES.format(lasting, rate) + "  wash-out: {for: 40 weeks, life_events: 12 per year}\n")
+    rng = np.random.default_rng(7)
+    return life_event_bouts(Treatment(str(path)), default_parameters(), 15_000.0, rng)
+
+
+def test_arms_with_other_phase_boundaries_share_their_life_events(tmp_path: Path) -> None:
+    early, late = (life_events(tmp_path / "life.yaml", days, "12 per year") for days in ("30 d", "90 d"))
+    assert len(early) > 5
+    assert [bout.start_h for bout in early] == [bout.start_h for bout in late]
+
+
+def test_a_higher_rate_keeps_the_events_of_a_lower_one_and_adds_others(tmp_path: Path) -> None:
+    few, many = (life_events(tmp_path / "life.yaml", "90 d", rate) for rate in ("12 per year", "99 per year"))
+    assert {bout.start_h for bout in few} < {bout.start_h for bout in many}
+
+
+def test_more_life_events_than_the_process_holds_are_refused_at_their_key(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"life\.yaml:4:phases\.treatment\.life_events: 1001 per year: at most"
+    ):
+        life_events(tmp_path / "life.yaml", "90 d", "1001 per year")
 
 
 def test_the_phases_of_a_treatment_are_its_bouts_of_stress() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unstuck.documents import InputError
 from unstuck.life import Checkpoint
 from unstuck.parameters import default_parameters, reference_parameters
 from unstuck.patient import Patient, draw_patient
@@ -87,6 +88,44 @@ def test_readings_are_taken_every_day_and_in_the_first_hours() -> None:
     assert all(min(abs(day - hour) for day in days) < 1e-9 for hour in hours)
 
 
+LONGER = "title: Longer\nextends: untreated\nphases: {{treatment: {{for: 13 weeks, drugs: [{}]}}}}\n"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["ssri-like", "ssre-only", "tianeptine-like"])
+def test_the_last_day_of_a_treatment_is_read_as_a_day_of_a_longer_one(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "longer.yaml"
+    path.write_text(LONGER.format(f"{{drug: {name}, every: 1 d, for: 13 weeks}}"))
+    longer = Simulation(patient(), Treatment(str(path)), stuck()).run()
+    seen, expected = (next(r for r in a.readings if r.day == 84.0) for a in (arm(name), longer))
+    np.testing.assert_allclose(seen.serotonin_ratio, expected.serotonin_ratio, rtol=2e-3)
+    np.testing.assert_allclose(seen.activity, expected.activity, rtol=2e-3)
+    assert seen.function == pytest.approx(expected.function, rel=5e-3)
+
+
+@pytest.mark.quick
+def test_serotonin_under_the_enhancer_is_low_on_its_last_day_and_back_a_week_later() -> None:
+    day_42, day_84, day_90 = (
+        next(r for r in arm("ssre-only").readings if r.day == day).serotonin_ratio for day in (42, 84, 90)
+    )
+    np.testing.assert_allclose(day_84, day_42, rtol=0.01)
+    np.testing.assert_array_less(day_84, 0.95 * day_90)
+
+
+@pytest.mark.quick
+def test_day_0_is_read_with_the_first_dose_given() -> None:
+    first, untreated = (arm(name).readings[0].serotonin_ratio for name in ("ssre-only", "untreated"))
+    np.testing.assert_array_less(first, 0.95 * untreated)
+
+
+@pytest.mark.quick
+def test_readings_lie_on_whole_days_whatever_the_way_to_day_0_takes(tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text("title: Odd\nextends: untreated\nphases:\n  stress: {for: 1000.1 h}\n")
+    days = [r.day for r in Simulation(patient(), Treatment(str(path))).run(hours=()).readings]
+    assert days[:169] == [float(day) for day in range(169)]
+
+
 @pytest.mark.quick
 def test_function_is_probed_on_the_days_asked_for_and_nan_elsewhere() -> None:
     for reading in arm("ssri-like").readings:
@@ -103,6 +142,17 @@ def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     assert arm("untreated").gone_day == 84.0
     assert arm("ssri-like").last_dose_day == 83.0
     assert arm("ssri-like").gone_day == pytest.approx(84.0 + 30.0 / 24.0 * np.log2(100), abs=0.1)
+
+
+@pytest.mark.quick
+def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
+    path, lines = tmp_path / "late.yaml", "title: Late\nextends: ketamine-like\nendpoint_day: {}\n"
+    path.write_text(lines.format(200) + "phases: {wash-out: {for: 5 weeks}}\n")
+    late = Simulation(patient(), Treatment(str(path)), stuck()).run(hours=(), functional_days=())
+    assert late.end_day == 200.0
+    path.write_text(lines.format(400))
+    with pytest.raises(InputError, match=r"late\.yaml:3:endpoint_day: day 400 is after the run"):
+        Treatment(str(path))
 
 
 @pytest.mark.quick
