@@ -110,7 +110,7 @@ def survival(
     folder = _folder(out, "survival", overwrite)
     table = analysis.survival_table(outcomes, against)
     needed = analysis.needed_to_treat(outcomes, against)
-    finding = {"survival": _records(table), "needed_to_treat": _records(needed), "note": NO_PLACEBO}
+    finding = {"survival": records(table), "needed_to_treat": records(needed), "note": NO_PLACEBO}
     _print(finding, [*analysis.sentences(outcomes, table, needed), NO_PLACEBO], as_json)
     tables = {"survival.csv": table, "needed-to-treat.csv": needed}
     _say_written(folder, _write(folder, tables, {"survival": analysis.survival_figure(outcomes)}))
@@ -137,7 +137,7 @@ def sensitivity(
     with progress("parts", -(-base_points * (len(question.parameters) + 2) // analysis.CHUNK)) as advance:
         found = analysis.sobol(question, base_points, workers=cores, seed=seed, on_chunk=advance)
     _print(
-        {"morris": _records(screened), "sobol": _records(found.indices)}, analysis.sentences(found), as_json
+        {"morris": records(screened), "sobol": records(found.indices)}, analysis.sentences(found), as_json
     )
     tables = {"morris.csv": screened, "sobol.csv": found.indices, "noise.csv": found.noise}
     _say_written(folder, _write(folder, tables, {"sensitivity": analysis.sensitivity_figure(found)}))
@@ -157,7 +157,7 @@ def crossover(
     outcomes = read_outcomes(results)
     found = analysis.crossover(outcomes, analysis.read_series(results), seed=seed)
     folder = _folder(out, "crossover", overwrite)
-    _print(_records(found.features), analysis.sentences(found), as_json)
+    _print(records(found.features), analysis.sentences(found), as_json)
     tables = {"features.csv": found.features, "overlap.csv": found.overlap.reset_index(names="responders_to")}
     _say_written(folder, _write(folder, tables, {"crossover": analysis.crossover_figure(found)}))
 
@@ -177,7 +177,7 @@ def connectivity(
     folder = _folder(out, "connectivity", overwrite)
     states = analysis.typical_states(treatment, day, neurons=neurons, seed=seed)
     table = analysis.measures_table(states)
-    _print(_records(table), table.round(3).to_string(index=False).splitlines(), as_json)
+    _print(records(table), table.round(3).to_string(index=False).splitlines(), as_json)
     figures = {"connectivity": analysis.connectivity_figure(states)}
     names = [*_write(folder, {"connectivity.csv": table}, figures), *analysis.write_graphs(states, folder)]
     _say_written(folder, names)
@@ -199,19 +199,6 @@ def _folder(out: Path | None, command: str, overwrite: bool) -> Path:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _records(table: "pd.DataFrame") -> list[dict[str, object]]:
-    """Rows as JSON can say them: null for what is not finite."""
-    from math import isfinite
-
-    return [
-        {
-            key: None if isinstance(value, float) and not isfinite(value) else value
-            for key, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
 
 
 def _write(folder: Path, tables: "dict[str, pd.DataFrame]", figures: "dict[str, Figure]") -> list[str]:
