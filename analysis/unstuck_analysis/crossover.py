@@ -70,7 +70,9 @@ def crossover(outcomes: Outcomes, series: pd.DataFrame, *, seed: int = 1) -> Cro
     responded = outcomes.rows.pivot(index="patient", columns="treatment", values="responded")
     recovery = wide.loc[:, outcomes.arms].dropna()
     responded = responded.loc[recovery.index, outcomes.arms].astype(bool)
-    features = rank_correlations(baseline_features(series.loc[series.patient.isin(recovery.index)]), recovery, seed=seed)
+    features = rank_correlations(
+        baseline_features(series.loc[series.patient.isin(recovery.index)]), recovery, seed=seed
+    )
     overlap, incomplete = responder_overlap(responded), len(wide) - len(recovery)
     return Crossover(recovery, responded, overlap, features, outcomes, incomplete)
 
@@ -134,6 +136,12 @@ def _rho(x: Floats, y: Floats) -> Floats:
     return np.divide(of_y @ of_x, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
 
 
+SHOWS = (
+    "Left: R at the endpoint of every patient under every treatment. Right: the baseline features whose rank"
+    " correlation with it is strongest, with 95 % bootstrap intervals over patients."
+)
+
+
 @styled
 def crossover_figure(found: Crossover, strongest: int = 4) -> Figure:
     """Left: every patient under every treatment. Right: the strongest baseline features of each treatment."""
@@ -182,7 +190,9 @@ def sentences(found: Crossover) -> list[str]:
     lines = found.outcomes.left_out_sentences()
     if found.incomplete:
         lines.append(f"Left out: {found.incomplete} more patients, of whom a run failed.")
-    lines += [f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns]
+    lines += [
+        f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns
+    ]
     none, every = int((~found.responded.any(axis=1)).sum()), int(found.responded.all(axis=1).sum())
     lines.append(f"{none} patients respond to nothing, {every} to everything.")
     if patients < FEW_PATIENTS:

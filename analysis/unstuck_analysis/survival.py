@@ -8,7 +8,9 @@ and are paired. Sources: Kaplan & Meier 1958; restricted mean survival time, Roy
 (10.1186/1471-2288-13-152).
 """
 
+import json
 from dataclasses import dataclass
+from hashlib import blake2b
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from matplotlib.figure import Figure
 from unstuck.circuit import Floats
 from unstuck.documents import InputError, nearest
 
+from unstuck_analysis.captions import About
 from unstuck_analysis.figures import FAINT, look, styled
 
 if TYPE_CHECKING:
@@ -228,6 +231,26 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     return pd.DataFrame(rows)
 
 
+def about_outcomes(outcomes: Outcomes, folder: Path) -> About:
+    """What the caption of a figure made from a comparison or study says of where its numbers come from."""
+    if (folder / "study.json").exists():
+        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        source = f"study {told['hash']}"
+    else:
+        digest = blake2b((folder / "outcomes.parquet").read_bytes(), digest_size=8).hexdigest()
+        source = f"outcomes.parquet {digest}"
+    counts = f"{outcomes.not_stuck} never stuck and {outcomes.failed} failed runs left out"
+    n = f"{outcomes.rows.patient.nunique()} stuck patients ({counts})"
+    seeds = sorted(outcomes.rows.seed.unique()) if "seed" in outcomes.rows else []
+    return About(", ".join(outcomes.arms), n, ", ".join(map(str, seeds)) or "not told", source)
+
+
+SHOWS = (
+    "Kaplan-Meier curves with 95 % bands; ticks are censored patients. Left: first recovery (R >= 0.5) since"
+    " the first dose. Right: of those who recovered, still well since their onset."
+)
+
+
 @styled
 def survival_figure(outcomes: Outcomes) -> Figure:
     """Share with an onset by day, and still well by days since the onset; 95 % bands, ticks are censored."""
@@ -240,6 +263,7 @@ def survival_figure(outcomes: Outcomes) -> Figure:
     onset.set_xlabel("days since the first dose")
     relapse.set_title("Still well, of those who recovered")
     relapse.set_xlabel("days since the onset")
+    relapse.set_ylabel("share of those who recovered")
     for axes in (onset, relapse):
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)

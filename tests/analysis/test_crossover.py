@@ -89,9 +89,12 @@ def test_a_folder_without_readings_is_named(tmp_path: Path) -> None:
 
 
 def test_one_patient_is_crossed_over_without_a_warning() -> None:
+    table = made_up(3).outcomes.rows
+    table["not_stuck"] = table.patient > 0
+    series = pd.DataFrame({"patient": range(3), "day": 0.0, "activity_X": [1.0, 2.0, 3.0]})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = made_up(1)
+        found = crossover(outcomes_of(table, "here"), series)
     assert found.features.empty
     assert any("Only 1 patients" in line for line in sentences(found))
 
