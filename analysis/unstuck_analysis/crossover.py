@@ -19,8 +19,8 @@ from unstuck.circuit import Floats
 from unstuck.documents import InputError
 
 from unstuck_analysis.figures import FAINT, INK, look, styled
-from unstuck_analysis.storage import records
 from unstuck_analysis.survival import Outcomes
+from unstuck_analysis.terminal import records
 
 BASELINE = ("connectivity", "activity_", "bdnf_", "strength_", "serotonin_", "autoreceptor_sensitivity")
 FEW_PATIENTS = 8

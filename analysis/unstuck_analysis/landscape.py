@@ -94,6 +94,13 @@ class Landscape:
             None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[0]
         )
 
+    @property
+    def line_structure(self) -> float | None:
+        """Structural connectivity where the basins meet on the line."""
+        return (
+            None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[1]
+        )
+
     @cached_property
     def coordinate(self) -> "Coordinate":
         """Position along the saddle's unstable direction; ValueError where there is no ditch."""
@@ -268,6 +275,13 @@ class Path:
     position: list[float] = field(default_factory=list)
     connectivity: list[float] = field(default_factory=list)
     gone_day: float = 0.0
+
+    def over_edge_day(self, edge: float) -> float | None:
+        """Day from which the position stays beyond the edge; None if it ends inside."""
+        inside = np.flatnonzero(np.array(self.position) <= edge)
+        if len(inside) and inside[-1] == len(self.position) - 1:
+            return None
+        return self.days[int(inside[-1]) + 1] if len(inside) else self.days[0]
 
 
 def treatment_path(

@@ -200,9 +200,8 @@ def _draw_ways(axes: Axes, landscape: Landscape, paths: Sequence[Path]) -> None:
 
 def _fate(path: Path, edge: float) -> str:
     """A treatment's name with when it passed the point of no return for good, or how far it came."""
-    beyond = np.array(path.position) > edge
-    share = max(path.position) / edge
-    if not beyond[-1]:
+    share, day = max(path.position) / edge, path.over_edge_day(edge)
+    if day is None:
         return f"{path.treatment}\n" + (
             "over the edge, but falls back"
             if share > 1
@@ -210,6 +209,4 @@ def _fate(path: Path, edge: float) -> str:
             if share > 0.05
             else "never moves"
         )
-    inside = np.flatnonzero(~beyond)
-    day = path.days[int(inside[-1]) + 1] if len(inside) else 0.0
     return f"{path.treatment}\nover the edge on day {day:.0f}"

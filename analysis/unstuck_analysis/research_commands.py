@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstuck_analysis.storage import records
-from unstuck_analysis.terminal import say
+from unstuck_analysis.terminal import records, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +130,9 @@ def survival(
 
 
 def sensitivity(
-    treatment: Annotated[str, typer.Argument(help="A shipped treatment or a path.")] = "ssri-like",
+    treatment: Annotated[
+        str, typer.Argument(help="A shipped treatment or a path, or the folder of a sobol or morris study.")
+    ] = "ssri-like",
     parameters: Annotated[list[str] | None, typer.Option("--parameter", help="Only these.")] = None,
     base_points: Annotated[int, typer.Option(min=2, help="Sobol base points, a power of two.")] = 256,
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
@@ -145,6 +146,9 @@ def sensitivity(
     from unstuck_analysis import sensitivity as analysis
     from unstuck_analysis.terminal import progress
 
+    if (Path(treatment) / "study.json").exists():
+        _study_sensitivity(Path(treatment), out, overwrite, as_json)
+        return
     question = analysis.cohort_question(treatment, parameters)
     folder, cores = _folder(out, "sensitivity", overwrite), workers or _cores()
     screened = analysis.morris(question, paths, workers=cores, seed=seed)
@@ -156,6 +160,15 @@ def sensitivity(
     tables["partial-dependence"] = analysis.dependence_table(found)
     figures = {"sensitivity": (analysis.sensitivity_figure(found), analysis.SHOWS)}
     _write(folder, tables, figures, analysis.about_sobol(question, found, seed))
+
+
+def _study_sensitivity(study: Path, out: Path | None, overwrite: bool, as_json: bool) -> None:
+    from unstuck_analysis import sensitivity as analysis
+
+    table, figures, about = analysis.study_sensitivity(study)
+    folder = _folder(out, "sensitivity", overwrite)
+    _print(records(table), table.to_string(index=False).splitlines(), as_json)
+    _write(folder, {"indices": table}, figures, about)
 
 
 def crossover(

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from math import log, nan, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
+from unstuck.documents import InputError
 from unstuck.engine import RunError
 from unstuck.life import Life
 from unstuck.parameters import ParameterSet, default_parameters
@@ -27,7 +29,7 @@ from unstuck.pharmacology import HOURS_A_DAY, TYPICAL
 from unstuck.readouts import connectivity
 from unstuck.scenario import Treatment
 
-from unstuck_analysis.captions import About, inputs_hash
+from unstuck_analysis.captions import About, Shown, inputs_hash
 from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.figures import INK, PALETTE, styled
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
@@ -268,6 +270,39 @@ def dependence_table(found: Sobol) -> pd.DataFrame:
         for name in found.indices.parameter.unique()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], About]:
+    """Indices, by outcome and arm, of a finished study whose design is sobol or morris, with their figures.
+
+    InputError for another design, and where no outcome has indices (runs miss, or all draws fare alike).
+    """
+    from unstuck_analysis.results import Results
+    from unstuck_analysis.study_figures import indices_figure, shown_outcomes
+    from unstuck_analysis.study_report import sensitivity_indices
+
+    results, tables, figures = Results(folder), [], {}
+    spec, counts = results.spec, results.store.status()
+    if spec.study.design not in ("sobol", "morris"):
+        raise InputError(
+            f"{folder}: design {spec.study.design}; indices need a study of design sobol or morris"
+        )
+    for outcome in shown_outcomes(results):
+        for arm in spec.basis.arms:
+            found = sensitivity_indices(results, outcome, arm)
+            if found is not None:
+                figure = indices_figure(found, found.columns[1], found.columns[3])
+                figures[f"{outcome}-{arm}"] = (
+                    figure,
+                    f"{spec.study.design} indices of {outcome} under {arm}",
+                )
+                tables.append(found.assign(outcome=outcome, treatment=arm))
+    if not tables:
+        told = ", ".join(f"{number} {name}" for name, number in counts.items())
+        raise InputError(f"{folder}: no outcome has indices: runs are missing, or all fare alike ({told})")
+    n = f"{counts['done']} runs ({counts['failed']} failed)"
+    about = About(", ".join(spec.basis.arms), n, str(spec.study.seed), f"study {spec.hash}")
+    return pd.concat(tables, ignore_index=True), figures, about
 
 
 def about_sobol(question: Question, found: Sobol, seed: int) -> About:

@@ -3,7 +3,6 @@
 import io
 import os
 import secrets
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,17 +35,6 @@ def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_whole(path, buffer.getvalue())
-
-
-def records(table: "pd.DataFrame") -> list[dict[str, object]]:
-    """Rows as JSON can say them: null for what is not finite."""
-    return [
-        {
-            str(key): None if isinstance(value, float) and not isfinite(value) else value
-            for key, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
 
 
 def prepare_folder(path: Path, *, overwrite: bool) -> Path:

@@ -1,26 +1,21 @@
 """The ditch: fixed points, the edge between them, the fold, and what runs of the network say to it."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.circuit import network_circuit
 from unstuck.circuit_file import CircuitFile
 from unstuck.documents import InputError
-from unstuck.engine import Engine, healthy_state
 from unstuck.exposure import daily_noise
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.readouts import connectivity
-from unstuck.scenario import drug_for
 from unstuck_analysis.captions import About
 from unstuck_analysis.continuation import Branch, bifurcation_diagram, hysteresis, vary
 from unstuck_analysis.ditch import Diagram, Ditch, findings, measure_diagram, write_ditch
-from unstuck_analysis.dose_response import StuckPatient, minimal_course
 from unstuck_analysis.escape import escape_table, escape_times, first_passage_day
 from unstuck_analysis.fixed_points import FixedPoint, Held, jacobians, relax
 from unstuck_analysis.landscape import Landscape, find_landscape, quasi_potential
 from unstuck_analysis.landscape_figures import bifurcation_figure, finding
+from unstuck_analysis.network_check import NetworkLine
 
 NEARLY = 0.02  # as a share of the line: how far from the boundary a network is started
 
@@ -131,22 +126,6 @@ def test_health_survives_stress_below_the_fold_and_is_lost_above(
     assert leaves < 0.1
 
 
-def test_the_numbers_in_the_documentation_are_those_of_the_code(
-    landscape: Landscape, stress: list[Branch], default_file: CircuitFile, parameters: ParameterSet
-) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "landscape.md").read_text()
-    written = json.loads(page.split("```json")[1].split("```")[0])
-    patient = StuckPatient.typical(default_file, parameters)
-    for name, course in written["minimal_course"].items():
-        assert course["value"] == minimal_course(patient, drug_for(default_file, name))
-    found = Ditch(landscape, Diagram("stress", stress), {}).contract()
-    assert written["fold_stress"] == pytest.approx(found["fold_stress"], abs=1e-4)
-    assert written["stuck"]["C"] == pytest.approx(found["stuck"]["C"], abs=1e-4)
-    assert written["separatrix"] == pytest.approx(found["separatrix"], abs=1e-4)
-    assert "0.34 of the way" in page
-    assert landscape.coordinate.point_of_no_return == pytest.approx(0.344, abs=0.005)
-
-
 def test_a_slow_run_through_stress_and_back_stays_in_the_ditch(landscape: Landscape) -> None:
     before, _, after = hysteresis(landscape.circuit, "stress", [0.0, 0.5, 0.0], 120.0)
     assert before == pytest.approx(1.0, abs=1e-3)
@@ -253,26 +232,13 @@ def test_at_least_nine_of_ten_networks_end_on_the_side_that_the_mean_field_foret
     landscape: Landscape, default_file: CircuitFile, parameters: ParameterSet
 ) -> None:
     assert landscape.line is not None
+    networks = [NetworkLine.of(default_file, parameters, 2000, seed) for seed in range(5)]
     right = [
-        (network_end(default_file, parameters, 2000, seed, landscape.line.boundary + side) > 0.8)
-        == (side > 0)
-        for seed in range(5)
+        network.recovers(landscape.line.boundary + side) == (side > 0)
+        for network in networks
         for side in (-NEARLY, NEARLY)
     ]
     assert sum(right) >= 9
-
-
-def network_end(file: CircuitFile, parameters: ParameterSet, neurons: int, seed: int, share: float) -> float:
-    """Connectivity a network ends in that starts a share of the way from its stuck to its healthy state."""
-    circuit = network_circuit(file, parameters, neurons, np.random.default_rng(seed))
-    calm, engine = Held(circuit), Engine(circuit)
-    engine.advance(Held(circuit, calm.effects._replace(stress=1.0)), 42 * 24.0)
-    engine.advance(calm, 192 * 24.0)
-    start = engine.state.copy()
-    start.y += share * (healthy_state(circuit).y - start.y)
-    run = Engine(circuit, start)
-    run.advance(calm, 300 * 24.0)
-    return connectivity(circuit, run.state)[0]
 
 
 def test_noise_that_is_strong_carries_a_patient_over_the_edge_and_none_leaves_it(
