@@ -203,7 +203,9 @@ class Compound(Document):
 
     @model_validator(mode="after")
     def _concentrations_become_molar(self) -> Self:
-        given = {("dose_concentration",): self.dose_concentration}
+        given: dict[tuple[str, ...], Sourced[quantities.Concentration]] = {
+            ("dose_concentration",): self.dose_concentration
+        }
         for name in ("peak", "steady_mean"):
             number: Sourced[quantities.Concentration] | None = getattr(self.published, name)
             if number is not None:

@@ -15,6 +15,7 @@ from unstuck_analysis.drug_card import (
     kinetics_table,
     occupancy_table,
 )
+from unstuck_analysis.whole_shelf import BEGIN, END
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
 PARAMETERS = default_parameters()
@@ -35,6 +36,12 @@ def test_the_tables_of_the_docs_are_those_of_the_drug_files() -> None:
     text = SHELF.read_text()
     assert kinetics_table(DRUGS) in text
     assert occupancy_table(DRUGS, PARAMETERS) in text
+
+
+@pytest.mark.quick
+def test_the_table_of_the_whole_shelf_has_every_shipped_treatment() -> None:
+    rows = SHELF.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
+    assert {row.split("|")[1].strip() for row in rows[3:]} == set(shipped("treatments"))
 
 
 @pytest.mark.quick
