@@ -35,7 +35,7 @@ DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
 )  # one fewer than colours, so that a pair comes back only after 72 arms
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 MOST_ARMS = 9
-BAND = 4.0  # points, of a connection as strong as in health
+BAND = 5.0  # points, of a connection as strong as in health
 DRAWS = 500  # bootstrap draws of a band
 
 STYLE: dict[Any, Any] = {

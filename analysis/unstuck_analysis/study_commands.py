@@ -9,7 +9,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from unstuck.documents import InputError
 
 from unstuck_analysis.terminal import say, whole_seed
 
@@ -264,5 +263,7 @@ def _workforce(cluster: Path | None, workers: int | None) -> "Workforce":
 def _shard(text: str) -> tuple[int, int]:
     number, _, parts = text.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        from unstuck.documents import InputError
+
         raise InputError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
     return int(number), int(parts)
