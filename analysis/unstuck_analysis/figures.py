@@ -36,7 +36,7 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 )  # as many as colours: every colour has its own
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 MOST_ARMS = 9
-BAND = 4.0  # points, of a connection as strong as in health
+BAND = 5.0  # points, of a connection as strong as in health
 DRAWS = 500  # bootstrap draws of a band
 
 STYLE: dict[Any, Any] = {

@@ -216,7 +216,7 @@ def settings(comparison: Comparison) -> Table:
     """Everything that decided the numbers: sizes, tolerances, parameters, files with hashes, versions."""
     cohort, parameters = cohort_path(), Path(str(files("unstuck") / "defaults.json"))
     origins = Counter(record.origin for record in default_parameters().records.values())
-    counts = ", ".join(f"{number} {origin}" for origin, number in origins.most_common())
+    counts = "; ".join(f"{number} {origin}" for origin, number in origins.most_common())
     accuracy = (
         f"slow state {DEFAULT_ACCURACY.slow:g} a step, firing {DEFAULT_ACCURACY.firing:g} (healthy = 1)"
     )
@@ -245,7 +245,7 @@ def files_of(treatment: Treatment) -> Iterator[Path]:
 def _named(path: Path) -> str:
     """A file as a report names it: shipped or local, and the first 12 digits of its SHA-256."""
     kind, name = "local", path.name
-    for folder in shipped_folders():
+    for folder in (*shipped_folders(), Path(str(files("unstuck")))):
         if path.resolve().is_relative_to(folder.resolve()):
             kind, name = "shipped", path.resolve().relative_to(folder.resolve()).as_posix()
     return f"{name} ({kind}, sha256 {sha256(path.read_bytes()).hexdigest()[:12]})"

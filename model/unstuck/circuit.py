@@ -128,10 +128,14 @@ def _graph(file: CircuitFile, parameters: ParameterSet) -> networkx.DiGraph:
 
 def _sizes(shares: list[float], neurons: int) -> list[int]:
     """Neurons by population that add up to `neurons`, largest remainders first, at least 2 each."""
+    if 2 * len(shares) > neurons:
+        raise InputError(f"{neurons} neurons for {len(shares)} populations: at least 2 each")
     exact = np.array(shares) / sum(shares) * neurons
     sizes = np.maximum(np.floor(exact), 2).astype(int)
     for position in np.argsort(np.floor(exact) - exact)[: max(0, neurons - int(sizes.sum()))]:
         sizes[position] += 1
+    while sizes.sum() > neurons:  # the least of tiny populations is taken from the largest
+        sizes[int(sizes.argmax())] -= 1
     return sizes.tolist()
 
 

@@ -25,6 +25,7 @@ from unstuck.neurons import AGENTS, Milieu
 from unstuck.parameters import default_parameters
 from unstuck.patient import CohortFile, draw_patient, read_cohort
 from unstuck.scenario import Treatment, scenario_folders
+from unstuck.targets import Effects
 
 SETTLED = 1e-12  # largest change of an activity (healthy = 1) at which firing counts as settled
 LONGEST_STAGE_H = 1.0  # of the agents; Euler is then within 0.03 in R of the engine on a ketamine-like day
@@ -113,25 +114,33 @@ class CircuitModel(Model):
         """Live `step_h` hours and record.
 
         By the agents, a stage of at most an hour at a time: deliver drugs, fire until firing and serotonin
-        have settled, signal BDNF and TrkB, learn, and let all changes take effect together. No stage spans a
-        jump of what acts on the circuit.
+        have settled, signal BDNF and TrkB, learn, and let all changes take effect together. Where effects of
+        frequent doses swing within the stage, the changes are the mean of those at both ends of the swing, as
+        in the engine. No stage spans a jump of what acts on the circuit.
         """
         until_h = self.life.time_h + self.step_h
         if self.by_agents:
             for hours in self.life.stages(until_h, LONGEST_STAGE_H):
-                self.deliver_drugs()
-                self.fire_until_settled()
-                signals = self.signal()
-                strengths = self.learn()
-                self.take_effect(hours, signals, strengths)
+                self.take_effect(hours, *self.live_a_stage())
         else:
             self.life.advance(until_h)
         self.record()
 
-    def deliver_drugs(self) -> None:
-        """Bring drugs, stress and input of the moment to the neurons."""
+    def live_a_stage(self) -> tuple[Floats, Floats]:
+        """Changes per hour of signals and of strengths under what acts now."""
+        exposure, now_h = self.life.exposure, self.life.time_h
+        changes: list[tuple[Floats, Floats]] = []
+        for effects, region_input in exposure.swing(now_h) or (exposure.at(now_h),):
+            self.deliver_drugs(effects, region_input)
+            self.fire_until_settled()
+            changes.append((self.signal(), self.learn()))
+        signals, strengths = zip(*changes, strict=True)
+        return np.mean(signals, axis=0), np.mean(strengths, axis=0)
+
+    def deliver_drugs(self, effects: Effects, region_input: Floats) -> None:
+        """Bring drugs, stress and input to the neurons."""
         self.milieu.state = self.life.state
-        self.milieu.effects, self.milieu.region_input = self.life.exposure.at(self.life.time_h)
+        self.milieu.effects, self.milieu.region_input = effects, region_input
 
     def fire_until_settled(self) -> None:
         """Let all neurons fire together until nothing moves, serotonin included (RunError if it does not)."""
@@ -164,8 +173,7 @@ class CircuitModel(Model):
         """Settle firing under what acted until now (at the start: acts from now on), read, and collect."""
         life, exposure = self.life, self.life.exposure
         acting = (exposure.ending if self.steps else exposure.reported)(life.time_h)
-        self.milieu.state = life.state
-        self.milieu.effects, self.milieu.region_input = acting
+        self.deliver_drugs(*acting)
         if self.by_agents:
             self.fire_until_settled()
         else:

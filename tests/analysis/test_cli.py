@@ -76,6 +76,11 @@ def allowed_by_typer() -> str:
         (["compare", "--patients", "two"], "'two'"),
         (["compare", "--seed", "one"], "'one'"),
         (["compare", "--seed", "1.5"], "'1.5'"),
+        (["compare", "--seed", "1.0"], "'1.0'"),
+        (["sweep", "smoke", "--seed", "1.0"], "'1.0'"),
+        (["landscape", "--seed", "1e2"], "'1e2'"),
+        (["compare", "n" * 300], "unknown treatment"),
+        (["compare", "n" * 300 + ".yaml"], "cannot be read: file name too long"),
         (["compare", "--seed", "-1"], "--seed"),
         (["compare", "--seed", str(2**32)], "--seed"),
         (["compare", "--seed"], "--seed"),
@@ -175,7 +180,8 @@ def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
 # Ctrl-C, and bugs
 
 
-def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 6])
+def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path, times: int) -> None:
     command = [sys.executable, "-m", "unstuck_analysis", "compare", "untreated", "--json"]
     options = ["--patients", "200", "--neurons", "100", "--workers", "2", "--out", "out"]
     started = subprocess.Popen(
@@ -190,7 +196,9 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path) -> None:
     )
     assert started.stderr is not None
     assert started.stderr.readline().startswith("1 of 200 patients")
-    os.killpg(started.pid, signal.SIGINT)  # what a terminal does: parent and workers alike
+    for _ in range(times):
+        os.killpg(started.pid, signal.SIGINT)  # what a terminal does: parent and workers alike
+        time.sleep(0.03)
     out, err = started.communicate(timeout=60)
     assert (started.returncode, out) == (130, "")
     assert err.strip().splitlines()[-1] == "unstuck: stopped; nothing was written"
@@ -211,6 +219,26 @@ def end_of_session(session: int, patience_s: float = 10.0) -> bool:
     return False
 
 
+@pytest.mark.quick
+def test_ctrl_c_while_the_program_is_still_imported_ends_in_one_line() -> None:
+    code = """
+import os, signal, sys
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "unstuck_analysis.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+from unstuck_analysis.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "unstuck: stopped; nothing was written\n"
+
+
 def test_ctrl_c_while_files_are_written_names_what_was_kept(
     unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,13 +252,28 @@ def test_ctrl_c_while_files_are_written_names_what_was_kept(
     assert done.err.splitlines()[-1] == f"unstuck: stopped; kept in out: {kept}"
 
 
+def test_ctrl_c_does_not_name_files_of_an_earlier_comparison_as_kept(
+    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("earlier")
+    monkeypatch.setattr(comparing, "compare", interrupted)
+    done = unstuck("compare", "untreated", *SMALL, "--out", "out", "--overwrite")
+    assert (done.code, done.err) == (130, "unstuck: stopped; nothing was written\n")
+    assert (tmp_path / "out" / "report.html").read_text() == "earlier"
+
+
 @pytest.mark.quick
-def test_a_bug_shows_itself(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck) -> None:
+@pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError])
+def test_a_bug_shows_itself(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck, kind: type[Exception]) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise AssertionError("a bug")
+        raise kind("a bug")
 
     monkeypatch.setattr(comparing, "compare", broken)
-    with pytest.raises(AssertionError, match="a bug"):
+    with pytest.raises(kind, match="a bug"):
         unstuck("compare", "untreated")
 
 

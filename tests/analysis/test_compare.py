@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Compared, Unstuck
+from unstuck.engine import RunError
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, paired_difference, summary
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
@@ -199,6 +200,38 @@ def test_patients_who_never_got_stuck_are_counted_and_left_out(unstuck: Unstuck,
     alone = unstuck("run", "calm.yaml", "--neurons", "100", "--json")
     assert (alone.code, list(alone.json)) == (0, RUN_KEYS)
     assert "Note: this patient did not get stuck" in alone.err
+
+
+def test_a_run_lost_on_the_way_to_day_0_names_treatment_and_patient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(*_: object) -> None:
+        raise RunError("BDNF of mPFC_P is nan on day -3.00")
+
+    monkeypatch.setattr("unstuck.simulation.get_stuck", lost)
+    with pytest.raises(
+        RunError, match=r"untreated, patient 0 of seed 1: BDNF of mPFC_P is nan on day -3\.00"
+    ):
+        compare(["untreated"], patients=1, neurons=100)
+
+
+SHORT = (
+    "title: Short\nextends: untreated\nphases: {wash-out: {for: 1 d}}\nfollow_up: 4 weeks\nendpoint_day: 28\n"
+)
+
+
+def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
+    unstuck: Unstuck, tmp_path: Path
+) -> None:
+    (tmp_path / "short.yaml").write_text(SHORT)
+    arguments = ("compare", "short.yaml", "--patients", "1", "--neurons", "100", "--workers", "1")
+    done = unstuck(*arguments, "--out", "out")
+    assert "on day 28;" in done.out
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "recovered on day 28" in page
+    assert "<td>n/a</td>" in page
+    assert unstuck(*arguments, "--json").json["arms"][0]["escaped_share"] is None
+    assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["escaped"] is None
 
 
 def test_a_treatment_named_twice_is_run_once() -> None:

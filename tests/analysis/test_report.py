@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Compared
-from unstuck_analysis.report import Section, Table, html
+from unstuck_analysis.compare import Comparison, compare, paired_difference
+from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
 from unstuck_analysis.storage import StorageError, write_parquet, write_whole
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -36,6 +37,58 @@ def test_the_report_says_what_the_issue_asks_of_it(page: str) -> None:
     ]
     missing = [word for word in words if word.lower() not in page.lower()]
     assert missing == []
+
+
+def test_the_report_names_everything_that_decided_its_numbers(page: str) -> None:
+    told = [
+        *("slow state 0.01 a step, firing 0.0001", "Patients of the model description, section 9"),
+        *(r"defaults.json (shipped, sha256 [0-9a-f]{12}): \d+ fitted", r"cohort.yaml (shipped, sha256"),
+        *(f"treatments/{name}.yaml (shipped, sha256" for name in ("untreated", "ssri-like")),
+        *("drugs/ketamine-like.yaml (shipped", "circuits/default.yaml (shipped"),
+    ]
+    for words in told:  # with a digest written as a pattern
+        assert re.search(words.replace("(", r"\(").replace(")", r"\)"), page), words
+
+
+LOCAL = "title: Local\nextends: mild\n"
+MILD = "title: Mild\nextends: untreated\nphases:\n  stress: {stress: 0.5}\n"
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Three patients of 100 neurons under a mild way to day 0, beside the usual one."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "mild.yaml").write_text(MILD)
+    (folder / "a$x^$.yaml").write_text(LOCAL)
+    return compare([str(folder / "a$x^$.yaml"), "untreated"], patients=3, neurons=100, seed=1)
+
+
+def test_only_patients_who_were_stuck_in_both_arms_are_paired(mixed: Comparison) -> None:
+    first, second = (set(mixed.arm(treatment.name).patient) for treatment in mixed.treatments)
+    assert first
+    assert first < second
+    series = mixed.series[(mixed.series.day == 84) & mixed.series.patient.isin(first)]
+    recovery = series.pivot(index="patient", columns="treatment", values="recovery")
+    expected = (recovery["untreated"] - recovery["a$x^$"]).mean()
+    assert paired_difference(mixed, "untreated")["mean"] == pytest.approx(expected)
+
+
+def test_who_was_not_stuck_is_named_and_other_stuck_states_are_told(mixed: Comparison) -> None:
+    notes, left_out = start_notes(mixed), mixed.never_stuck("a$x^$")
+    assert left_out
+    assert "Never stuck under a$x^$, counted and left out: patient" in notes[0]
+    assert notes[0].endswith(f" {', '.join(map(str, left_out))}.")
+    assert any(note.startswith("Not the same stuck state in every arm") for note in notes)
+
+
+def test_a_report_with_any_file_name_is_whole_and_claims_no_state_that_is_not_shared(
+    mixed: Comparison,
+) -> None:
+    made = comparison_report(mixed, "unstuck compare 'a$x^$.yaml'")
+    assert made.rstrip().endswith("</html>")
+    assert "very same state" not in made
+    assert re.search(r"a\$x\^\$\.yaml \(local, sha256 [0-9a-f]{12}\)", made)
+    assert re.search(r"mild\.yaml \(local, sha256", made)
 
 
 def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
@@ -91,6 +144,19 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         write_whole(tmp_path / "table.csv", b"later")
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
     assert (tmp_path / "table.csv").read_bytes() == b"earlier"
+
+
+@pytest.mark.quick
+def test_a_file_system_that_turned_read_only_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.fsync", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(StorageError, match=r"table\.csv: cannot be written: Read-only file system"):
+        write_whole(tmp_path / "table.csv", b"later")
 
 
 @pytest.mark.quick

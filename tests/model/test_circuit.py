@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unstuck.circuit import LARGEST, SMALLEST, Circuit, Synapses, mean_field_circuit, network_circuit
+from unstuck.circuit import LARGEST, SMALLEST, Circuit, Synapses, _sizes, mean_field_circuit, network_circuit
 from unstuck.circuit_file import CircuitFile, projection_ends
 from unstuck.documents import InputError
 from unstuck.engine import Accuracy, Engine, healthy_state
@@ -234,3 +234,17 @@ def test_a_circuit_that_makes_no_sense_is_refused_with_its_place(fault: str, tmp
     place = str(caught.value).split(": ")[0]
     assert place.startswith(f"{path}:")
     assert int(place.removeprefix(f"{path}:").split(":")[0]) >= 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("shares", [[1.0, 1e-6, 1e-6, 1e-6, 1.0, 1e-5], [1.0] + 40 * [1e-9]])
+def test_tiny_populations_leave_the_number_of_neurons_as_it_was_asked_for(shares: list[float]) -> None:
+    sizes = _sizes(shares, 100)
+    assert sum(sizes) == 100
+    assert min(sizes) == 2
+
+
+@pytest.mark.quick
+def test_more_populations_than_neurons_can_fill_are_refused() -> None:
+    with pytest.raises(InputError, match="100 neurons for 51 populations: at least 2 each"):
+        _sizes(51 * [1.0], 100)

@@ -467,6 +467,13 @@ def test_a_loop_of_files_is_named_whole(write: Write) -> None:
     assert message == f"c.yaml:1:extends: the files extend each other in a loop: {loop}"
 
 
+def test_a_very_long_row_of_files_is_refused_in_words(write: Write) -> None:
+    for number in range(1_200):
+        write(f"name: n{number}\nextends: n{number + 1}", f"n{number}.yaml")
+    message = fault(write("name: a\nextends: n0"), find_parent=sibling)
+    assert message == "n19.yaml:2:extends: more than 20 files extend each other in a row"
+
+
 def test_a_file_cannot_extend_itself(write: Write) -> None:
     assert "x.yaml -> x.yaml" in fault(write("extends: x\nname: a"), find_parent=sibling)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unstuck.documents import InputError
+from unstuck.engine import RunError
 from unstuck.life import Checkpoint, Life
 from unstuck.parameters import default_parameters
 from unstuck.patient import Patient, draw_patient
@@ -107,6 +108,17 @@ def test_conditions_turn_a_life_as_they_turn_the_simulation(
         at_day(life, day)
     assert (life.last_dose_h - stuck.time_h) / HOURS_A_DAY == 11
     assert life.recovery == pytest.approx(recovery_on(arm, 14), abs=0.01)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("start", "day"), [("healthy", "-102.00"), ("day 0", "0.00")])
+def test_a_run_that_is_lost_tells_the_day_from_day_0(
+    patient: Patient, stuck: Checkpoint, start: str, day: str
+) -> None:
+    life = Life(patient, Treatment("untreated"), stuck if start == "day 0" else None)
+    life.state.bdnf[:] = float("nan")
+    with pytest.raises(RunError, match=f"BDNF of mPFC_P is nan on day {day}"):
+        life.advance(life.time_h + 24.0)
 
 
 @pytest.mark.quick

@@ -7,7 +7,7 @@ import pytest
 from unstuck import kernels
 from unstuck.circuit import Floats
 from unstuck.circuit_model import CircuitModel
-from unstuck.engine import settle
+from unstuck.engine import Accuracy, Engine, settle
 from unstuck.neurons import Interneuron, Neuron, Pyramidal, Serotonergic
 from unstuck.targets import NO_EFFECT, Effects
 
@@ -110,6 +110,22 @@ def test_a_stage_by_the_agents_equals_the_engines_far_from_any_fixed_point() -> 
     model.milieu.state.y *= rng.uniform(0.7, 1.2, len(model.milieu.state.y))
     model.milieu.effects = EVERYTHING
     assert_the_agents_stage_is_the_engines(model)
+
+
+@pytest.mark.parametrize("hours", [1.0, 30.0, 101.0])
+def test_a_stage_by_the_agents_equals_the_engines_where_frequent_doses_swing(hours: float) -> None:
+    model = agents_model("tianeptine-oral-ampa", start="day 0")
+    model.life.advance(model.life.time_h + hours)
+    life, state = model.life, model.life.state.copy()
+    swing = life.exposure.swing(life.time_h)
+    assert swing is not None
+    engine = Engine(model.circuit, state, accuracy=Accuracy(firing=1e-13))
+    change = np.empty_like(state.y)
+    engine._slow_change(state.y, life.exposure, life.time_h, change)
+    model.take_effect(HOURS, *model.live_a_stage())
+    np.testing.assert_allclose(life.state.y, state.y + HOURS * change, rtol=1e-10)
+    above, below = (acting[0].ampa for acting in swing)
+    assert above > 1.5 * below  # so that the mean effect would be another stage
 
 
 def test_a_stage_by_the_agents_equals_the_engines_with_a_region_added(tmp_path: Path) -> None:

@@ -92,15 +92,27 @@ def test_patients_vary_about_the_typical_one_as_the_cohort_says(
     assert np.median([sensitivity.half_lives for _, sensitivity, _ in drawn]) == pytest.approx(1.0, abs=0.15)
 
 
-def test_every_drawn_patient_can_be_healthy_and_redraws_are_counted(
-    default_file: CircuitFile, cohort: CohortFile
-) -> None:
+def test_every_drawn_patient_can_be_healthy(default_file: CircuitFile, cohort: CohortFile) -> None:
     drawn = [
         draw_traits(default_file, default_parameters(), cohort, seed=2, index=index) for index in range(12)
     ]
     assert all(healthy_is_attractor(default_file, parameters) for parameters, _, _ in drawn)
     assert all(parameters["stB"] < 1.0 for parameters, _, _ in drawn)
-    assert all(redraws >= 0 for _, _, redraws in drawn)
+
+
+def test_draws_that_were_no_healthy_person_are_counted(default_file: CircuitFile, cohort: CohortFile) -> None:
+    wide = [entry.model_copy(update={"cv": 1.0}) for entry in cohort.parameters]
+    widely = cohort.model_copy(update={"parameters": wide})
+    drawn, sensitivity, redraws = draw_traits(default_file, default_parameters(), widely, seed=2, index=3)
+    assert redraws > 0
+    rng = stream(2, 3, Purpose.PARAMETERS)
+    for _ in range(redraws + 1):  # the stream read by hand: the patient is what comes after so many draws
+        factors = [entry.factor(rng) for entry in wide]
+        half_lives = widely.drug_half_lives.factor(rng)
+        rng.standard_normal(len(TARGETS))
+    symbol = wide[0].symbols[0]
+    assert drawn[symbol] == default_parameters()[symbol] * factors[0]
+    assert sensitivity.half_lives == half_lives
 
 
 def test_a_cohort_in_which_nobody_can_be_healthy_is_an_error(
