@@ -31,8 +31,8 @@ def bifurcation_figure(
     axes = figure.subplots()
     for branch in branches:
         _draw_branch(axes, branch)
-    for position, (name, (values, connectivity)) in enumerate((loops or {}).items()):
-        _draw_loop(axes, name, values, connectivity, position)
+    for position, (run, (values, connectivity)) in enumerate((loops or {}).items()):
+        _draw_loop(axes, run, values, connectivity, position)
     axes.set_xlabel(label or name)
     axes.set_ylabel("connectivity C (healthy = 1)")
     axes.set_title(finding(branches, name))
@@ -195,7 +195,8 @@ def _draw_ways(axes: Axes, landscape: Landscape, paths: Sequence[Path]) -> None:
     axes.set_yticks(np.arange(0, last + 1, 28))
     axes.set_ylabel("days since the first dose")
     axes.set_xlabel("position: 0 stuck, 1 healthy (thick while the drug acts)")
-    axes.legend(frameon=False, fontsize=9.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+    axes.legend(frameon=False, fontsize=9.5, handlelength=4.5, **place)
 
 
 def _fate(path: Path, edge: float) -> str:

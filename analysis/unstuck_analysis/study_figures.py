@@ -205,6 +205,10 @@ def indices_figure(found: pd.DataFrame, first: str, second: str) -> Figure:
     axes.set_yticks(rows, ordered["axis"], color=INK)
     axes.legend(frameon=False, loc="lower right")
     axes.set_xlim(left=min(0.0, *ordered[first]))
+    share = "S1" in (first, second)
+    axes.set_xlabel(
+        "share of the variance (1)" if share else "effect over the whole axis (unit of the outcome)"
+    )
     return figure
 
 

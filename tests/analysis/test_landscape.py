@@ -186,6 +186,14 @@ def test_an_end_that_could_not_be_followed_is_drawn_told_and_in_the_table(landsc
 
 
 @pytest.mark.quick
+def test_the_title_names_what_varies_also_beside_slow_runs(landscape: Landscape) -> None:
+    branches = [made_up_branch(landscape, "hh", [0.0, 1.0], [], [])]
+    loops = {"a run": (np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.9, 1.0]))}
+    (axes,) = bifurcation_figure(branches, "x", loops=loops).axes
+    assert "for x 0 to 1" in axes.get_title(loc="left")
+
+
+@pytest.mark.quick
 def test_a_range_where_the_model_has_no_rates_is_refused(
     default_file: CircuitFile, parameters: ParameterSet
 ) -> None:

@@ -48,5 +48,7 @@ def test_what_the_prose_claims_is_what_the_numbers_say() -> None:
     assert quick["furthest"]["ssre-only"] < 0.05 * edge
     assert quick["contract"]["minimal_course"]["ssri-like"]["value"] < quick["over_edge_day"]["ssri-like"]
     assert quick["furthest"]["ssri-like"] > 1.0  # a tow can overshoot
+    left = {(row["sigma_n"], row["from"]): row["median_day"] for row in numbers["escapes"]}
+    assert all(left[sigma, "stuck"] < left[sigma, "healthy"] for sigma in (0.005, 0.01))
     assert all(count >= 9 for count in numbers["networks"]["right"].values())
     assert numbers["sensitivity"]["strongest"][0][0] == "rB"

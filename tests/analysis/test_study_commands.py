@@ -84,6 +84,16 @@ def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, des
     assert abs(strength.iloc[0]) < 1e-6  # what comes after day 0 cannot matter before it
     assert strength.iloc[1] != 0
     assert "What connectivity stuck depends on" in study_report(results)
+    assert run("sensitivity", tmp_path / "out", "--out", tmp_path / "indices") == 0
+    told = (tmp_path / "indices" / "connectivity_stuck-ketamine-like.caption.md").read_text()
+    assert f"* inputs: study {results.spec.hash}" in told
+
+
+def test_indices_of_a_study_of_another_design_are_refused(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("sensitivity", done, "--out", tmp_path / "indices") == 2
+    assert "indices need a study of design sobol or morris" in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_size_time_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
