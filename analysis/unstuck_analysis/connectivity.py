@@ -114,13 +114,13 @@ def regional_state(
             for draw in noise
         ]
     )
-    correlation = pd.DataFrame(np.corrcoef(courses.T), index=names, columns=names)
+    correlation = pd.DataFrame(np.corrcoef(courses.T), pd.Index(names), pd.Index(names))
     return RegionalState(
         circuit,
         resting,
         effects,
         region_input,
-        pd.DataFrame(response, index=names, columns=names),
+        pd.DataFrame(response, pd.Index(names), pd.Index(names)),
         correlation,
     )
 
@@ -181,7 +181,7 @@ def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
         strength, efficiency = graph_measures(found.graph())
         rows.append((name, found.mean_response, found.mean_correlation, float(strength.sum()), efficiency))
     columns = ["state", "mean_response", "mean_correlation", "total_strength", "global_efficiency"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=pd.Index(columns))
 
 
 def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
@@ -192,7 +192,9 @@ def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
         for pre in found.response.index
         for post in found.response.columns
     ]
-    return pd.DataFrame(rows, columns=["state", "input_to", "response_of", "response", "correlation"])
+    return pd.DataFrame(
+        rows, columns=pd.Index(["state", "input_to", "response_of", "response", "correlation"])
+    )
 
 
 def graph_files(graph: networkx.DiGraph) -> dict[str, bytes]:

@@ -154,7 +154,7 @@ def crossover_figure(found: Crossover, strongest: int = 4) -> Figure:
 
 
 def _draw_patients(figure: Figure, axes: Axes, found: Crossover) -> None:
-    order = found.recovery.mean(axis=1).sort_values(ascending=False).index
+    order = pd.Series(found.recovery.mean(axis=1)).sort_values(ascending=False).index
     values = found.recovery.loc[order].to_numpy()
     image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(values.shape[1]), labels=list(found.recovery.columns), rotation=30, ha="right")
@@ -194,7 +194,10 @@ def sentences(found: Crossover) -> list[str]:
     lines += [
         f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns
     ]
-    none, every = int((~found.responded.any(axis=1)).sum()), int(found.responded.all(axis=1).sum())
+    none, every = (
+        int(np.sum(~found.responded.to_numpy().any(axis=1))),
+        int(np.sum(found.responded.to_numpy().all(axis=1))),
+    )
     lines.append(f"{none} patients respond to nothing, {every} to everything.")
     if patients < FEW_PATIENTS:
         lines.append(f"Only {patients} patients: correlations mean little.")

@@ -90,7 +90,7 @@ class Diagram:
             for k, (value, point) in enumerate(zip(branch.values, branch.points, strict=True))
         ]
         columns = ["connectivity", "structural_connectivity", "unstable_directions", "fold", "lost"]
-        return pd.DataFrame(rows, columns=["branch", self.name, *columns])
+        return pd.DataFrame(rows, columns=pd.Index(["branch", self.name, *columns]))
 
     def loops_table(self) -> pd.DataFrame:
         """One row a step of a slow run: run, step, value, connectivity at its end."""
@@ -99,7 +99,7 @@ class Diagram:
             for name, (values, connectivity) in self.loops.items()
             for step, (value, reached) in enumerate(zip(values, connectivity, strict=True))
         ]
-        return pd.DataFrame(rows, columns=["run", "step", self.name, "connectivity"])
+        return pd.DataFrame(rows, columns=pd.Index(["run", "step", self.name, "connectivity"]))
 
 
 def axis_label(parameters: ParameterSet, name: str) -> str:

@@ -332,7 +332,7 @@ class Together:
             for i, first in enumerate(self.amounts[0])
             for j, second in enumerate(self.amounts[1])
         ]
-        return pd.DataFrame(rows, columns=["amount_first", "amount_second", "recovery_later"])
+        return pd.DataFrame(rows, columns=pd.Index(["amount_first", "amount_second", "recovery_later"]))
 
     def sentences(self) -> list[str]:
         """The surface in sentences."""

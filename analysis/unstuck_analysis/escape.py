@@ -61,7 +61,7 @@ def escape_times(
                 noise = daily_noise(days, regions, sigma, tau_h, rng)
                 day = first_passage_day(landscape, start, noise, upwards=state == "stuck")
                 rows.append((sigma, state, run, days if day is None else day, day is not None))
-    return pd.DataFrame(rows, columns=["sigma_n", "from", "run", "day", "escaped"])
+    return pd.DataFrame(rows, columns=pd.Index(["sigma_n", "from", "run", "day", "escaped"]))
 
 
 def escape_table(times: pd.DataFrame) -> pd.DataFrame:

@@ -316,11 +316,11 @@ def circuit_figure(comparison: Comparison) -> Figure:
     panels: list[tuple[str, pd.Series]] = [("healthy", pd.Series(dtype=float))]
     if arms:
         untreated = comparison.readings(arms[0].name)
-        panels.append(("stuck (day 0)", untreated[untreated.day == 0].mean(numeric_only=True)))
+        panels.append(("stuck (day 0)", pd.Series(untreated[untreated.day == 0].mean(numeric_only=True))))
         for treatment in arms:
             readings = comparison.readings(treatment.name)
             if len(on_day := readings[readings.day == 84]):
-                panels.append((f"{treatment.name}, day 84", on_day.mean(numeric_only=True)))
+                panels.append((f"{treatment.name}, day 84", pd.Series(on_day.mean(numeric_only=True))))
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(11, 2.9 * rows + 0.5), layout="constrained")

@@ -100,7 +100,7 @@ def measure_all(workers: int) -> tuple[dict[str, Any], dict[str, Figure]]:
     numbers = {
         "model": model_version(),
         "quick": quick_numbers(ditch),
-        "escapes": json.loads(escape_table(escapes).to_json(orient="records")),
+        "escapes": json.loads(escape_table(escapes).to_json(orient="records") or "[]"),
         "networks": network_numbers(file, parameters, ditch.landscape),
         "sensitivity": sensitivity_numbers(found),
     }

@@ -88,7 +88,7 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
                 run_id = digest(spec.model, scene.digest, *who)
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
-    table = pd.DataFrame(rows, columns=[*FIRST_COLUMNS, *file.paths])
+    table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
     return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
 

@@ -258,7 +258,7 @@ def partial_dependence(found: Sobol, parameter: str, outcome: str, bins: int = 1
     groups = np.array_split(np.arange(len(order)), min(bins, len(order) // 4))
     x, y = order[parameter].to_numpy(), order[outcome].to_numpy()
     rows = [(x[g].mean(), y[g].mean(), y[g].std(ddof=1) / sqrt(len(g))) for g in groups]
-    return pd.DataFrame(rows, columns=["factor", "mean", "standard_error"])
+    return pd.DataFrame(rows, columns=pd.Index(["factor", "mean", "standard_error"]))
 
 
 def dependence_table(found: Sobol) -> pd.DataFrame:

@@ -129,13 +129,14 @@ class CircuitModel(Model):
     def live_a_stage(self) -> tuple[Floats, Floats]:
         """Changes per hour of signals and of strengths under what acts now."""
         exposure, now_h = self.life.exposure, self.life.time_h
-        changes: list[tuple[Floats, Floats]] = []
-        for effects, region_input in exposure.swing(now_h) or (exposure.at(now_h),):
+        swing = exposure.swing(now_h)
+        share, *ends = swing if swing else (1.0, exposure.at(now_h))
+        signals, strengths = np.zeros(1), np.zeros(1)
+        for weight, (effects, region_input) in zip((share, 1.0 - share), ends, strict=False):
             self.deliver_drugs(effects, region_input)
             self.fire_until_settled()
-            changes.append((self.signal(), self.learn()))
-        signals, strengths = zip(*changes, strict=True)
-        return np.mean(signals, axis=0), np.mean(strengths, axis=0)
+            signals, strengths = signals + weight * self.signal(), strengths + weight * self.learn()
+        return signals, strengths
 
     def deliver_drugs(self, effects: Effects, region_input: Floats) -> None:
         """Bring drugs, stress and input to the neurons."""

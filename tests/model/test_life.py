@@ -143,6 +143,7 @@ def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     whole, half, none = (Life(patient, treatment, stuck) for _ in range(3))
     whole.give(drug)
     usual = Treatment(drug).drugs[drug].usual_dose
+    assert usual is not None
     half.give(drug, Dose(usual.amount / 2, per_kg=usual.per_kg))
     assert at_day(whole, 1.0) > at_day(half, 1.0) > at_day(none, 1.0)
     assert treatment.drugs == {}

@@ -106,6 +106,7 @@ def test_draws_that_were_no_healthy_person_are_counted(default_file: CircuitFile
     drawn, sensitivity, redraws = draw_traits(default_file, default_parameters(), widely, seed=2, index=3)
     assert redraws > 0
     rng = stream(2, 3, Purpose.PARAMETERS)
+    factors, half_lives = [0.0], 0.0
     for _ in range(redraws + 1):  # the stream read by hand: the patient is what comes after so many draws
         factors = [entry.factor(rng) for entry in wide]
         half_lives = widely.drug_half_lives.factor(rng)
