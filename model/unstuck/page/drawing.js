@@ -255,7 +255,7 @@ function halo(ctx, name, x, y, font, colour, back, more, faint) {
   ctx.font = `400 11px ${FONT}`;
   const second = ctx.measureText(more).width, left = x - (first + second) / 2;
   ctx.textAlign = 'left';
-  ctx.globalAlpha = 0.82; ctx.fillStyle = back; ctx.fillRect(left - 3, y - 11, first + second + 6, 15); ctx.globalAlpha = 1;
+  ctx.globalAlpha = 0.92; ctx.fillStyle = back; ctx.fillRect(left - 3, y - 11, first + second + 6, 15); ctx.globalAlpha = 1;
   ctx.fillStyle = faint; ctx.fillText(more, left + first, y);
   ctx.font = font;
   ctx.fillStyle = colour; ctx.fillText(name, left, y);
