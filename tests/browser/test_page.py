@@ -421,19 +421,6 @@ def test_a_drug_file_of_ones_own_is_on_offer_to_its_own_panel(open_page: OpenPag
     assert saved(page, "export-scenario-1").suggested_filename == "unstuck-b-failing.yaml"
 
 
-def test_refresh_now_can_be_reached_above_what_covers_the_page(open_page: OpenPage) -> None:
-    page = open_page()
-    above = page.evaluate(
-        """() => {
-          const dialog = document.createElement('div');
-          dialog.className = 'v-dialog__content v-dialog__content--active';
-          document.querySelector('.unstuck').appendChild(dialog);
-          return +getComputedStyle(dialog).zIndex;
-        }"""
-    )
-    assert above > 100_000
-
-
 def test_the_worker_of_a_tab_lives_on_after_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     from unstuck.page import page as page_module
     from unstuck.page.plan import PanelPlan, Plan

@@ -5,6 +5,7 @@
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from page_server import Server, skip_where_they_cannot_run, start_server
+from page_server import Server, skip_where_they_cannot_run, start_program, start_server
 
 skip_where_they_cannot_run()
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -129,6 +130,40 @@ def test_the_session_of_a_closed_tab_ends_within_a_minute(browser: Browser, serv
     while kernels(server) > 0 and time.monotonic() < deadline:
         time.sleep(0.5)
     assert kernels(server) == 0
+
+
+FORGETFUL = """
+from unstuck.page import serve
+serve._SETTINGS["SOLARA_KERNEL_CULL_TIMEOUT"] = "2s"
+serve.main(["untreated"], neurons=200, port=0, open_browser=False)
+"""
+
+
+def test_a_page_whose_session_is_gone_can_be_refreshed(browser: Browser) -> None:
+    server = start_program("-c", FORGETFUL)
+    page = browser.new_page()
+    lost, connections = [False], []
+
+    def connect_or_not(route: WebSocketRoute) -> None:
+        if lost[0]:
+            route.close()
+        else:
+            connections.append((route, route.connect_to_server()))
+
+    page.route_web_socket(re.compile(r".*"), connect_or_not)
+    page.goto(server.url)
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
+    lost[0] = True
+    for side in connections[-1]:
+        side.close()
+    page.wait_for_timeout(5_000)
+    lost[0] = False
+    page.get_by_role("button", name="Refresh now").click(timeout=60_000)
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
+    page.get_by_test_id("step-hour").click()
+    expect(page.get_by_test_id("clock")).to_have_text("day 0, 01:00")
+    page.close()
+    server.stop()
 
 
 def test_mesas_stock_page_runs_the_model_and_asks_nobody_else(browser: Browser) -> None:
