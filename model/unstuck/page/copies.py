@@ -175,14 +175,12 @@ class PatientCopy:
         for hour, number, _ in life._questions:  # pyright: ignore[reportPrivateUsage]
             asked_h[number] = min(hour, asked_h.get(number, inf))
         given_h = life._given_h  # pyright: ignore[reportPrivateUsage]
-        return tuple(
-            Course(
-                number,
-                *(self._day(hour) for hour in given_h.get(number, (-inf, inf))),
-                self._day(asked_h.get(number, inf)),
-            )
-            for number in sorted({*given_h, *asked_h})
-        )
+        courses: list[Course] = []
+        for number in sorted({*given_h, *asked_h}):
+            first_h, last_h = given_h.get(number, (-inf, inf))
+            days = self._day(first_h), self._day(last_h), self._day(asked_h.get(number, inf))
+            courses.append(Course(number, *days))
+        return tuple(courses)
 
     def _day(self, hour: float) -> float:
         return hour / HOURS_A_DAY + self.first_day
