@@ -50,7 +50,12 @@ class Server:
 
 def start_server(*arguments: str) -> Server:
     """Start the page on a free port and wait for its READY line."""
-    command = [sys.executable, "-m", "unstuck.page", "--no-browser", "--port", "0", *arguments]
+    return start_program("-m", "unstuck.page", "--no-browser", "--port", "0", *arguments)
+
+
+def start_program(*arguments: str) -> Server:
+    """Start a program of Python's that serves the page, and wait for its READY line."""
+    command = [sys.executable, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=HERE)
     assert process.stdout is not None
     kill = threading.Timer(READY_S, process.kill)

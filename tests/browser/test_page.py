@@ -347,6 +347,100 @@ def test_it_is_readable_in_light_and_dark_and_never_scrolls_sideways(
     assert (back < 60) == (scheme == "dark")
 
 
+def test_the_keyboard_works_after_the_mouse(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_test_id("step-hour").click()
+    expect_day(page, 1 / 24)
+    page.keyboard.press(" ")
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-playing", "true")
+    page.get_by_test_id("speed").click(position={"x": 3, "y": 8})
+    page.keyboard.press(" ")
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-playing", "false")
+    before = day(page)
+    page.get_by_test_id("give-drug-0").click()
+    page.keyboard.press("Escape")
+    page.get_by_test_id("clock").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "before => +document.querySelector('[data-testid=circuit]').dataset.day > before", arg=before
+    )
+    page.get_by_test_id("more").click()
+    page.keyboard.press("Escape")
+    assert page.locator("details[open]").count() == 0
+
+
+def test_a_click_on_a_neuron_and_then_a_smaller_patient_leave_a_page_that_works(open_page: OpenPage) -> None:
+    page = open_page()
+    where = page.evaluate(
+        """() => {
+          const layout = document.querySelector('.unstuck').__vue__.store.layouts[0], last = layout.total - 5;
+          return [layout.dots[2 * last], layout.dots[2 * last + 1]];
+        }"""
+    )
+    page.get_by_test_id("net-0").click(position={"x": where[0], "y": where[1]})
+    expect(page.get_by_test_id("neuron")).to_contain_text("Hz")
+    page.get_by_test_id("more").click()
+    page.get_by_test_id("neurons").fill("100")
+    page.get_by_test_id("apply-patient").click()
+    expect(page.get_by_test_id("detail")).to_have_count(0)
+    page.get_by_test_id("step-day").click()
+    expect_day(page, 1.0)
+    expect(page.get_by_test_id("fault")).to_have_count(0)
+
+
+def test_panels_with_different_circuits_show_each_its_own_regions(open_page: OpenPage) -> None:
+    page = open_page("neurons=200&a=ssri-like&b=ssri-like-with-habenula&day=3")
+    expect_day(page, 3.0)
+    told = page.evaluate(
+        """() => {
+          const view = document.querySelector('.unstuck').__vue__, frame = view.store.frame;
+          return { regions: view.regions(frame).map(region => region.id),
+                   own: view.lines(frame).map(line => line.columns.includes('serotonin LHb')) };
+        }"""
+    )
+    assert told["own"] == [False, True]
+    assert told["regions"][-1] == "LHb"
+    assert len(set(told["regions"])) == len(told["regions"])
+
+
+def test_the_picture_is_stacked_on_a_phone_and_as_sharp_as_its_screen(open_page: OpenPage) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
+    png = Path(saved(page, "export-png").path()).read_bytes()
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    nets = page.get_by_test_id("net-0").evaluate("net => [net.width, net.height]")
+    assert nets[0] < width < 2 * nets[0]
+    assert height > 3 * nets[1]
+
+
+def test_a_drug_file_of_ones_own_is_on_offer_to_its_own_panel(open_page: OpenPage) -> None:
+    failing = (Path(__file__).parent / "failing.yaml").as_posix()
+    page = open_page(f"neurons=200&a=untreated&c={failing}")
+    expect(page.get_by_test_id("give-drug-1")).to_have_value("failing-drug.yaml")
+    assert page.get_by_test_id("give-drug-0").input_value()
+    assert page.get_by_test_id("give-drug-0").locator("option[value='failing-drug.yaml']").count() == 0
+    assert saved(page, "export-scenario-1").suggested_filename == "unstuck-b-failing.yaml"
+
+
+def test_the_worker_of_a_tab_lives_on_after_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unstuck.page import page as page_module
+    from unstuck.page.plan import PanelPlan, Plan
+
+    tab = page_module._Tab(Session(Plan((PanelPlan("untreated"),))))  # pyright: ignore[reportPrivateUsage]
+    worked: list[float] = []
+
+    def fails_once(elapsed_s: float) -> None:
+        worked.append(elapsed_s)
+        if len(worked) == 1:
+            raise IndexError("nobody foresaw this")
+        tab.close()
+
+    monkeypatch.setattr(page_module, "_AFTER_A_FAULT_S", 0.01)
+    monkeypatch.setattr(tab, "_work_once", fails_once)
+    tab._work()  # pyright: ignore[reportPrivateUsage]
+    assert len(worked) == 2
+    assert "nobody foresaw this" in tab.session.wishes.fault
+
+
 def test_the_state_of_the_controls_is_one_json_object() -> None:
     from unstuck.page import wire
     from unstuck.page.plan import PanelPlan, Plan

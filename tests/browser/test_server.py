@@ -5,6 +5,7 @@
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from page_server import Server, skip_where_they_cannot_run, start_server
+from page_server import Server, skip_where_they_cannot_run, start_program, start_server
 
 skip_where_they_cannot_run()
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -80,14 +81,29 @@ def test_what_cannot_start_says_why_in_one_line() -> None:
     assert "--allow-remote" in refusal("--host", "0.0.0.0")
 
 
+def test_frames_are_sent_at_once() -> None:
+    from unstuck.page.serve import _bound  # pyright: ignore[reportPrivateUsage]
+
+    listening = _bound(socket.AF_INET, "127.0.0.1", 0)
+    try:
+        assert listening.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
+    finally:
+        listening.close()
+
+
 def test_a_remote_page_needs_its_token_and_ctrl_c_stops_it_with_a_tab_open(browser: Browser) -> None:
     server = start_server("--host", "0.0.0.0", "--allow-remote", "untreated")
     host, port = socket.gethostname(), urlsplit(server.url).port
     assert status(server, "/") == 403
     assert status(server, "/?token=wrong") == 403
+    with_token = "/?" + urlsplit(server.url).query
+    assert status(server, with_token, Host=f"another-name:{port}") == 200  # a machine has several names
+    assert status(server, "/", Host=f"another-name:{port}") == 403
+    assert status(server, with_token, Origin="http://evil.example") == 403
     page = browser.new_page()
     page.goto(server.url.replace(f"//{host}:", "//127.0.0.1:"))
     expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
+    expect(page.get_by_test_id("note")).to_have_count(0)
     page.get_by_test_id("play").click()
     assert page.evaluate(f"fetch('http://127.0.0.1:{port}/').then(r => r.status)") == 200  # by its cookie
     assert server.stop() < 3.0
@@ -110,9 +126,44 @@ def test_the_session_of_a_closed_tab_ends_within_a_minute(browser: Browser, serv
     expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
     assert kernels(server) == 1
     page.close()
+    deadline = time.monotonic() + 60.0
     while kernels(server) > 0 and time.monotonic() < deadline:
         time.sleep(0.5)
     assert kernels(server) == 0
+
+
+FORGETFUL = """
+from unstuck.page import serve
+serve._SETTINGS["SOLARA_KERNEL_CULL_TIMEOUT"] = "2s"
+serve.main(["untreated"], neurons=200, port=0, open_browser=False)
+"""
+
+
+def test_a_page_whose_session_is_gone_can_be_refreshed(browser: Browser) -> None:
+    server = start_program("-c", FORGETFUL)
+    page = browser.new_page()
+    lost, connections = [False], []
+
+    def connect_or_not(route: WebSocketRoute) -> None:
+        if lost[0]:
+            route.close()
+        else:
+            connections.append((route, route.connect_to_server()))
+
+    page.route_web_socket(re.compile(r".*"), connect_or_not)
+    page.goto(server.url)
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
+    lost[0] = True
+    for side in connections[-1]:
+        side.close()
+    page.wait_for_timeout(5_000)
+    lost[0] = False
+    page.get_by_role("button", name="Refresh now").click(timeout=60_000)
+    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
+    page.get_by_test_id("step-hour").click()
+    expect(page.get_by_test_id("clock")).to_have_text("day 0, 01:00")
+    page.close()
+    server.stop()
 
 
 def test_mesas_stock_page_runs_the_model_and_asks_nobody_else(browser: Browser) -> None:

@@ -1,16 +1,21 @@
 """The patients of one browser tab, without a browser."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from unstuck.documents import InputError
 from unstuck.life import Life
 from unstuck.page import wire
 from unstuck.page.copies import neuron_detail
 from unstuck.page.plan import AddedStress, GivenDose, PanelPlan, Plan, from_query, to_query
-from unstuck.page.prescribe import as_yaml, prescribed
+from unstuck.page.prescribe import as_yaml, possible_part, prescribed
 from unstuck.page.session import Session
 from unstuck.parameters import default_parameters
 from unstuck.patient import draw_patient, read_cohort
@@ -126,7 +131,7 @@ def test_what_does_not_exist_is_refused_before_anything_changes() -> None:
 def test_a_dose_sets_only_what_the_treatment_gives() -> None:
     changed = prescribed(Treatment("ssri-like"), PanelPlan("ssri-like", "40 mg"))
     assert [str(regimen.dose) for regimen in changed.file.phases["treatment"].drugs] == ["40 mg"]
-    with pytest.raises(ValueError, match="gives 0 drugs"):
+    with pytest.raises(ValueError, match="gives no drug"):
         prescribed(Treatment("untreated"), PanelPlan("untreated", "40 mg"))
 
 
@@ -302,6 +307,13 @@ def test_a_neuron_tells_what_drives_it(session: Session) -> None:
     drives = [one.drive for one in detail.strongest]
     assert drives == sorted(drives, reverse=True)
     assert all(one.relative is None or 0.0 < one.relative < 1.5 for one in detail.strongest)
+    everything = neuron_detail(circuit, copy.state, 0, most=NEURONS).strongest
+    populations = circuit.file.populations
+    home = populations[detail.population].region
+    abroad = [one.drive for one in everything if populations[one.population].region != home]
+    assert detail.excitation == pytest.approx(sum(one.drive for one in everything))
+    assert detail.from_elsewhere == pytest.approx(sum(abroad))
+    assert 0.0 < detail.from_elsewhere <= detail.excitation
     with pytest.raises(IndexError, match=f"the circuit has {NEURONS}"):
         neuron_detail(circuit, copy.state, NEURONS)
 
@@ -312,3 +324,166 @@ def test_curves_are_saved_with_a_line_for_every_panel_and_moment(session: Sessio
     lines = session.curves_csv().splitlines()
     assert lines[0].startswith("panel,treatment,day,recovery,connectivity,structure,serotonin ")
     assert len(lines) == 1 + sum(len(copy.rows) for copy in session.patient_copies())
+
+
+def opened(*treatments: str, day: float = 0.0, neurons: int = NEURONS) -> Session:
+    """A session of some treatments that shows its first moment."""
+    started = Session(Plan(tuple(PanelPlan(name) for name in treatments), neurons=neurons), day)
+    work(started)
+    return started
+
+
+def controls(session: Session) -> dict[str, list[dict[str, object]]]:
+    """What the page's controls are told."""
+    return json.loads(wire.controls(session, ["untreated"], ["ssri-like"]))
+
+
+def test_a_neuron_that_a_smaller_patient_does_not_have_is_let_go(session: Session) -> None:
+    session.pick((0, NEURONS - 1))
+    work(session)
+    session.choose_patient(1, 0, 100)
+    assert session.wishes.picked is None
+    session.pick((0, NEURONS - 1))  # a click on the old picture, which comes late
+    work(session)
+    assert session.snapshot is not None
+    assert (session.wishes.fault, session.snapshot.picked) == ("", None)
+    session.pick((-1, -1))
+    work(session)
+    assert session.wishes.fault == ""
+
+
+def test_a_snapshot_that_fails_stops_the_clock_and_not_the_worker(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object, **_more: object) -> None:
+        raise IndexError("there is no such neuron")
+
+    monkeypatch.setattr("unstuck.page.session.neuron_detail", fails)
+    session.pick((0, 0))
+    assert not session.work(0.04)
+    assert session.wishes.fault.endswith("there is no such neuron")
+
+
+def test_curves_of_different_circuits_share_a_table_and_leave_empty_what_one_has_not() -> None:
+    session = opened("ssri-like", "ssri-like-with-habenula")
+    session.step(24)
+    work(session)
+    rows = list(csv.DictReader(io.StringIO(session.curves_csv())))
+    assert all(None not in row and None not in row.values() for row in rows)
+    assert all(row[name] for row in rows for name in session.patient_copies()[0].columns.names)
+    assert {row["panel"]: bool(row["serotonin LHb"]) for row in rows} == {"A": False, "B": True}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("treatment", "dose"),
+    [("psilocybin-1mg", "1 mg"), ("ssri-like", "20 mg"), ("ssri-maintenance", ""), ("untreated", "")],
+)
+def test_the_dose_on_offer_is_the_one_that_the_treatment_gives(treatment: str, dose: str) -> None:
+    session = Session(Plan((PanelPlan(treatment),)))
+    assert controls(session)["panels"][0]["usual"] == dose
+    if not dose:
+        with pytest.raises(ValueError, match="a dose can be set where there is one drug"):
+            session.choose_dose(0, "30 mg")
+
+
+def doses_shown(session: Session, drug: str) -> tuple[int, int]:
+    """How many planned doses of a drug are decided to be given, and how many are still open."""
+    assert session.snapshot is not None
+    frame = json.loads(wire.frame(session.snapshot, wire.Received()))
+    courses = {number: days for number, *days in frame["panels"][0]["courses"]}
+    given = still_open = 0
+    for day, name, regimen in controls(session)["panels"][0]["doses"]:  # type: ignore[misc]
+        first, last, asked = courses.get(regimen, (-1e6, 1e6, 1e6))
+        if name == drug:
+            still_open += day >= asked
+            given += day < asked and first <= day < last
+    return given, still_open
+
+
+def test_a_dose_with_a_condition_is_open_until_decided_and_then_given_or_never() -> None:
+    session = opened("ssri-then-ketamine")
+    given, still_open = doses_shown(session, "ketamine-like")
+    assert (given, still_open > 0) == (0, True)
+    session.step(24 * 80)
+    work(session)
+    recovered = recoveries(session)[0] > 0.5
+    given, still_open = doses_shown(session, "ketamine-like")
+    assert still_open == 0
+    assert (given == 0) == recovered
+
+
+def test_health_knows_no_stress_and_all_copies_open_day_0_with_the_same_picture(session: Session) -> None:
+    assert session.snapshot is not None
+    assert len({view.activity for view in session.snapshot.panels}) == 1
+    session.jump("healthy")
+    work(session)
+    assert [view.stress for view in session.snapshot.panels] == [0.0, 0.0, 0.0]
+    healthy = np.array(list(session.snapshot.panels[0].activity)) / 100
+    assert healthy == pytest.approx(1.0, abs=0.011)
+    session.step(1)
+    work(session)
+    assert all(view.stress > 0 for view in session.snapshot.panels)
+
+
+def test_stress_is_marked_where_it_acted_life_events_included(tmp_path: Path) -> None:
+    file = tmp_path / "eventful.yaml"
+    file.write_text("title: Eventful\nextends: untreated\nphases: {treatment: {life_events: 40 per year}}\n")
+    session = opened(str(file))
+    session.step(24 * 60)
+    work(session)
+    assert session.snapshot is not None
+    stretches = session.snapshot.panels[0].stressed
+    assert any(first > 0 for first, _ in stretches)
+    assert all(a[1] < b[0] for a, b in pairwise(stretches))
+
+
+@pytest.mark.quick
+def test_a_treatment_changed_by_hand_says_so_in_its_title() -> None:
+    untreated = Treatment("untreated")
+    given = PanelPlan("untreated", given=(GivenDose(24, "ssri-like"),))
+    assert prescribed(untreated, PanelPlan("untreated")).file.title == "Untreated"
+    assert prescribed(untreated, given).file.title == "Untreated, changed by hand"
+
+
+@pytest.mark.quick
+def test_a_day_after_the_end_becomes_the_last_and_play_says_that_it_is_the_end() -> None:
+    session = Session(Plan((PanelPlan("untreated"),)), 300.0)
+    assert session.wishes.goal_day == session.last_day == 168.0
+    assert "ends on day 168" in session.wishes.notes[0]
+    session.note("")
+    session.play(True)
+    assert not session.wishes.playing
+    assert "day 168 is the end" in session.wishes.notes[0]
+
+
+@pytest.mark.quick
+def test_a_shorter_treatment_takes_a_late_day_back_to_its_end() -> None:
+    session = Session(Plan((PanelPlan("ssri-continue-year"),)), 300.0)
+    assert (session.wishes.goal_day, session.wishes.notes) == (300.0, ())
+    session.choose_treatment(0, "untreated")
+    assert session.wishes.goal_day == 168.0
+    assert "day 300 is not shown" in session.wishes.notes[0]
+
+
+@pytest.mark.quick
+def test_a_link_with_an_impossible_event_keeps_the_possible_ones() -> None:
+    late, fine = GivenDose(8_000, "ssri-like"), GivenDose(24, "ssri-like")
+    plan = PanelPlan("untreated", "40 mg", (late, fine), (AddedStress(24, 48),))
+    possible, impossible = possible_part(Treatment("untreated"), plan)
+    assert possible == PanelPlan("untreated", "", (fine,), (AddedStress(24, 48),))
+    assert len(impossible) == 2
+
+
+@pytest.mark.quick
+def test_the_token_of_a_remote_page_is_no_business_of_the_plan() -> None:
+    assert read_link("token=abc&seed=7") == (replace(THREE, seed=7), 0.0, [])
+
+
+@pytest.mark.quick
+def test_a_treatment_file_of_ones_own_gives_its_name_and_offers_its_drugs() -> None:
+    file = Path(__file__).parents[1] / "browser" / "failing.yaml"
+    session = Session(Plan((PanelPlan(str(file)),)))
+    assert session.scenario(0)[0] == "unstuck-a-failing.yaml"
+    (own,) = controls(session)["panels"][0]["own_drugs"]  # type: ignore[misc]
+    assert own == ["failing-drug.yaml", "A drive beyond all numbers", "1 mg"]

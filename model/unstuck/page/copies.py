@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from unstuck.patient import Patient
 from unstuck.pharmacology import HOURS_A_DAY
 from unstuck.readouts import connectivity, projection_strength
 from unstuck.scenario import Treatment
+from unstuck.targets import NO_EFFECT, Effects
 
 ROW_HOURS = 4.0
 ROW_HOURS_BEFORE = 24.0  # on the way to day 0, where nobody watched
+_JUST_BEFORE_H = 1e-6
 FULL_BYTE = 100.0  # the byte of a neuron is 100 times its activity, so 255 means 2.55 times healthy or more
 
 
@@ -65,7 +68,7 @@ def live_to_day_0(patient: Patient, treatment: Treatment) -> WayThere:
     life, columns = Life(patient, treatment), Columns(patient.circuit)
     seen: list[tuple[float, State]] = []
     day_0_h = treatment.file.day_0_h
-    seen.append((0.0, life.settled()))
+    seen.append((0.0, life.engine.settled(*_acted(life))))
     life.advance(
         day_0_h,
         output_h=_grid(0.0, day_0_h, ROW_HOURS_BEFORE),
@@ -77,6 +80,16 @@ def live_to_day_0(patient: Patient, treatment: Treatment) -> WayThere:
     return WayThere(checkpoint, rows)
 
 
+@dataclass(frozen=True)
+class Course:
+    """A regimen with a condition (days): given from `first` until `last`; from `asked` on it is open."""
+
+    regimen: int
+    first: float
+    last: float
+    asked: float  # infinite once all is decided
+
+
 class PatientCopy:
     """A copy of the patient under one panel's treatment, from the healthy or the stuck state on."""
 
@@ -86,8 +99,13 @@ class PatientCopy:
         self.patient, self.plan, self.treatment, self.way = patient, plan, treatment, way
         self.columns = Columns(patient.circuit)
         self.rows: list[Floats] = [way.rows[0]] if healthy else list(way.rows)  # only ever appended to
-        self.life = Life(patient, treatment, None if healthy else way.checkpoint)
-        self.state = self.life.settled()
+        self._begin(Life(patient, treatment, None if healthy else way.checkpoint))
+
+    def _begin(self, life: Life) -> None:
+        """Take up a life, seen under what acted until now: what begins at this hour is felt after it."""
+        self.life = life
+        self.state = life.engine.settled(*_acted(life))
+        self._stress = _acted(life)[0].stress
 
     @property
     def day(self) -> float:
@@ -109,8 +127,7 @@ class PatientCopy:
         until_h = (day - self.first_day) * HOURS_A_DAY
         if self.life.checkpoint is None and until_h >= self.way.checkpoint.time_h:
             self._advance(self.way.checkpoint.time_h)
-            self.life = Life(self.patient, self.treatment, self.way.checkpoint)
-            self.state = self.life.settled()
+            self._begin(Life(self.patient, self.treatment, self.way.checkpoint))
         self._advance(until_h)
 
     def _advance(self, until_h: float) -> None:
@@ -125,6 +142,7 @@ class PatientCopy:
                 self.rows.append(self.columns.row(day, state, self.way.checkpoint))
 
         self.life.advance(until_h, output_h=sorted(grid | {until_h}), on_output=seen)
+        self._stress = self.life.exposure.reported(self.life.time_h)[0].stress
 
     def present(self) -> Floats:
         """The row of this moment."""
@@ -136,7 +154,43 @@ class PatientCopy:
 
     def stress(self) -> float:
         """Stress that acts now (0 to 1)."""
-        return self.life.exposure.reported(self.life.time_h)[0].stress
+        return self._stress
+
+    def stressed_days(self) -> tuple[tuple[float, float], ...]:
+        """First and last day of every stretch of stress that is known by now, life events included."""
+        bouts = sorted((bout.start_h, bout.end_h) for bout in self.life.exposure.bouts if bout.stress > 0)
+        merged: list[tuple[float, float]] = []
+        for start_h, end_h in bouts:
+            if merged and start_h <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], end_h))
+            else:
+                merged.append((start_h, end_h))
+        return tuple((self._day(start_h), self._day(end_h)) for start_h, end_h in merged)
+
+    def courses(self) -> tuple[Course, ...]:
+        """What is decided about the regimens that ask for a condition."""
+        # Life has no public word for this, and the page must not guess it from curves.
+        life = self.life
+        asked_h: dict[int, float] = {}
+        for hour, number, _ in life._questions:  # pyright: ignore[reportPrivateUsage]
+            asked_h[number] = min(hour, asked_h.get(number, inf))
+        given_h = life._given_h  # pyright: ignore[reportPrivateUsage]
+        courses: list[Course] = []
+        for number in sorted({*given_h, *asked_h}):
+            first_h, last_h = given_h.get(number, (-inf, inf))
+            days = self._day(first_h), self._day(last_h), self._day(asked_h.get(number, inf))
+            courses.append(Course(number, *days))
+        return tuple(courses)
+
+    def _day(self, hour: float) -> float:
+        return hour / HOURS_A_DAY + self.first_day
+
+
+def _acted(life: Life) -> tuple[Effects, Floats]:
+    """What acted on a patient just before this moment; nothing before the first."""
+    if life.time_h <= 0.0:
+        return NO_EFFECT, np.zeros(len(life.patient.circuit.regions))
+    return life.exposure.reported(life.time_h - _JUST_BEFORE_H)
 
 
 def _grid(after_h: float, until_h: float, every_h: float = ROW_HOURS) -> list[float]:
@@ -166,8 +220,8 @@ class NeuronDetail:
     healthy_Hz: float
     bdnf: float
     trkb: float
-    excitation: float  # drive from glutamatergic synapses that do not change
-    long_range: float  # drive from plastic synapses
+    excitation: float  # drive from all glutamatergic synapses
+    from_elsewhere: float  # the part of it that comes from other regions
     inhibition: float
     strongest: tuple[Input, ...]
 
@@ -178,10 +232,12 @@ def neuron_detail(circuit: Circuit, state: State, neuron: int, most: int = 5) ->
         raise IndexError(f"there is no neuron {neuron}: the circuit has {circuit.neurons}")
     name, w = circuit.population_of(neuron), circuit.wiring
     population = circuit.file.populations[name]
-    excitation, fixed = _inputs(circuit, state, neuron, "excitatory")
-    long_range, plastic = _inputs(circuit, state, neuron, "plastic")
-    inhibition, _ = _inputs(circuit, state, neuron, "inhibitory")
-    strongest = sorted([*fixed, *plastic], key=lambda one: -one.drive)[:most]
+    excitatory = [*_inputs(circuit, state, neuron, "excitatory"), *_inputs(circuit, state, neuron, "plastic")]
+    inhibition = sum(one.drive for one in _inputs(circuit, state, neuron, "inhibitory"))
+    elsewhere = [
+        one for one in excitatory if circuit.file.populations[one.population].region != population.region
+    ]
+    strongest = sorted(excitatory, key=lambda one: -one.drive)[:most]
     return NeuronDetail(
         name,
         circuit.file.regions[population.region].name,
@@ -191,25 +247,24 @@ def neuron_detail(circuit: Circuit, state: State, neuron: int, most: int = 5) ->
         float(w.set_point_Hz[neuron]),
         float(state.bdnf[neuron]),
         float(state.trkb[neuron]),
-        excitation,
-        long_range,
+        sum(one.drive for one in excitatory),
+        sum(one.drive for one in elsewhere),
         inhibition,
         tuple(strongest),
     )
 
 
-def _inputs(circuit: Circuit, state: State, neuron: int, kind: str) -> tuple[float, list[Input]]:
-    """Total drive through one kind of synapse, and each of them."""
+def _inputs(circuit: Circuit, state: State, neuron: int, kind: str) -> list[Input]:
+    """Every synapse of one kind onto a neuron."""
     synapses = getattr(circuit.wiring, kind)
     here = slice(int(synapses.start[neuron]), int(synapses.start[neuron + 1]))
     pre, healthy = synapses.pre[here], synapses.weight[here]
     now = (state.labile + state.consolidated)[here] if kind == "plastic" else healthy
     drive = now * state.x[pre]
-    inputs = [
+    return [
         _input(circuit, int(p), float(d), float(s / h) if kind == "plastic" else None)
         for p, d, s, h in zip(pre, drive, now, healthy, strict=True)
     ]
-    return float(drive.sum()), inputs
 
 
 def _input(circuit: Circuit, pre: int, drive: float, relative: float | None) -> Input:

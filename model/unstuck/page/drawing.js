@@ -7,10 +7,10 @@ const PANEL_DASHES = [[], [7, 3], [2, 2.5]];
 function palette(dark) {
   return dark
     ? { dark, back: '#12181f', disc: '#1d2731', text: '#e6ebf0', faint: '#93a1ad', line: '#33414d', brain: '#18212a',
-        pipe: '#53636f', loop: '#6fc3ba', control: '#e69ac0', amber: '#f2b84b',
+        pipe: '#53636f', loop: '#8fe0d6', control: '#c0588c', amber: '#f2b84b',
         scale: [[66, 140, 220], [206, 201, 186], [255, 112, 51]], panels: ['#c3ced6', '#b99af8', '#55cfa8'] }
     : { dark, back: '#ffffff', disc: '#f1f4f6', text: '#1d2831', faint: '#5b6a76', line: '#d5dce1', brain: '#f7f9fa',
-        pipe: '#a9b6bf', loop: '#2b6f6a', control: '#a3487a', amber: '#b36b00',
+        pipe: '#a9b6bf', loop: '#1d4f4b', control: '#cf6fa1', amber: '#b36b00',
         scale: [[33, 102, 188], [150, 146, 134], [214, 72, 10]], panels: ['#3f4d57', '#7c4fc9', '#0d8a66'] };
 }
 
@@ -21,8 +21,12 @@ function activityColour(pal, activity) {
   return from.map((c, k) => Math.round(c + (to[k] - c) * Math.abs(t)));
 }
 
+/** Width of the brain on a canvas: a wide canvas would pull it so long that bands pass behind regions. */
+function brainWidth(width, height) { return Math.min(width, 1.5 * height); }
+
 /** Where regions and neurons of a circuit lie on a canvas: discs, dots by neuron, bands. */
-function layOut(circuit, width, height) {
+function layOut(circuit, canvasWidth, height) {
+  const width = brainWidth(canvasWidth, height), left = (canvasWidth - width) / 2;
   const total = circuit.populations.reduce((sum, p) => sum + p.count, 0);
   const scale = Math.min(height, width * 0.78);
   const pad = { x: 0.115 * width, top: 0.235 * height, bottom: 0.185 * height };
@@ -37,6 +41,7 @@ function layOut(circuit, width, height) {
     };
   });
   moveApart(regions, width, height, scale * 0.15);
+  regions.forEach(region => { region.x += left; });
   placeNames(regions);
   const dots = new Float32Array(2 * total), cells = new Uint8Array(total), regionOf = new Uint8Array(total);
   let spacing = Infinity;
@@ -55,7 +60,7 @@ function layOut(circuit, width, height) {
     spacing = Math.min(spacing, (region.r - 3) * Math.sqrt(Math.PI / region.count));
   });
   const bands = circuit.bands.map(band => bandPath(regions[band.from], regions[band.to], band));
-  return { width, height, regions, dots, cells, regionOf, total, bands, thick: Math.max(7, Math.min(15, scale * 0.047)),
+  return { width: canvasWidth, height, regions, dots, cells, regionOf, total, bands, thick: Math.max(7, Math.min(15, scale * 0.047)),
            size: Math.max(2, Math.min(8, spacing * 0.95)) };
 }
 
@@ -135,8 +140,8 @@ function drawCircuit(ctx, layout, pal, view) {
   drawNames(ctx, layout, pal, view);
 }
 
-function drawBrain(ctx, w, h, pal) {
-  const p = (x, y) => [x * w, y * h];
+function drawBrain(ctx, canvasWidth, h, pal) {
+  const w = brainWidth(canvasWidth, h), left = (canvasWidth - w) / 2, p = (x, y) => [left + x * w, y * h];
   ctx.beginPath();
   ctx.moveTo(...p(0.015, 0.5));
   ctx.bezierCurveTo(...p(0.0, 0.17), ...p(0.27, 0.035), ...p(0.52, 0.035));
@@ -250,11 +255,9 @@ function halo(ctx, name, x, y, font, colour, back, more, faint) {
   ctx.font = `400 11px ${FONT}`;
   const second = ctx.measureText(more).width, left = x - (first + second) / 2;
   ctx.textAlign = 'left';
-  ctx.lineJoin = 'round'; ctx.lineWidth = 4; ctx.strokeStyle = back;
-  ctx.strokeText(more, left + first, y);
+  ctx.globalAlpha = 0.92; ctx.fillStyle = back; ctx.fillRect(left - 3, y - 11, first + second + 6, 15); ctx.globalAlpha = 1;
   ctx.fillStyle = faint; ctx.fillText(more, left + first, y);
   ctx.font = font;
-  ctx.strokeText(name, left, y);
   ctx.fillStyle = colour; ctx.fillText(name, left, y);
 }
 
@@ -266,7 +269,7 @@ function meanActivity(activity, region) {
 }
 
 /** The key to colours, marks and widths; returns the height it needed. */
-function drawKey(ctx, width, pal, draw) {
+function drawKey(ctx, width, pal, regions, draw) {
   const gap = 18, line = 22;
   let x = 4, y = 14;
   const item = (needs, paint) => {
@@ -290,11 +293,17 @@ function drawKey(ctx, width, pal, draw) {
     ctx.fill(); label(text, x + 14, y);
   }));
   [['connection, 100 % = healthy', 1, pal.loop], ['50 %', 0.5, pal.loop], ['onto interneurons (control)', 1, pal.control]].forEach(([text, strength, colour]) =>
-    item(wide(text) + 38, (x, y) => {
+    item(wide(text) + 44, (x, y) => {
       ctx.fillStyle = pal.pipe; ctx.fillRect(x, y - 6, 30, 12);
       ctx.fillStyle = pal.back; ctx.fillRect(x, y - 5.2, 30, 10.4);
       ctx.fillStyle = colour; ctx.fillRect(x, y - 5.2 * strength, 30, 10.4 * strength);
-      label(text, x + 36, y);
+      if (colour === pal.control) ctx.fillRect(x + 30, y - 8, 3.2, 16);
+      else { ctx.beginPath(); ctx.moveTo(x + 29, y - 5.2 * strength - 3); ctx.lineTo(x + 38, y); ctx.lineTo(x + 29, y + 5.2 * strength + 3); ctx.fill(); }
+      label(text, x + 42, y);
     }));
+  regions.forEach(region => item(wide(`${region.id} ${region.name}`) + 4, (x, y) => {
+    label(`${region.id} ${region.name}`, x, y);
+    ctx.fillStyle = pal.text; ctx.fillText(region.id, x, y);
+  }));
   return y + 10;
 }

@@ -20,12 +20,15 @@ import traitlets
 
 from unstuck.page import wire
 from unstuck.page.plan import PanelPlan, Plan, from_query, patient_numbers
+from unstuck.page.prescribe import possible_part
 from unstuck.page.serve import DEFAULT_TREATMENTS, OFFERED_VARIABLE
 from unstuck.page.session import Session
 from unstuck.quantities import Dose
+from unstuck.scenario import Treatment
 
 _FRAME_S = 1 / 30
 _ACKNOWLEDGED_S = 1.0  # how long a frame may take to be painted before the next is made
+_AFTER_A_FAULT_S = 1.0
 _HERE = Path(__file__).parent
 
 
@@ -144,21 +147,29 @@ class _Tab:
 
     def _work(self) -> None:
         """Work, and show it when the browser has painted what was before; sleep when nothing is wanted."""
-        self._send(changed=False)
         before = time.perf_counter()
         while not self._gone.is_set():
             now = time.perf_counter()
             elapsed_s, before = now - before, now
-            self.session.wished.clear()
-            changed = self.session.work(elapsed_s)
-            if changed:  # the browser painted the last frame while this one was worked out, or is waited for
-                self._acknowledged.wait(_ACKNOWLEDGED_S)
-                self._acknowledged.clear()
-            self._send(changed=changed)
-            if changed:
-                time.sleep(max(0.0, now + _FRAME_S - time.perf_counter()))
-            elif not self.session.busy:
-                self.session.wished.wait(_FRAME_S if self.session.wishes.playing else 1.0)
+            try:
+                self._work_once(elapsed_s)
+            except Exception as fault:  # this thread is all the tab has: it lives on and says what happened
+                self.session.stop_for(fault)
+                self._gone.wait(_AFTER_A_FAULT_S)
+
+    def _work_once(self, elapsed_s: float) -> None:
+        begun = time.perf_counter()
+        self.session.wished.clear()
+        self._send(changed=False)
+        changed = self.session.work(elapsed_s)
+        if changed:  # the browser painted the last frame while this one was worked out, or is waited for
+            self._acknowledged.wait(_ACKNOWLEDGED_S)
+            self._acknowledged.clear()
+        self._send(changed=changed)
+        if changed:
+            time.sleep(max(0.0, begun + _FRAME_S - time.perf_counter()))
+        elif not self.session.busy:
+            self.session.wished.wait(_FRAME_S if self.session.wishes.playing else 1.0)
 
     def _send(self, *, changed: bool) -> None:
         """Tell the browser what is new: traits that stay the same are not sent."""
@@ -185,17 +196,14 @@ def _opened(query: str) -> Session:
     """The session that a link asks for."""
     given = [name for name in os.environ.get(OFFERED_VARIABLE, "").split("\n") if name]
     usual = Plan(tuple(PanelPlan(name) for name in given or DEFAULT_TREATMENTS))
-    treatments, drugs = wire.offered("treatments", given), wire.offered("drugs", [])
+    own_drugs = [drug for name in given for drug in Treatment(name).drugs]
+    treatments, drugs = wire.offered("treatments", given), wire.offered("drugs", own_drugs)
     plan, day, notes = from_query(query, usual, treatments, drugs, Dose.parse)
-    session = Session(plan, day, notes)
     for number, panel in enumerate(plan.panels):
-        try:
-            session.treatment(number)
-        except ValueError as fault:
-            session = Session(
-                plan.with_panel(number, PanelPlan(panel.treatment)), day, [*notes, f"ignored: {fault}"]
-            )
-    return session
+        possible, impossible = possible_part(Treatment(panel.treatment), panel)
+        plan = plan.with_panel(number, possible)
+        notes += [f"ignored: {why}" for why in impossible]
+    return Session(plan, day, notes)
 
 
 @solara.component

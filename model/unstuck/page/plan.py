@@ -113,6 +113,7 @@ def from_query(
     """
     pairs = parse_qsl(query.removeprefix("?")[:20_000], keep_blank_values=True)
     link = _Link(pairs, treatments, drugs, check_dose)
+    link.take("token")  # the server's, which has let this visitor in
     numbers = [link.number(key, getattr(usual, key)) for key in BOUNDS]
     day = link.day()
     panels = tuple(panel for letter in LETTERS if (panel := link.panel(letter)) is not None)

@@ -5,6 +5,7 @@ The page runs exactly what it exports, so `unstuck run` finds the same.
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -26,10 +27,14 @@ def treated_phases(file: TreatmentFile) -> Iterator[tuple[str, Phase]]:
         yield name, file.phases[name]
 
 
-def drugs_given(treatment: Treatment) -> list[str]:
-    """Drugs that a treatment gives from day 0 on, each once."""
-    given = [regimen.drug for _, phase in treated_phases(treatment.file) for regimen in phase.drugs]
-    return list(dict.fromkeys(given))
+def doses_given(treatment: Treatment) -> list[tuple[str, Dose | None]]:
+    """Drugs and doses (none for what has no dose) that a treatment gives from day 0 on, each pair once."""
+    given: dict[tuple[str, float], Dose | None] = {}
+    for _, phase in treated_phases(treatment.file):
+        for regimen in phase.drugs:
+            dose = regimen.dose or treatment.drugs[regimen.drug].usual_dose
+            given.setdefault((regimen.drug, dose.mg(BODY_WEIGHT_KG) if dose else 0.0), dose)
+    return [(drug, dose) for (drug, _), dose in given.items()]
 
 
 def checked_dose(treatment: Treatment, drug: str, text: str) -> Dose:
@@ -63,10 +68,30 @@ def prescribed(treatment: Treatment, plan: PanelPlan) -> Treatment:
         lasting_h = _lasting_h(file, stretch)
         bout = StressBout.model_validate({"from": f"{since_h:g} h", "for": f"{lasting_h:g} h", "stress": 1.0})
         phases[name] = phases[name].model_copy(update={"bouts": [*phases[name].bouts, bout]})
+    by_hand = ", changed by hand" if plan.dose or plan.given or plan.stress else ""
     # Once more through the schema, so that what is shown is what a file may say.
-    whole = file.model_copy(update={"phases": phases}).model_dump(by_alias=True, mode="json")
+    whole = file.model_copy(update={"phases": phases, "title": file.title + by_hand})
+    whole = whole.model_dump(by_alias=True, mode="json")
     changed.file = TreatmentFile.model_validate(whole)
     return changed
+
+
+def possible_part(treatment: Treatment, plan: PanelPlan) -> tuple[PanelPlan, list[str]]:
+    """A plan without what cannot be done in this treatment, and why each part of that cannot."""
+    possible, impossible = PanelPlan(plan.treatment), list[str]()
+    steps = [{"dose": plan.dose}] if plan.dose else []
+    steps += [{"given": (given,)} for given in plan.given]
+    steps += [{"stress": (stretch,)} for stretch in plan.stress]
+    for step in steps:
+        (name, value), *_ = step.items()
+        changed = replace(possible, **{name: getattr(possible, name) + value})
+        try:
+            prescribed(treatment, changed)
+        except ValueError as fault:
+            impossible.append(str(fault))
+        else:
+            possible = changed
+    return possible, impossible
 
 
 def as_yaml(treatment: Treatment, plan: Plan) -> str:
@@ -80,22 +105,30 @@ def as_yaml(treatment: Treatment, plan: Plan) -> str:
     return "\n".join([*lines, text])
 
 
-def dose_times(treatment: Treatment) -> list[tuple[float, str]]:
-    """Day and drug of every dose that is planned from day 0 on (conditions taken to hold)."""
+def dose_times(treatment: Treatment) -> list[tuple[float, str, int]]:
+    """Day, drug and regimen of every dose that is planned from day 0 on (conditions taken to hold).
+
+    Regimens are numbered as `Life` does: all of the file, in its order.
+    """
     file = treatment.file
+    regimens = [(name, regimen) for name, phase in file.phases.items() for regimen in phase.drugs]
+    treated = {name for name, _ in treated_phases(file)}
     return sorted(
-        ((dose.time_h - file.day_0_h) / HOURS_A_DAY, regimen.drug)
-        for name, phase in treated_phases(file)
-        for regimen in phase.drugs
-        for dose in regimen.doses(file.start_h(name), 1.0)  # only their times are asked for
+        ((dose.time_h - file.day_0_h) / HOURS_A_DAY, regimen.drug, number)
+        for number, (name, regimen) in enumerate(regimens)
+        if name in treated
+        for dose in regimen.doses(file.start_h(name), 1.0)
     )
 
 
 def _set_dose(treatment: Treatment, phases: dict[str, Phase], text: str) -> None:
-    given = drugs_given(treatment)
+    given = doses_given(treatment)
     if len(given) != 1:
-        raise ValueError(f"{treatment.name} gives {len(given)} drugs; a dose can be set where it is one")
-    dose = checked_dose(treatment, given[0], text)
+        doses = ", ".join(f"{drug} {dose}" for drug, dose in given) or "no drug"
+        raise ValueError(
+            f"{treatment.name} gives {doses}; a dose can be set where there is one drug in one dose"
+        )
+    dose = checked_dose(treatment, given[0][0], text)
     for name, phase in treated_phases(treatment.file):
         drugs = [regimen.model_copy(update={"dose": dose}) for regimen in phase.drugs]
         phases[name] = phase.model_copy(update={"drugs": drugs})

@@ -38,7 +38,7 @@ _SETTINGS = {
     "SOLARA_THEME_LOADER": "plain",
     "SOLARA_ASSETS_FONTAWESOME_ENABLED": "False",
     "SOLARA_ASSETS_PROXY_CACHE_DIR": str(_ASSETS),
-    "SOLARA_KERNEL_CULL_TIMEOUT": "30s",
+    "SOLARA_KERNEL_CULL_TIMEOUT": "55s",
     "SOLARA_SESSION_HTTPS_ONLY": "False",
 }
 
@@ -127,7 +127,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named; else a frame waits for 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":  # there it would let two servers share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -176,13 +177,14 @@ class Guard:
     """Lets in requests that name this server as their host and come from its own pages; 403 for all others.
 
     Solara by itself takes a websocket from any page the user has open. With a token, a visitor needs it once;
-    a cookie remembers it.
+    a cookie remembers it. Then any host name will do, as a machine has several and the token says enough: a
+    foreign page that points its own name at this server has neither token nor cookie.
     """
 
     def __init__(self, app: App, address: str, token: str = "") -> None:
         self._app, self._token = app, token
         port = address.rpartition(":")[2]
-        self._hosts = {address.lower()} if token else {f"{host}:{port}" for host in _LOOPBACK}
+        self._hosts = {f"{host}:{port}" for host in _LOOPBACK}
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve a request, or refuse it."""

@@ -11,12 +11,13 @@ import io
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from unstuck.circuit import Floats
 from unstuck.page.casebook import Casebook
-from unstuck.page.copies import NeuronDetail, PatientCopy, neuron_detail
+from unstuck.page.copies import Course, NeuronDetail, PatientCopy, neuron_detail
 from unstuck.page.plan import LAST_DAY, LETTERS, GivenDose, PanelPlan, Plan, to_query
-from unstuck.page.prescribe import as_yaml, checked_dose, drugs_given
+from unstuck.page.prescribe import as_yaml, checked_dose
 from unstuck.pharmacology import HOURS_A_DAY
 from unstuck.scenario import Treatment
 
@@ -36,6 +37,8 @@ class PanelView:
     stress: float
     rows: Sequence[Floats]
     count: int
+    stressed: tuple[tuple[float, float], ...] = ()  # first and last day of every stretch of stress
+    courses: tuple[Course, ...] = ()  # of the regimens that ask for a condition
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,9 @@ class Session:
 
     def __init__(self, plan: Plan, day: float = 0.0, notes: Sequence[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._wishes = Wishes(plan, day, notes=tuple(notes))
         self._cases = Casebook()
+        goal, beyond = self._within(plan, day)
+        self._wishes = Wishes(plan, goal, notes=(*notes, *beyond))
         self._copies: list[PatientCopy | None] = []
         self._runs = [0] * len(LETTERS)
         self._run = 0
@@ -100,7 +104,10 @@ class Session:
         return shown.day if shown else self.wishes.goal_day
 
     def play(self, on: bool) -> None:
-        """Let time run, or stop it."""
+        """Let time run, or stop it; at the end there is nothing left to run."""
+        if on and self._now() >= self.last_day:
+            self.note(f"day {self.last_day:g} is the end of the first of these treatments: go back by Reset")
+            return
         self._wish(playing=on and not self.wishes.fault)
 
     def set_speed(self, hours_per_s: float) -> None:
@@ -114,10 +121,11 @@ class Session:
     def jump(self, place: str) -> None:
         """Go to the `healthy` patient, the `stuck` one on day 0, or `12 weeks` after it."""
         wishes = self.wishes
-        if place == "12 weeks" and self._now() < TWELVE_WEEKS:
-            self._wish(playing=False, goal_day=TWELVE_WEEKS)
+        later, notes = self._within(wishes.plan, TWELVE_WEEKS)
+        if place == "12 weeks" and self._now() <= later:
+            self._wish(playing=False, goal_day=later, notes=notes or wishes.notes)
             return
-        goal = {"healthy": self.first_day, "stuck": 0.0, "12 weeks": TWELVE_WEEKS}[place]
+        goal = {"healthy": self.first_day, "stuck": 0.0, "12 weeks": later}[place]
         self._wish(playing=False, goal_day=goal, from_day=min(goal, 0.0), restarts=wishes.restarts + 1)
 
     def reset(self) -> None:
@@ -132,13 +140,14 @@ class Session:
 
     def choose_patient(self, seed: int, patient: int, neurons: int) -> None:
         """Another patient, stuck, on day 0; what was done by hand is undone."""
-        self._wish(plan=replace(self.wishes.plan, seed=seed, patient=patient, neurons=neurons))
+        plan = replace(self.wishes.plan, seed=seed, patient=patient, neurons=neurons)
+        self._wish(plan=plan, picked=None)
         self.reset()
 
     def choose_treatment(self, number: int, name: str) -> None:
         """Another treatment for one panel, from day 0 on. InputError if there is none of that name."""
         self._cases.treatment(name)
-        self._change_panel(number, PanelPlan(name))
+        self._change_panel(number, PanelPlan(name), picked=None)
 
     def choose_dose(self, number: int, text: str) -> None:
         """Another dose for one panel's treatment, from day 0 on (empty: the usual one). ValueError if bad."""
@@ -186,8 +195,7 @@ class Session:
     @property
     def last_day(self) -> float:
         """The day on which the first of the treatments ends (a year at most)."""
-        files = [self._cases.treatment(panel.treatment).file for panel in self.wishes.plan.panels]
-        return min(LAST_DAY, *((file.end_h - file.day_0_h) / HOURS_A_DAY for file in files))
+        return self._ends(self.wishes.plan)
 
     @property
     def behind(self) -> float:
@@ -208,10 +216,9 @@ class Session:
         """The treatment of a panel as it is run, with dose, hand-given doses and stress."""
         return self._cases.prescribed(self.wishes.plan.panels[number])
 
-    def drug_of(self, number: int) -> str:
-        """The one drug that a panel's treatment gives by itself; empty if there is none, or more."""
-        given = drugs_given(self._cases.treatment(self.wishes.plan.panels[number].treatment))
-        return given[0] if len(given) == 1 else ""
+    def own_treatment(self, number: int) -> Treatment:
+        """The treatment of a panel as its file has it."""
+        return self._cases.treatment(self.wishes.plan.panels[number].treatment)
 
     def patient_copies(self) -> list[PatientCopy]:
         """The copies that are built."""
@@ -224,18 +231,20 @@ class Session:
     def scenario(self, number: int) -> tuple[str, str]:
         """File name and text of a treatment file that `unstuck run` reproduces."""
         plan = self.wishes.plan
-        name = f"unstuck-{LETTERS[number]}-{plan.panels[number].treatment}.yaml"
+        name = f"unstuck-{LETTERS[number]}-{Path(plan.panels[number].treatment).stem}.yaml"
         return name, as_yaml(self.treatment(number), plan)
 
     def curves_csv(self) -> str:
-        """All curves so far, one line a panel and moment."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        for number, copy in enumerate(self.patient_copies()):
-            if number == 0:
-                writer.writerow(["panel", "treatment", *copy.columns.names])
+        """All curves so far, one line a panel and moment; empty where a circuit has no such region."""
+        text, copies = io.StringIO(), self.patient_copies()
+        names = list(dict.fromkeys(name for copy in copies for name in copy.columns.names))
+        writer = csv.DictWriter(text, ["panel", "treatment", *names], lineterminator="\n")
+        writer.writeheader()
+        for letter, copy in zip(LETTERS.upper(), copies, strict=False):
+            who = {"panel": letter, "treatment": copy.plan.treatment}
             for row in list(copy.rows):
-                writer.writerow([LETTERS[number].upper(), copy.plan.treatment, *(f"{v:.6g}" for v in row)])
+                values = (f"{value:.6g}" for value in row)
+                writer.writerow(who | dict(zip(copy.columns.names, values, strict=True)))
         return text.getvalue()
 
     # Work
@@ -251,10 +260,14 @@ class Session:
                 return False
             if wishes.playing:
                 self._play_on(wishes, elapsed_s)
+            return self._show(wishes)
         except Exception as fault:  # whatever it is, the page stays and says so
-            self._wish(playing=False, fault=self._stopped(fault))
+            self.stop_for(fault)
             return False
-        return self._show(wishes)
+
+    def stop_for(self, fault: Exception) -> None:
+        """Stop the clock and say why; the last snapshot stays."""
+        self._wish(playing=False, fault=self._stopped(fault))
 
     def _play_on(self, wishes: Wishes, elapsed_s: float) -> None:
         goal = wishes.goal_day + wishes.speed_h_per_s * min(elapsed_s, _LONGEST_TICK_S) / HOURS_A_DAY
@@ -299,10 +312,19 @@ class Session:
         if shown_for == self._shown_for:
             return False
         views = tuple(
-            PanelView(run, copy.activity(), copy.present(), copy.stress(), copy.rows, len(copy.rows))
+            PanelView(
+                run,
+                copy.activity(),
+                copy.present(),
+                copy.stress(),
+                copy.rows,
+                len(copy.rows),
+                copy.stressed_days(),
+                copy.courses(),
+            )
             for run, copy in zip(self._runs, copies, strict=False)
         )
-        picked = wishes.picked if wishes.picked and wishes.picked[0] < len(copies) else None
+        picked = wishes.picked if _can_be_picked(copies, wishes.picked) else None
         detail = None
         if picked is not None:
             copy = copies[picked[0]]
@@ -335,7 +357,30 @@ class Session:
             )
         return int(-(-round(self._now() * HOURS_A_DAY, 6) // 1))
 
-    def _change_panel(self, number: int, panel: PanelPlan) -> None:
+    def _change_panel(self, number: int, panel: PanelPlan, **more: object) -> None:
         """One panel changed, if its treatment makes sense; a failed run is forgotten."""
         self._cases.prescribed(panel)
-        self._wish(plan=self.wishes.plan.with_panel(number, panel), fault="", notes=())
+        plan = self.wishes.plan.with_panel(number, panel)
+        goal, notes = self._within(plan, self._now())
+        self._wish(plan=plan, goal_day=goal, fault="", notes=notes, **more)
+
+    def _ends(self, plan: Plan) -> float:
+        files = [self._cases.treatment(panel.treatment).file for panel in plan.panels]
+        return min(LAST_DAY, *((file.end_h - file.day_0_h) / HOURS_A_DAY for file in files))
+
+    def _within(self, plan: Plan, day: float) -> tuple[float, tuple[str, ...]]:
+        """A day, or the last one of a plan with a note that says so."""
+        last_day = self._ends(plan)
+        if day <= last_day:
+            return day, ()
+        return last_day, (
+            f"the first of these treatments ends on day {last_day:g}: day {day:g} is not shown",
+        )
+
+
+def _can_be_picked(copies: Sequence[PatientCopy], picked: tuple[int, int] | None) -> bool:
+    """Whether there is such a neuron: a click may be older than the circuit it comes to."""
+    if picked is None:
+        return False
+    number, neuron = picked
+    return 0 <= number < len(copies) and 0 <= neuron < copies[number].patient.circuit.neurons

@@ -14,10 +14,12 @@ from unstuck.documents import InputError
 from unstuck.drug_file import DrugFile
 from unstuck.page.copies import PatientCopy, readout_ends
 from unstuck.page.plan import LETTERS, MOST_NEURONS
-from unstuck.page.prescribe import dose_times
+from unstuck.page.prescribe import dose_times, doses_given
 from unstuck.page.session import FASTEST_H_PER_S, Session, Snapshot
 from unstuck.pharmacology import HOURS_A_DAY
 from unstuck.scenario import Treatment, read, shipped
+
+_FAR = 1e6  # days
 
 
 @dataclass
@@ -48,6 +50,8 @@ def frame(snapshot: Snapshot, received: Received) -> str:
                 "x": b64encode(view.activity).decode(),
                 "now": _short(view.present),
                 "stress": round(view.stress, 3),
+                "stressed": [[_finite(first), _finite(last)] for first, last in view.stressed],
+                "courses": [[c.regimen, *map(_finite, (c.first, c.last, c.asked))] for c in view.courses],
                 "from": have,
                 "rows": rows,
             }
@@ -102,6 +106,11 @@ def _short(row: np.ndarray) -> list[float]:
     return [round(float(value), 4) if np.isfinite(value) else 0.0 for value in row]
 
 
+def _finite(day: float) -> float:
+    """A day as JSON can say it: what never comes is far away."""
+    return round(min(max(day, -_FAR), _FAR), 4)
+
+
 def _circuit(copy: PatientCopy) -> dict[str, object]:
     circuit, columns = copy.patient.circuit, copy.columns
     file, w = circuit.file, circuit.wiring
@@ -137,32 +146,23 @@ def _circuit(copy: PatientCopy) -> dict[str, object]:
 def _panel(session: Session, number: int) -> dict[str, object]:
     panel = session.wishes.plan.panels[number]
     treatment = session.treatment(number)
-    drug = session.drug_of(number)
-    end_h = treatment.file.end_h - treatment.file.day_0_h
+    given = doses_given(session.own_treatment(number))
     return {
         "letter": LETTERS[number].upper(),
         "treatment": panel.treatment,
         "title": treatment.file.title,
         "dose": panel.dose,
-        "drug": drug,
-        "usual": str(treatment.drugs[drug].usual_dose or "") if drug else "",
-        "doses": [[round(day, 4), drug] for day, drug in dose_times(treatment)],
+        "drug": given[0][0] if given else "",
+        "usual": str(given[0][1] or "") if len(given) == 1 else "",  # where it can be set
+        "doses": [[round(day, 4), drug, regimen] for day, drug, regimen in dose_times(treatment)],
         "hand": [[g.hour / HOURS_A_DAY, g.drug, g.dose] for g in panel.given],
-        "stress": [[s.start_hour / HOURS_A_DAY, (s.end_hour or end_h) / HOURS_A_DAY] for s in panel.stress],
-        "phases": _stress_of_phases(treatment),
+        "own_drugs": [
+            [name, file.title, str(file.usual_dose or "")]
+            for name, file in session.own_treatment(number).drugs.items()
+            if name not in shipped("drugs")
+        ],
         "stressed": panel.under_stress,
     }
-
-
-def _stress_of_phases(treatment: Treatment) -> list[list[float]]:
-    """First and last day of every phase under stress."""
-    file = treatment.file
-    starts = [(file.start_h(name) - file.day_0_h, phase) for name, phase in file.phases.items()]
-    return [
-        [start_h / HOURS_A_DAY, (start_h + phase.lasting) / HOURS_A_DAY]
-        for start_h, phase in starts
-        if phase.stress
-    ]
 
 
 @cache
