@@ -270,7 +270,7 @@ def view(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
     patient: Annotated[int, typer.Option(min=0, help="Number of the patient, as in compare.")] = 0,
-    neurons: Neurons = 500,
+    neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons a patient.")] = 500,
     mesa: Annotated[bool, typer.Option("--mesa", help="Mesa's own page over CircuitModel.")] = False,
 ) -> None:
     """Watch up to three copies of one stuck patient in the browser, live and offline."""
