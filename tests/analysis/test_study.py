@@ -10,7 +10,7 @@ from unstuck.documents import InputError
 from unstuck.scenario import Treatment, shipped
 from unstuck_analysis import Study
 from unstuck_analysis.cohort import Job, run_patient, series_columns
-from unstuck_analysis.study import OUTCOMES
+from unstuck_analysis.study import OUTCOMES, Spec
 from unstuck_analysis.variation import Variation, basis_of
 
 
@@ -216,3 +216,10 @@ def test_netcdf_holds_outcomes_and_series_with_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(shipped("studies")))
 def test_shipped_studies_can_be_planned(name: str) -> None:
     assert len(Study.load(name).plan.runs()) >= 60
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", sorted(shipped("treatments")))
+def test_a_stored_study_of_any_shipped_treatment_is_read_back_as_it_was(name: str) -> None:
+    spec = Study.of_treatments([name], name="batch", neurons=0).spec
+    assert Spec.model_validate_json(spec.model_dump_json()).hash == spec.hash
