@@ -1,4 +1,4 @@
-"""The README, the tutorial and the how-to pages: what they tell people to type is typed here."""
+"""The README and the pages of the docs: what they tell people to type is typed here."""
 
 import re
 import shlex
@@ -10,7 +10,11 @@ import pytest
 from unstuck_analysis.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "landscape", "studies")),
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

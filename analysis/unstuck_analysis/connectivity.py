@@ -33,7 +33,9 @@ from unstuck.scenario import Treatment
 from unstuck.simulation import get_stuck
 from unstuck.targets import NO_EFFECT, Effects
 
+from unstuck_analysis.captions import About, inputs_hash
 from unstuck_analysis.figures import INK, styled
+from unstuck_analysis.landscape import require_stuck
 from unstuck_analysis.storage import write_whole
 
 _TOLERANCE = 1e-9
@@ -126,9 +128,14 @@ def regional_state(
 def three_states(
     patient: Patient, treatment: Treatment, day: float, *, seed: int = 1
 ) -> dict[str, RegionalState]:
-    """The patient healthy, stuck (day 0), and on a day of a treatment with what then acts."""
+    """The patient healthy, stuck (day 0), and on a day of a treatment with what then acts.
+
+    InputError if the patient never gets stuck.
+    """
     circuit, none = patient.circuit, (NO_EFFECT, np.zeros(len(patient.circuit.regions)))
-    life = Life(patient, treatment, get_stuck(patient, treatment))
+    checkpoint = get_stuck(patient, treatment)
+    require_stuck(checkpoint, f"the patient of circuit {circuit.file.title!r}")
+    life = Life(patient, treatment, checkpoint)
     assert life.checkpoint is not None
     found = {
         "healthy": regional_state(circuit, healthy_state(circuit), none, seed=seed),
@@ -177,6 +184,17 @@ def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
+    """One row a state and ordered pair of regions: response per unit of input, and correlation."""
+    rows = [
+        (name, pre, post, found.response.loc[pre, post], found.correlation.loc[pre, post])
+        for name, found in states.items()
+        for pre in found.response.index
+        for post in found.response.columns
+    ]
+    return pd.DataFrame(rows, columns=["state", "input_to", "response_of", "response", "correlation"])
+
+
 def graph_files(graph: networkx.DiGraph) -> dict[str, bytes]:
     """The graph as GraphML, GEXF and node-link JSON, by suffix."""
     files: dict[str, bytes] = {}
@@ -196,6 +214,19 @@ def write_graphs(states: Mapping[str, RegionalState], folder: Path) -> list[str]
             names.append(f"{state.split(',')[0]}{suffix}")
             write_whole(folder / names[-1], content)
     return names
+
+
+def about_states(treatment: str, neurons: int, seed: int) -> About:
+    """What the caption of the figure says of where its numbers come from."""
+    n = "1 typical patient, " + (f"network of {neurons:,} neurons" if neurons else "mean-field")
+    inputs = inputs_hash(Treatment(treatment), default_parameters(), neurons, seed)
+    return About(f"treatment {treatment}", f"{n}; {_DRAWS} draws of noise", str(seed), inputs)
+
+
+SHOWS = (
+    "Above: change of a region's principal activity for a small input to another, per unit of drive. Below:"
+    " correlation of principal activities under noise. Slow state held still; activity 1 = healthy."
+)
 
 
 @styled

@@ -7,6 +7,7 @@ Source: Keller 1977, in Rabinowitz (ed.), Applications of Bifurcation Theory, 35
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,6 +30,7 @@ from unstuck_analysis.fixed_points import (
     jacobians,
     relax,
 )
+from unstuck_analysis.landscape import saddle_between
 
 Family = Callable[[float], Held]
 
@@ -48,18 +50,46 @@ def vary(file: CircuitFile, parameters: ParameterSet, name: str) -> Family:
     return lambda value: Held(mean_field_circuit(file, parameters.with_values(**{name: value})))
 
 
+def check_range(family: Family, name: str, low: float, high: float) -> None:
+    """InputError for an empty range, or one at whose ends the model has no healthy rates (division by 0)."""
+    if not low < high:
+        raise InputError(f"range of {name}: {low:g} to {high:g}: the first number must be the smaller one")
+    for value in (low, high):
+        try:
+            held = family(value)
+            known = bool(np.isfinite(held.change(healthy_state(held.circuit).y)).all())
+        except (ArithmeticError, RunError):
+            known = False
+        if not known:
+            raise InputError(
+                f"range of {name}: {low:g} to {high:g}: {name} = {value:g} is not allowed, the model has no"
+                " rates there; give a range without it"
+            )
+
+
 @dataclass(frozen=True)
 class Branch:
     """Fixed points in the order of arclength, and the value each belongs to.
 
-    folds: values at which the branch turns back; lost: values at which following it ended inside the range,
-    because firing runs away or the branch meets another one on a kink.
+    turns: numbers of the points that are folds, where the branch turns back; lost_ends: of the end points
+    beyond which it could not be followed though they lie inside the range, because firing runs away or the
+    branch meets another one on a kink.
     """
 
     values: Floats
     points: list[FixedPoint]
-    folds: list[float]
-    lost: list[float]
+    turns: list[int]
+    lost_ends: list[int]
+
+    @property
+    def folds(self) -> list[float]:
+        """Values at which the branch turns back."""
+        return self.values[self.turns].tolist()
+
+    @property
+    def lost(self) -> list[float]:
+        """Values at which following the branch ended inside the range."""
+        return self.values[self.lost_ends].tolist()
 
     @property
     def connectivity(self) -> Floats:
@@ -70,6 +100,27 @@ class Branch:
     def stable(self) -> npt.NDArray[np.bool_]:
         """Which points are stable."""
         return np.array([point.stable for point in self.points])
+
+    def stable_stretches(self) -> list[tuple[int, int, bool]]:
+        """Stretches of equal stability as (first point, last point, stable); both reach to the fold between.
+
+        A step on which stability changes without a fold counts as unstable.
+        """
+        stable, turns = self.stable, set(self.turns)
+        steps = [
+            bool(stable[b] if a in turns else stable[a] if b in turns else stable[a] and stable[b])
+            for a, b in pairwise(range(len(self.points)))
+        ]
+        borders = [0, *(k for k in range(1, len(steps)) if steps[k] != steps[k - 1]), len(steps)]
+        return [(a, b, steps[a]) for a, b in pairwise(borders) if a < b]
+
+    def has_edge_at(self, value: float) -> bool:
+        """Whether an unstable stretch of the branch passes a value."""
+        return any(
+            self.values[first : last + 1].min() <= value <= self.values[first : last + 1].max()
+            for first, last, stable in self.stable_stretches()
+            if not stable
+        )
 
     def passes(self, value: float, y: Floats) -> bool:
         """Whether the branch runs through a slow state at a value."""
@@ -85,15 +136,20 @@ class Branch:
 def bifurcation_diagram(family: Family, low: float, high: float) -> list[Branch]:
     """All branches that pass a stable state found from health or from collapse at the ends or the middle.
 
-    A branch that lies wholly between these three values, or has no stable part there, is not found.
+    Where two are stable and no branch has brought the saddle between them, it is found on the boundary of
+    their basins and followed. A branch that lies wholly between these three values is not found.
     """
-    if not low < high:
-        raise InputError(f"range {low:g} to {high:g}: the first number must be the smaller one")
     branches: list[Branch] = []
     for value in (low, 0.5 * (low + high), high):
-        for point in stable_states(family(value)):
+        states = stable_states(family(value))
+        for point in states:
             if not any(branch.passes(value, point.y) for branch in branches):
                 branches.append(follow(family, value, point, low, high))
+        if len(states) == 2 and not any(branch.has_edge_at(value) for branch in branches):
+            healthier, worse = states
+            with suppress(RunError, NoFixedPoint):  # the diagram then says that the edge is missing
+                saddle = saddle_between(family(value), worse.y, healthier.y)[1]
+                branches.append(follow(family, value, saddle, low, high))
     return branches
 
 
@@ -126,12 +182,14 @@ def follow(family: Family, value: float, point: FixedPoint, low: float, high: fl
     curve = _Curve(family, low, high)
     start = curve.join(point.y, value)
     back, forth = (list(curve.walk(start, sign)) for sign in (-1.0, 1.0))
-    corners = [*(z for z, _ in reversed(back)), start, *(z for z, _ in forth)]
-    values = np.array([curve.value(z) for z in corners])
-    points = [fixed_point_at(family(v), z[:-1], _TOLERANCE) for v, z in zip(values, corners, strict=True)]
-    folds = [fold for _, fold in [*reversed(back), *forth] if fold is not None]
-    lost = [curve.value(z) for z in (corners[0], corners[-1]) if 1e-9 < z[-1] < 1.0 - 1e-9]
-    return Branch(values, points, folds, lost)
+    corners = [*reversed(back), (start, False), *forth]
+    values = np.array([curve.value(z) for z, _ in corners])
+    points = [
+        fixed_point_at(family(v), z[:-1], _TOLERANCE) for v, (z, _) in zip(values, corners, strict=True)
+    ]
+    turns = [k for k, (_, turns_here) in enumerate(corners) if turns_here]
+    lost = [k for k in sorted({0, len(corners) - 1}) if 1e-9 < corners[k][0][-1] < 1.0 - 1e-9]
+    return Branch(values, points, turns, lost)
 
 
 @dataclass(frozen=True)
@@ -177,8 +235,8 @@ class _Curve:
                 return None
         return None
 
-    def walk(self, start: Floats, sign: float) -> Iterator[tuple[Floats, float | None]]:
-        """Points along the curve from a start, each with the value of a fold passed just before it.
+    def walk(self, start: Floats, sign: float) -> Iterator[tuple[Floats, bool]]:
+        """Points along the curve from a start, folds among them, and whether each is a fold.
 
         Ends at the border of the range, or where no next point is found however short the step.
         """
@@ -194,11 +252,12 @@ class _Curve:
             point, turned = ahead
             if not 0.0 <= point[-1] <= 1.0:
                 if 0.0 < z[-1] < 1.0:
-                    yield self._at_border(z, point), None
+                    yield self._at_border(z, point), False
                 return
-            fold = self._fold(z, along, length) if turned[-1] * along[-1] < 0.0 else None
+            if turned[-1] * along[-1] < 0.0:
+                yield self._fold(z, along, length), True
             z, along, length = point, turned, min(1.4 * length, _LONGEST_STEP)
-            yield z, fold
+            yield z, False
 
     def _step(self, z: Floats, along: Floats, length: float) -> tuple[Floats, Floats] | None:
         """The next point and the tangent there; None where Newton fails or firing does not settle."""
@@ -218,18 +277,18 @@ class _Curve:
         ).y
         return np.append(y, border)
 
-    def _fold(self, z: Floats, along: Floats, length: float) -> float:
-        """The value at which the curve turns back within one step, by bisection of the step."""
-        before, after, value = 0.0, length, self.value(z)
+    def _fold(self, z: Floats, along: Floats, length: float) -> Floats:
+        """The point at which the curve turns back within one step, by bisection of the step."""
+        before, after, fold = 0.0, length, z
         for _ in range(20):
             middle = 0.5 * (before + after)
             ahead = self._step(z, along, middle)
             if ahead is None:
                 break
-            value = self.value(ahead[0])
+            fold = ahead[0]
             turned_back = ahead[1][-1] * along[-1] < 0.0
             before, after = (before, middle) if turned_back else (middle, after)
-        return value
+        return fold
 
 
 def hysteresis(circuit: Circuit, name: str, values: Sequence[float], hold_days: float) -> Floats:

@@ -8,6 +8,7 @@ interval that misses 0 is a hint and no finding.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from unstuck.documents import InputError
 from unstuck_analysis.figures import FAINT, INK, look, styled
 from unstuck_analysis.storage import read_parquet
 from unstuck_analysis.survival import Outcomes
+from unstuck_analysis.terminal import records
 
 BASELINE = ("connectivity", "activity_", "bdnf_", "strength_", "serotonin_", "autoreceptor_sensitivity")
 FEW_PATIENTS = 8
@@ -28,12 +30,28 @@ _DRAWS = 2_000
 
 @dataclass(frozen=True)
 class Crossover:
-    """Recovery (patients by treatments), overlap of responders, rank correlations of baseline features."""
+    """Recovery (patients by treatments), overlap of responders, rank correlations of baseline features.
+
+    outcomes: what was read; incomplete: patients left out because a run of theirs failed.
+    """
 
     recovery: pd.DataFrame
     responded: pd.DataFrame
     overlap: pd.DataFrame
     features: pd.DataFrame
+    outcomes: Outcomes
+    incomplete: int
+
+    def finding(self) -> dict[str, Any]:
+        """The crossover as JSON can say it."""
+        known = self.overlap.astype(object).where(self.overlap.notna(), None)
+        return {
+            "patients": len(self.recovery),
+            "responders": {str(name): int(count) for name, count in self.responded.sum().items()},
+            "overlap": known.to_dict("index"),
+            "features": records(self.features),
+            "left_out": {**self.outcomes.left_out(), "incomplete": self.incomplete},
+        }
 
 
 def read_series(folder: Path) -> pd.DataFrame:
@@ -53,8 +71,11 @@ def crossover(outcomes: Outcomes, series: pd.DataFrame, *, seed: int = 1) -> Cro
     responded = outcomes.rows.pivot(index="patient", columns="treatment", values="responded")
     recovery = wide.loc[:, outcomes.arms].dropna()
     responded = responded.loc[recovery.index, outcomes.arms].astype(bool)
-    features = rank_correlations(baseline_features(series).loc[recovery.index], recovery, seed=seed)
-    return Crossover(recovery, responded, responder_overlap(responded), features)
+    features = rank_correlations(
+        baseline_features(series.loc[series.patient.isin(recovery.index)]), recovery, seed=seed
+    )
+    overlap, incomplete = responder_overlap(responded), len(wide) - len(recovery)
+    return Crossover(recovery, responded, overlap, features, outcomes, incomplete)
 
 
 def responder_overlap(responded: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +107,7 @@ def rank_correlations(features: pd.DataFrame, recovery: pd.DataFrame, *, seed: i
     for name in recovery.columns:
         y = recovery[name].to_numpy(dtype=float)
         drawn = np.array([_rho(x[pick], y[pick]) for pick in picks])
-        low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        low, high = _interval(drawn)
         columns = {
             "treatment": name,
             "feature": features.columns,
@@ -99,12 +120,27 @@ def rank_correlations(features: pd.DataFrame, recovery: pd.DataFrame, *, seed: i
     return table.sort_values("rho", key=lambda rho: -rho.abs(), ignore_index=True)
 
 
+def _interval(drawn: Floats) -> Floats:
+    """95 % interval (2, features) of bootstrap draws (draws, features); NaN where no draw has a value."""
+    known = np.isfinite(drawn).any(axis=0)
+    bounds = np.full((2, drawn.shape[1]), np.nan)
+    if known.any():
+        bounds[:, known] = np.nanquantile(drawn[:, known], [0.025, 0.975], axis=0)
+    return bounds
+
+
 def _rho(x: Floats, y: Floats) -> Floats:
     """Spearman's rank correlation of each column of x with y."""
     of_x, of_y = rankdata(x, axis=0), rankdata(y)
     of_x, of_y = of_x - of_x.mean(axis=0), of_y - of_y.mean()
     spread = np.sqrt((of_x**2).sum(axis=0) * (of_y**2).sum())
     return np.divide(of_y @ of_x, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
+
+
+SHOWS = (
+    "Left: R at the endpoint of every patient under every treatment. Right: the baseline features whose rank"
+    " correlation with it is strongest, with 95 % bootstrap intervals over patients."
+)
 
 
 @styled
@@ -152,7 +188,12 @@ def _draw_features(axes: Axes, found: Crossover, strongest: int) -> None:
 def sentences(found: Crossover) -> list[str]:
     """The crossover in sentences."""
     responders, patients = found.responded.sum(), len(found.recovery)
-    lines = [f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns]
+    lines = found.outcomes.left_out_sentences()
+    if found.incomplete:
+        lines.append(f"Left out: {found.incomplete} more patients, of whom a run failed.")
+    lines += [
+        f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns
+    ]
     none, every = int((~found.responded.any(axis=1)).sum()), int(found.responded.all(axis=1).sum())
     lines.append(f"{none} patients respond to nothing, {every} to everything.")
     if patients < FEW_PATIENTS:

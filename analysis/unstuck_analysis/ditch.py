@@ -15,11 +15,12 @@ from unstuck.circuit import Floats, mean_field_circuit, network_circuit
 from unstuck.circuit_file import CircuitFile
 from unstuck.parameters import ParameterSet
 from unstuck.scenario import Treatment, drug_for
+from unstuck.targets import TARGETS
 
-from unstuck_analysis.continuation import Branch, bifurcation_diagram, hysteresis, vary
+from unstuck_analysis.captions import About, Shown, inputs_hash, write_figures, write_tables
+from unstuck_analysis.continuation import Branch, bifurcation_diagram, check_range, hysteresis, vary
 from unstuck_analysis.dose_response import StuckPatient, minimal_course, schedule_of
 from unstuck_analysis.escape import escape_table
-from unstuck_analysis.figures import save_figure
 from unstuck_analysis.landscape import (
     Landscape,
     Path,
@@ -29,7 +30,7 @@ from unstuck_analysis.landscape import (
     treatment_path,
     typical_patient,
 )
-from unstuck_analysis.landscape_figures import bifurcation_figure, ditch_figure
+from unstuck_analysis.landscape_figures import bifurcation_figure, ditch_figure, finding
 from unstuck_analysis.storage import write_whole
 
 DEFAULT_TREATMENTS = (
@@ -47,26 +48,73 @@ LOOP_STEPS = 9
 
 @dataclass(frozen=True)
 class Diagram:
-    """Branches of fixed points over one effect or parameter, with slow runs up and down again by name."""
+    """Branches of fixed points over one effect or parameter, with slow runs up and down again by name.
+
+    label: meaning and unit of what varies.
+    """
 
     name: str
     branches: list[Branch]
+    label: str = ""
     loops: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
-    @property
-    def label(self) -> str:
-        """The axis label."""
-        return "constant stress" if self.name == "stress" else self.name
+    def findings(self) -> list[str]:
+        """What the diagram shows, and where a branch could not be followed, in sentences."""
+        lines = [f"Over {self.name}: {finding(self.branches, self.name)}."]
+        lost = [f"{value:.3g}" for branch in self.branches for value in branch.lost]
+        if lost:
+            lines.append(
+                f"Over {self.name}: {len(lost)} ends of branches could not be followed beyond"
+                f" {', '.join(lost)} (firing runs away, or two states meet on a kink)."
+            )
+        return lines
+
+    def contract(self) -> dict[str, Any]:
+        """The same as JSON can say it."""
+        folds, lost = ([v for b in self.branches for v in getattr(b, key)] for key in ("folds", "lost"))
+        return {"name": self.name, "folds": folds, "lost": lost, "findings": self.findings()}
 
     def table(self) -> pd.DataFrame:
-        """One row a fixed point, in the order of arclength."""
+        """One row a fixed point, in the order of arclength; lost: the branch could not be followed beyond."""
         rows = [
-            (number, value, point.connectivity, point.structure, point.unstable_directions)
+            (
+                number,
+                value,
+                point.connectivity,
+                point.structure,
+                point.unstable_directions,
+                k in branch.turns,
+                k in branch.lost_ends,
+            )
             for number, branch in enumerate(self.branches)
-            for value, point in zip(branch.values, branch.points, strict=True)
+            for k, (value, point) in enumerate(zip(branch.values, branch.points, strict=True))
         ]
-        columns = ["branch", self.name, "connectivity", "structural_connectivity", "unstable_directions"]
-        return pd.DataFrame(rows, columns=columns)
+        columns = ["connectivity", "structural_connectivity", "unstable_directions", "fold", "lost"]
+        return pd.DataFrame(rows, columns=["branch", self.name, *columns])
+
+    def loops_table(self) -> pd.DataFrame:
+        """One row a step of a slow run: run, step, value, connectivity at its end."""
+        rows = [
+            (name, step, value, reached)
+            for name, (values, connectivity) in self.loops.items()
+            for step, (value, reached) in enumerate(zip(values, connectivity, strict=True))
+        ]
+        return pd.DataFrame(rows, columns=["run", "step", self.name, "connectivity"])
+
+
+def axis_label(parameters: ParameterSet, name: str) -> str:
+    """Meaning and unit of an effect held constant, or of a parameter."""
+    if name == "stress":
+        return "constant stress (0 to 1)"
+    if name in parameters.records:
+        record = parameters.records[name]
+        return f"{record.meaning} ({name}, {record.unit})"
+    for mode in (mode for modes in TARGETS.values() for mode in modes.values()):
+        if mode.field == name and mode.law == "multiply":
+            return f"{name.replace('_', ' ')}, held constant (times the healthy one)"
+        if mode.field == name:
+            return f"{mode.meaning}, held constant ({name})"
+    return name
 
 
 @dataclass(frozen=True)
@@ -86,7 +134,7 @@ class Ditch:
         return folds[0] if folds else None
 
     def contract(self) -> dict[str, Any]:
-        """The findings as `unstuck landscape --json` prints them."""
+        """The findings about the ditch itself as JSON can say them."""
         scape = self.landscape
         saddle = None if scape.saddle is None else scape.saddle.connectivity
         return {
@@ -104,13 +152,14 @@ def measure_ditch(
     treatments: Sequence[str] = DEFAULT_TREATMENTS,
     *,
     neurons: int = 0,
+    seed: int = 1,
 ) -> Ditch:
     """Measure the ditch of a circuit in the mean-field, and how treatments (names or paths) pull.
 
-    neurons: size of a network (seed 0) whose slow run through stress is shown beside the mean-field's.
+    neurons, seed: of a network whose slow run through stress is shown beside the mean-field's.
     """
     landscape = find_landscape(file, parameters)
-    diagram = measure_diagram(file, parameters, "stress", 0.0, 1.0, neurons=neurons)
+    diagram = measure_diagram(file, parameters, "stress", 0.0, 1.0, neurons=neurons, seed=seed)
     drugs = {name: drug_for(file, name) for name in COURSES}
     if landscape.stuck is None:
         nothing = {name: {"value": None, "unit": schedule_of(drug).unit} for name, drug in drugs.items()}
@@ -126,47 +175,99 @@ def measure_ditch(
 
 
 def measure_diagram(
-    file: CircuitFile, parameters: ParameterSet, name: str, low: float, high: float, *, neurons: int = 0
+    file: CircuitFile,
+    parameters: ParameterSet,
+    name: str,
+    low: float,
+    high: float,
+    *,
+    neurons: int = 0,
+    seed: int = 1,
 ) -> Diagram:
-    """Branches over an effect or parameter; for stress also slow runs up and down, in a network as well."""
-    branches = bifurcation_diagram(vary(file, parameters, name), low, high)
+    """Branches over an effect or parameter; for stress also slow runs up and down, in a network as well.
+
+    InputError for a range that is empty or at whose ends the model has no rates.
+    """
+    family, label = vary(file, parameters, name), axis_label(parameters, name)
+    check_range(family, name, low, high)
+    branches = bifurcation_diagram(family, low, high)
     if name != "stress":
-        return Diagram(name, branches)
+        return Diagram(name, branches, label)
     up = np.linspace(low, high, LOOP_STEPS)
     values = np.concatenate([up, up[-2::-1]])
     circuits = {"mean-field": mean_field_circuit(file, parameters)}
     if neurons:
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(seed)
         circuits[f"{neurons:,} neurons"] = network_circuit(file, parameters, neurons, rng)
     loops = {
         f"{label}, {HOLD_DAYS:.0f} d each": (values, hysteresis(circuit, name, values.tolist(), HOLD_DAYS))
         for label, circuit in circuits.items()
     }
-    return Diagram(name, branches, loops)
+    return Diagram(name, branches, label, loops)
+
+
+def about_ditch(
+    file: CircuitFile, parameters: ParameterSet, treatments: Sequence[str], neurons: int, seed: int
+) -> About:
+    """What the caption of a figure of the ditch says of where its numbers come from."""
+    n = "1 typical patient, mean-field, no noise"
+    n += f"; one network of {neurons:,} neurons for the slow run" if neurons else ""
+    inputs = inputs_hash(file, parameters, *map(Treatment, treatments), neurons, seed)
+    return About(f"circuit {file.title}; treatments {', '.join(treatments)}", n, str(seed), inputs)
 
 
 def write_ditch(
-    ditch: Ditch, folder: FilePath, diagrams: Sequence[Diagram] = (), escapes: pd.DataFrame | None = None
+    ditch: Ditch,
+    folder: FilePath,
+    about: About,
+    diagrams: Sequence[Diagram] = (),
+    escapes: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Write the findings, tables and figures into a folder; returns the names of the files."""
-    files = {"landscape.json": json.dumps(ditch.contract(), indent=2, allow_nan=False).encode()}
-    figures = {}
-    for diagram in (ditch.stress, *diagrams):
-        figures[f"bifurcation-{diagram.name}"] = bifurcation_figure(
-            diagram.branches, diagram.label, diagram.loops
-        )
-        files[f"bifurcation-{diagram.name}.csv"] = diagram.table().to_csv(index=False).encode()
+    """Write the findings, tables and captioned figures into a folder; returns the names of the files.
+
+    diagrams: further ones; their files are called vary-NAME, that over stress bifurcation-stress.
+    """
+    figures: dict[str, Shown] = {}
+    tables: dict[str, pd.DataFrame] = {} if escapes is None else {"escape": escapes}
+    named = {"bifurcation-stress": ditch.stress, **{f"vary-{d.name}": d for d in diagrams}}
+    for name, diagram in named.items():
+        figure = bifurcation_figure(diagram.branches, diagram.name, diagram.label, diagram.loops)
+        figures[name] = (figure, f"{_DIAGRAM} {' '.join(diagram.findings())}")
+        tables[name] = diagram.table()
+        if diagram.loops:
+            tables[f"hysteresis-{name}"] = diagram.loops_table()
     if ditch.potential is not None:
-        figures["ditch"] = ditch_figure(ditch.landscape, ditch.potential, ditch.paths)
-        files["paths.csv"] = paths_table(ditch.paths).to_csv(index=False).encode()
-    if escapes is not None:
-        files["escape.csv"] = escapes.to_csv(index=False).encode()
-    for name, content in files.items():
-        write_whole(folder / name, content)
-    for name, figure in figures.items():
-        for suffix in ("png", "svg"):
-            save_figure(figure, folder / f"{name}.{suffix}")
-    return [*files, *(f"{name}.{suffix}" for name in figures for suffix in ("png", "svg"))]
+        figures["ditch"] = (ditch_figure(ditch.landscape, ditch.potential, ditch.paths), _DITCH)
+        tables |= {"paths": paths_table(ditch.paths), "quasi-potential": potential_table(ditch.potential)}
+    content = json.dumps(contract(ditch, diagrams), indent=2, allow_nan=False)
+    write_whole(folder / "landscape.json", content.encode())
+    return ["landscape.json", *write_tables(folder, tables), *write_figures(folder, figures, about)]
+
+
+def contract(ditch: Ditch, diagrams: Sequence[Diagram] = ()) -> dict[str, Any]:
+    """What `unstuck landscape --json` prints; the key `varied` is there where more was varied."""
+    return {**ditch.contract(), **({"varied": [d.contract() for d in diagrams]} if diagrams else {})}
+
+
+_DIAGRAM = (
+    "Connectivity of every fixed point found over what varies: stable solid, the edge (saddle) dashed, folds"
+    " circled, a cross where a branch could not be followed. Dotted: slow runs, which lag behind."
+)
+_DITCH = (
+    "Above: quasi-potential along the saddle's unstable manifold. Below: position of each treatment's patient"
+    " over time. Position is a projection of the whole slow state, 0 stuck and 1 healthy."
+)
+
+
+def potential_table(potential: QuasiPotential) -> pd.DataFrame:
+    """One row a point of the unstable manifold: position, height per day, connectivity."""
+    return pd.DataFrame(
+        {
+            "position": potential.position,
+            "height_per_day": potential.height,
+            "connectivity": potential.connectivity,
+        }
+    )
 
 
 def paths_table(paths: Sequence[Path]) -> pd.DataFrame:
@@ -184,7 +285,8 @@ def findings(ditch: Ditch, escapes: pd.DataFrame | None = None) -> list[str]:
     """What was found, in sentences for people."""
     scape = ditch.landscape
     if scape.stuck is None or scape.saddle is None or ditch.potential is None:
-        return ["There is one stable state only, health: six weeks of full stress leave no lasting trace."]
+        only = "There is one stable state only, health: six weeks of full stress leave no lasting trace."
+        return [only, *ditch.stress.findings()]
     deep, deeper = ditch.potential.depths
     e_fold_days = 1.0 / float(np.real(scape.saddle.rates_per_day).max())
     lines = [
@@ -194,6 +296,7 @@ def findings(ditch: Ditch, escapes: pd.DataFrame | None = None) -> list[str]:
         f"On the straight line from stuck to healthy the basins meet at C = {scape.line_connectivity:.4f}.",
         "Health disappears at a constant stress of "
         + ("more than 1." if ditch.fold_stress is None else f"{ditch.fold_stress:.4f}."),
+        *ditch.stress.findings()[1:],
         f"Quasi-potential (a projection): the stuck state lies {1000 * deep:.1f} below the edge, health"
         f" {1000 * deeper:.1f} (thousandths per day).",
         f"Point of no return in consolidated strength alone: C_c = {scape.saddle.structure:.4f}"

@@ -47,10 +47,10 @@ def dose_response_figure(table: pd.DataFrame, title: str, unit: str, label: str)
 
 @styled
 def surface_figure(
-    surface: Floats, amounts: tuple[Sequence[float], Sequence[float]], names: tuple[str, str], days: float
+    surface: Floats, amounts: tuple[Sequence[float], Sequence[float]], names: tuple[str, str], title: str
 ) -> Figure:
     """R at 180 d after two drugs together, over the dose of each; the line is R = 0.5."""
-    figure = Figure(figsize=(6.2, 4.8), layout="constrained")
+    figure = Figure(figsize=(6.8, 4.8), layout="constrained")
     axes = figure.subplots()
     values = np.clip(surface.T, 0.0, 1.0)
     image = axes.pcolormesh(*amounts, values, cmap="cividis", vmin=0, vmax=1, shading="nearest")
@@ -60,6 +60,6 @@ def surface_figure(
     axes.set_yticks(amounts[1])
     axes.set_xlabel(f"{names[0]} (usual doses)")
     axes.set_ylabel(f"{names[1]} (usual doses)")
-    axes.set_title(f"Both for {days:g} d: recovery 180 d later")
+    axes.set_title(title)
     figure.colorbar(image, ax=axes).set_label("recovery index R")
     return figure

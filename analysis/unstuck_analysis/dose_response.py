@@ -5,7 +5,7 @@ doses on Monday, Wednesday and Friday; which of the two follows from its file (`
 escapes if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isnan
 from pathlib import Path
@@ -27,14 +27,17 @@ from unstuck.scenario import Treatment, drug_for
 from unstuck.simulation import Checkpoint, get_stuck
 from unstuck.targets import TARGETS
 
+from unstuck_analysis.captions import About, Shown, inputs_hash, write_figures, write_tables
+from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
 from unstuck_analysis.fixed_points import LONG_RUNS
-from unstuck_analysis.landscape import typical_patient
+from unstuck_analysis.landscape import require_stuck, typical_patient
 from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
 from unstuck_analysis.words import notes_on
 
 LATER_DAYS = 180.0  # a course escapes if the patient is still well this long after it
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
 USUAL_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+USUAL_DAYS, USUAL_DOSES = 84, 6  # of a course whose length is not given
 TARGET_STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.2)
 WEEKDAYS = (0, 2, 4)  # Monday, Wednesday, Friday; day 0 is a Monday
 INTO_THE_DITCH = "untreated"  # the shipped treatment whose way to day 0 is taken
@@ -54,8 +57,10 @@ class StuckPatient:
 
     @classmethod
     def from_patient(cls, patient: Patient) -> "StuckPatient":
-        """Any patient, after the shipped way into the ditch."""
-        return cls(patient, get_stuck(patient, Treatment(INTO_THE_DITCH), LONG_RUNS))
+        """Any patient, after the shipped way into the ditch; InputError for one who never gets stuck."""
+        checkpoint = get_stuck(patient, Treatment(INTO_THE_DITCH), LONG_RUNS)
+        require_stuck(checkpoint, f"the patient of circuit {patient.circuit.file.title!r}")
+        return cls(patient, checkpoint)
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,15 @@ def schedule_of(drug: DrugFile) -> Schedule:
 
 
 def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
-    """A drug with one constant effect on one target while it is taken (ValueError for an unknown one)."""
+    """A drug with one constant effect on one target while it is taken.
+
+    ValueError for an unknown target or mode, one that needs a region, or a strength that it does not allow.
+    """
     choose(mode, TARGETS[choose(target, TARGETS, "target")], f"mode of {target}")
+    if target == "region.input":
+        raise InputError(f"{target}:{mode} needs a region: write a drug file with it, and give that instead")
+    if strength > (highest := TARGETS[target][mode].highest):
+        raise InputError(f"{target}:{mode}: strength {strength:g}, at most {highest:g}")
     action = {
         "target": target,
         "mode": mode,
@@ -211,15 +223,14 @@ def response_surface(
     stuck: StuckPatient,
     drugs: tuple[DrugFile, DrugFile],
     amounts: tuple[Sequence[float], Sequence[float]],
-    days: float,
-    outcome: Callable[[RecoveryCourse, float], float] = lambda course, days: course.at(days + LATER_DAYS),
+    counts: tuple[int, int],
 ) -> Floats:
-    """Outcome (amounts of the first, amounts of the second) of two drugs given together for some days.
+    """R 180 d after two drugs were given together, (amounts of the first, amounts of the second).
 
-    Each drug keeps its own schedule. The outcome is R at 180 d after, unless another is asked for.
+    counts: days or doses of each; each drug keeps its own schedule.
     """
     plans = [schedule_of(drug) for drug in drugs]
-    counts = [round(days) if plan.daily else max(1, round(days * len(WEEKDAYS) / 7)) for plan in plans]
+    later = max(plan.end_day(count) for plan, count in zip(plans, counts, strict=True)) + LATER_DAYS
     surface = np.empty((len(amounts[0]), len(amounts[1])))
     for row, first in enumerate(amounts[0]):
         for column, second in enumerate(amounts[1]):
@@ -227,8 +238,17 @@ def response_surface(
             courses = [
                 Course(drug, plan.doses(count, amount)) for drug, plan, count, amount in pairs if amount > 0
             ]
-            surface[row, column] = outcome(recovery_under(stuck, courses, days + LATER_DAYS), days)
+            surface[row, column] = recovery_under(stuck, courses, later).at(later)
     return surface
+
+
+def counts_together(plans: tuple[Schedule, Schedule], length: int) -> tuple[int, int]:
+    """Days or doses of two drugs over the same time, for a course of `length` in the unit of the first."""
+    first, second = plans
+    if first.daily == second.daily:
+        return length, length
+    a_week = len(WEEKDAYS) / 7
+    return length, max(1, round(length * a_week) if first.daily else ceil(length / a_week))
 
 
 @dataclass(frozen=True)
@@ -240,9 +260,8 @@ class DoseResponse:
     length: int
     label: str
     table: pd.DataFrame
-    other: str = ""
-    amounts: tuple[float, ...] = ()
-    surface: Floats | None = None
+    inputs: str
+    together: "Together | None" = None
     notes: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, object]]:
@@ -253,8 +272,9 @@ class DoseResponse:
         ]
 
     def sentences(self) -> list[str]:
-        """The table in sentences."""
-        return [self._sentence(row) for row in self.table.to_dict("records")]
+        """Table and surface in sentences."""
+        lines = [self._sentence(row) for row in self.table.to_dict("records")]
+        return [*lines, *(self.together.sentences() if self.together else [])]
 
     def _sentence(self, row: Mapping[Hashable, float]) -> str:
         course, onset, unit = row["minimal_course"], row["onset_day"], self.schedule.unit
@@ -265,21 +285,59 @@ class DoseResponse:
         return f"{self.name} x {row['amount']:g}: {begins}, {recovery}; {shortest}."
 
     def write(self, folder: Path) -> list[str]:
-        """Write table and figures; the names of the files."""
-        from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
-        from unstuck_analysis.figures import save_figure
-        from unstuck_analysis.storage import write_whole
+        """Write tables and captioned figures; the names of the files."""
+        unit, tables = self.schedule.unit, {"dose-response": self.table}
+        title = f"{self.name}, {self.length} {unit}"
+        figure = dose_response_figure(self.table, title, unit, self.label)
+        figures: dict[str, Shown] = {"dose-response": (figure, _SHOWS)}
+        if self.together is not None:
+            tables["surface"] = self.together.table()
+            told = self.together.counts_told()
+            drawn = surface_figure(
+                self.together.surface, self.together.amounts, self.together.names, f"{told}: R 180 d later"
+            )
+            figures["surface"] = (drawn, f"R 180 d after both together: {told}. White line: R = 0.5.")
+        about = About(title, "1 typical patient, mean-field, no noise", "none is used", self.inputs)
+        return [*write_tables(folder, tables), *write_figures(folder, figures, about)]
 
-        write_whole(folder / "dose-response.csv", self.table.to_csv(index=False).encode())
-        title = f"{self.name}, {self.length} {self.schedule.unit}"
-        figures = {"dose-response": dose_response_figure(self.table, title, self.schedule.unit, self.label)}
-        if self.surface is not None:
-            pair, grid = (self.name, self.other), (self.amounts, self.amounts)
-            figures["surface"] = surface_figure(self.surface, grid, pair, self.length)
-        for name, figure in figures.items():
-            for suffix in ("png", "svg"):
-                save_figure(figure, folder / f"{name}.{suffix}")
-        return ["dose-response.csv", *(f"{name}.{suffix}" for name in figures for suffix in ("png", "svg"))]
+
+_SHOWS = (
+    "Left: recovery index when the course ends and 180 d after it. Right: the shortest course that leaves R"
+    " at 0.5 or more 180 d after it."
+)
+
+
+@dataclass(frozen=True)
+class Together:
+    """The response surface of two drugs: names, how long each was given, amounts of both, R 180 d later."""
+
+    names: tuple[str, str]
+    plans: tuple[Schedule, Schedule]
+    counts: tuple[int, int]
+    amounts: tuple[tuple[float, ...], tuple[float, ...]]
+    surface: Floats
+
+    def counts_told(self) -> str:
+        """How long each drug was given, in words."""
+        told = [
+            f"{count} {plan.unit} of {name}"
+            for name, plan, count in zip(self.names, self.plans, self.counts, strict=True)
+        ]
+        return " with ".join(told)
+
+    def table(self) -> pd.DataFrame:
+        """One row a pair of amounts."""
+        rows = [
+            (first, second, self.surface[i, j])
+            for i, first in enumerate(self.amounts[0])
+            for j, second in enumerate(self.amounts[1])
+        ]
+        return pd.DataFrame(rows, columns=["amount_first", "amount_second", "recovery_later"])
+
+    def sentences(self) -> list[str]:
+        """The surface in sentences."""
+        escaped, pairs = int((self.surface >= RESPONSE).sum()), self.surface.size
+        return [f"{self.counts_told()}: {escaped} of {pairs} pairs of doses escape (surface.csv)."]
 
 
 def parse_amounts(text: str) -> tuple[float, ...]:
@@ -294,21 +352,50 @@ def parse_amounts(text: str) -> tuple[float, ...]:
 
 
 def measure(
-    file: CircuitFile, drug: str, amounts: Sequence[float], length: int, other: str = ""
+    file: CircuitFile, drug: str, amounts: Sequence[float], length: int | None = None, other: str = ""
 ) -> DoseResponse:
-    """Dose-response of a drug (name or path) or of one effect (TARGET:MODE) in the typical patient."""
-    stuck = StuckPatient.typical(file, default_parameters())
-    if ":" in drug:
+    """Dose-response of a drug (name or path) or of one effect (TARGET:MODE) in the typical patient.
+
+    length: days or doses of the course, 84 days or 6 doses if not given; other: a second drug, for the
+    surface of both. InputError for an effect with a second drug, and for a patient who never gets stuck.
+    """
+    effects = [name for name in (drug, other) if _is_effect(name)]
+    if other and effects:
+        raise InputError(
+            f"{effects[0]} is an effect; --with takes two drugs (write a drug file for the effect)"
+        )
+    parameters = default_parameters()
+    if effects:
         target, mode = drug.split(":", 1)
-        table = target_response(stuck, target, mode, amounts or TARGET_STRENGTHS, length)
-        return DoseResponse(drug, Schedule(daily=True), length, f"strength of {drug}", table)
-    first, doses = drug_for(file, drug), tuple(amounts or USUAL_AMOUNTS)
-    plan = schedule_of(first)
-    table = dose_response(stuck, first, doses, length, plan)
-    label, notes = "dose (times the usual one)", notes_on({drug: [first]})
-    if not other:
-        return DoseResponse(drug, plan, length, label, table, notes=tuple(notes))
-    grid, second = (0.0, *doses), drug_for(file, other)
-    surface = response_surface(stuck, (first, second), (grid, grid), length)
-    notes = notes_on({drug: [first], other: [second]})
-    return DoseResponse(drug, plan, length, label, table, other, grid, surface, tuple(notes))
+        days, strengths = length or USUAL_DAYS, tuple(amounts or TARGET_STRENGTHS)
+        drug_on_target(target, mode, max(strengths))  # told before minutes are spent
+        table = target_response(StuckPatient.typical(file, parameters), target, mode, strengths, days)
+        inputs = inputs_hash(file, parameters, drug, strengths, days)
+        return DoseResponse(drug, Schedule(daily=True), days, f"strength of {drug}", table, inputs)
+    drugs, doses = [drug_for(file, name) for name in (drug, other) if name], tuple(amounts or USUAL_AMOUNTS)
+    plan, stuck = schedule_of(drugs[0]), StuckPatient.typical(file, parameters)
+    count = length or (USUAL_DAYS if plan.daily else USUAL_DOSES)
+    table = dose_response(stuck, drugs[0], doses, count, plan)
+    both = _together(stuck, (drug, other), (drugs[0], drugs[1]), doses, count) if other else None
+    inputs = inputs_hash(file, parameters, *drugs, doses, count)
+    notes = notes_on({name: [file] for name, file in zip((drug, other), drugs, strict=False)})
+    label = "dose (times the usual one)"
+    return DoseResponse(drug, plan, count, label, table, inputs, both, tuple(notes))
+
+
+def _is_effect(name: str) -> bool:
+    """Whether a name is TARGET:MODE and no drug (a path may hold a colon)."""
+    return ":" in name and not Path(name).exists()
+
+
+def _together(
+    stuck: StuckPatient,
+    names: tuple[str, str],
+    drugs: tuple[DrugFile, DrugFile],
+    doses: tuple[float, ...],
+    count: int,
+) -> Together:
+    plans, grid = (schedule_of(drugs[0]), schedule_of(drugs[1])), (0.0, *doses)
+    counts = counts_together(plans, count)
+    surface = response_surface(stuck, drugs, (grid, grid), counts)
+    return Together(names, plans, counts, (grid, grid), surface)

@@ -23,16 +23,17 @@ from unstuck_analysis.compare import Comparison, main_population
 
 INK, FAINT = "#222222", "#b8b8b8"
 PALETTE = ("#6b6b6b", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8a6d00", "#332288")
-DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
-    "-",
+DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
     (0, (5, 2)),
-    "-",
-    "-",
     (0, (2, 1)),
-    "-.",
-    ":",
-)  # one fewer than colours, so that a pair comes back only after 72 arms
+    (0, (8, 2, 2, 2)),
+    (0, (12, 3)),
+    (0, (4, 1, 1, 1, 1, 1)),
+    (0, (1, 1.5)),
+    (0, (8, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5)),
+    (0, (6, 5)),
+)  # as many as colours: every colour has its own
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 MOST_ARMS = 9
 BAND = 4.0  # points, of a connection as strong as in health
@@ -65,8 +66,9 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def look(position: int) -> dict[str, Any]:
-    """Colour and line style of the arm at a position."""
-    return {"color": PALETTE[position % len(PALETTE)], "linestyle": DASHES[position % len(DASHES)]}
+    """Colour and line style of the arm at a position; a pair comes back only after 81 arms."""
+    lap, place = divmod(position, len(PALETTE))
+    return {"color": PALETTE[place], "linestyle": DASHES[(place + lap) % len(DASHES)]}
 
 
 def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, Floats, Floats, Floats]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from unstuck import kernels
 from unstuck.circuit import Circuit, Floats, Integers
-from unstuck.engine import Accuracy, Engine, State, settle
+from unstuck.engine import Accuracy, Engine, RunError, State, settle
 from unstuck.readouts import connectivity
 from unstuck.rules.autoreceptor import apparent_serotonin_ratio, autoreceptor_drive
 from unstuck.targets import NO_EFFECT, Effects
@@ -33,7 +33,7 @@ _MOST_STEPS = 40
 _MOST_KINKS = 6  # beyond, only the two extreme one-sided Jacobians are looked at
 
 
-class NoFixedPoint(RuntimeError):
+class NoFixedPoint(RunError):
     """Newton's method found no state that stands still near the guess."""
 
 

@@ -41,6 +41,7 @@ from unstuck_analysis.fixed_points import (
     jacobians,
     relax,
 )
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 
 SETTLING_DAYS = 600.0
 ON_THE_LINE = 1e-9  # how exactly the boundary on the line is bisected, as a share of the line
@@ -52,6 +53,15 @@ def typical_patient(file: CircuitFile, parameters: ParameterSet) -> Patient:
     """The mean-field patient with the given parameters, without noise and life events."""
     calm = parameters.with_values(sigma_n=0.0)
     return draw_patient(file, calm, None, seed=0, index=0, neurons=0)
+
+
+def require_stuck(checkpoint: Checkpoint, whose: str) -> None:
+    """InputError if a patient never got stuck: recovery from a state that is nearly healthy means nothing."""
+    if checkpoint.stuck.connectivity > NOT_STUCK_ABOVE:
+        raise InputError(
+            f"{whose} never gets stuck: C_stuck = {checkpoint.stuck.connectivity:.4f} on day 0, above"
+            f" {NOT_STUCK_ABOVE:g}; there is nothing to recover from"
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,13 @@ class Landscape:
             None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[0]
         )
 
+    @property
+    def line_structure(self) -> float | None:
+        """Structural connectivity where the basins meet on the line."""
+        return (
+            None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[1]
+        )
+
     @cached_property
     def coordinate(self) -> "Coordinate":
         """Position along the saddle's unstable direction; ValueError where there is no ditch."""
@@ -96,7 +113,7 @@ def find_landscape(file: CircuitFile, parameters: ParameterSet) -> Landscape:
     """The landscape of the mean-field. Without a second stable state its stuck, saddle and line are None.
 
     The stuck state is the one that six weeks of full stress and long rest lead to. ValueError if health
-    itself is no attractor.
+    itself is no attractor; NoFixedPoint if what is found for the stuck state or the saddle is neither.
     """
     circuit = mean_field_circuit(file, parameters)
     calm = Held(circuit)
@@ -109,13 +126,24 @@ def find_landscape(file: CircuitFile, parameters: ParameterSet) -> Landscape:
     stuck = find_fixed_point(calm, relax(calm, stressed, SETTLING_DAYS))
     if np.abs(stuck.y - healthy.y).max() < 1e-4:
         return Landscape(circuit, healthy)
-    line, edge = _basin_boundary(calm, stuck.y, healthy.y)
-    saddle = find_fixed_point(calm, edge)
+    if not stuck.stable:
+        raise NoFixedPoint(
+            f"the state found {SETTLING_DAYS:g} d after stress (C = {stuck.connectivity:.4f}) is not stable:"
+            " it is no stuck state"
+        )
+    line, saddle = saddle_between(calm, stuck.y, healthy.y)
+    return Landscape(circuit, healthy, stuck, saddle, line)
+
+
+def saddle_between(held: Held, worse: Floats, healthier: Floats) -> tuple[Line, FixedPoint]:
+    """The line between two stable states with where their basins meet, and the saddle on that boundary."""
+    line, edge = _basin_boundary(held, worse, healthier)
+    saddle = find_fixed_point(held, edge)
     if saddle.unstable_directions != 1:
         raise NoFixedPoint(
             f"the state on the edge has {saddle.unstable_directions} unstable directions, not 1"
         )
-    return Landscape(circuit, healthy, stuck, saddle, line)
+    return line, saddle
 
 
 def _basin_boundary(calm: Held, stuck: Floats, healthy: Floats) -> tuple[Line, Floats]:
@@ -247,6 +275,13 @@ class Path:
     position: list[float] = field(default_factory=list)
     connectivity: list[float] = field(default_factory=list)
     gone_day: float = 0.0
+
+    def over_edge_day(self, edge: float) -> float | None:
+        """Day from which the position stays beyond the edge; None if it ends inside."""
+        inside = np.flatnonzero(np.array(self.position) <= edge)
+        if len(inside) and inside[-1] == len(self.position) - 1:
+            return None
+        return self.days[int(inside[-1]) + 1] if len(inside) else self.days[0]
 
 
 def treatment_path(

@@ -1,10 +1,8 @@
 """Figures of the ditch: the two stable states over what varies, and the slope with every treatment's path."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats
@@ -19,10 +17,14 @@ LOOKS_HEALTHY = 0.8  # stable states above this connectivity are drawn as health
 
 @styled
 def bifurcation_figure(
-    branches: Sequence[Branch], label: str, loops: dict[str, tuple[Floats, Floats]] | None = None
+    branches: Sequence[Branch],
+    name: str,
+    label: str = "",
+    loops: dict[str, tuple[Floats, Floats]] | None = None,
 ) -> Figure:
     """Connectivity of every fixed point over what varies: stable solid, unstable dashed, folds marked.
 
+    name: what varies, for the title; label: the same at the axis, with its unit.
     loops: connectivity of slow runs up and down again, by name, as (values, connectivity).
     """
     figure = Figure(figsize=(8.5, 5), layout="constrained")
@@ -31,13 +33,14 @@ def bifurcation_figure(
         _draw_branch(axes, branch)
     for position, (name, (values, connectivity)) in enumerate((loops or {}).items()):
         _draw_loop(axes, name, values, connectivity, position)
-    axes.set_xlabel(label)
+    axes.set_xlabel(label or name)
     axes.set_ylabel("connectivity C (healthy = 1)")
-    axes.set_title(_finding(branches, label))
+    axes.set_title(finding(branches, name))
     axes.margins(y=0.08)
     _direct_labels(axes, branches)
     if loops:
-        axes.legend(frameon=False, fontsize=9, loc="upper right", title="slow run up and down again")
+        title = "slow run up and down again\n(lags behind a state that has vanished)"
+        axes.legend(frameon=False, fontsize=9, loc="upper right", title=title, title_fontsize=9)
     return figure
 
 
@@ -53,42 +56,48 @@ def _draw_loop(axes: Axes, name: str, values: Floats, connectivity: Floats, posi
 
 
 def _draw_branch(axes: Axes, branch: Branch) -> None:
-    values, connectivity, stable = branch.values, branch.connectivity, branch.stable
-    for start, end in _stretches(stable):
-        state = stable[start]
-        first, stop = (start, end) if state else (max(start - 1, 0), end + 1)  # the edge reaches to the folds
-        color = EDGE if not state else HEALTHY if connectivity[start:end].mean() > LOOKS_HEALTHY else STUCK
-        width, dashes = (3.0, "-") if state else (1.6, (0, (4, 2.5)))
-        course = values[first:stop], connectivity[first:stop]
+    values, connectivity = branch.values, branch.connectivity
+    for first, last, stable in branch.stable_stretches():
+        course = values[first : last + 1], connectivity[first : last + 1]
+        color = EDGE if not stable else HEALTHY if course[1].mean() > LOOKS_HEALTHY else STUCK
+        width, dashes = (3.0, "-") if stable else (1.6, (0, (4, 2.5)))
         axes.plot(*course, color=color, linewidth=width, linestyle=dashes, zorder=3)
-    for fold in branch.folds:
-        height = connectivity[int(np.argmin(np.abs(values - fold)))]
-        axes.plot(fold, height, "o", markersize=8, color="white", markeredgecolor=INK, zorder=4)
-        axes.annotate(
-            f"{fold:.2f}", (fold, height), xytext=(9, 0), textcoords="offset points", va="center", fontsize=10
-        )
+    for k in branch.turns:
+        place = (values[k], connectivity[k])
+        axes.plot(*place, "o", markersize=8, color="white", markeredgecolor=INK, zorder=4)
+        _note(axes, f"{values[k]:.3g}", place)
+    for k in branch.lost_ends:
+        place = (values[k], connectivity[k])
+        axes.plot(*place, "x", markersize=8, markeredgewidth=2, color=INK, zorder=4)
+        _note(axes, f"lost at {values[k]:.3g}", place)
 
 
-def _stretches(stable: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Runs of equal stability as (first, one past the last)."""
-    borders = [0, *(k + 1 for k, (a, b) in enumerate(pairwise(stable)) if a != b), len(stable)]
-    return list(pairwise(borders))
+def _note(axes: Axes, text: str, place: tuple[float, float]) -> None:
+    style = {"textcoords": "offset points", "va": "center", "fontsize": 10}
+    axes.annotate(text, place, xytext=(9, 0), **style)
 
 
-def _finding(branches: Sequence[Branch], label: str) -> str:
-    """What the diagram shows, as its title."""
-    folds = sorted(fold for branch in branches for fold in branch.folds)
+def finding(branches: Sequence[Branch], name: str) -> str:
+    """What the diagram over `name` shows, as its title."""
+    turning = [(branch, fold) for branch in branches for fold in branch.folds]
     low, high = (f(float(f(branch.values)) for branch in branches) for f in (min, max))
+    over = f"{name} {low:g} to {high:g}"
     throughout = [b for b in branches if b.stable.all() and np.ptp(b.values) > 0.999 * (high - low)]
-    if not folds and len(branches) == 1 and throughout:
-        return f"One stable state only for {label} {low:g} to {high:g}: no ditch here"
+    if not turning and len(branches) == 1 and throughout:
+        return f"One stable state only for {over}: no ditch here"
     if len(throughout) > 1:
-        return f"{len(throughout)} stable states for {label} {low:g} to {high:g}, all the way"
-    if throughout and len(folds) == 1:
-        name = "stuck" if throughout[0].connectivity.mean() < LOOKS_HEALTHY else "healthy"
-        other = "Health" if name == "stuck" else "The stuck state"
-        return f"{other} is gone beyond {label} {folds[0]:.2f}; the {name} state is there all the way"
-    return f"Stable states vanish at {label} {', '.join(f'{fold:.2f}' for fold in folds)}"
+        lacks = "" if any(not b.stable.all() for b in branches) else "; the edge between was not found"
+        return f"{len(throughout)} stable states for {over}, all the way{lacks}"
+    if throughout and len(turning) == 1:
+        branch, fold = turning[0]
+        there = "stuck" if throughout[0].connectivity.mean() < LOOKS_HEALTHY else "healthy"
+        gone = "Health" if there == "stuck" else "The stuck state"
+        side = "beyond" if branch.values[branch.stable].mean() < fold else "below"
+        return f"{gone} is gone {side} {name} {fold:.3g}; the {there} state is there all the way"
+    if turning:
+        folds = sorted(fold for _, fold in turning)
+        return f"Stable states vanish at {name} {', '.join(f'{fold:.3g}' for fold in folds)}"
+    return f"No fold found for {over}; not every state could be followed all the way"
 
 
 def _direct_labels(axes: Axes, branches: Sequence[Branch]) -> None:
@@ -106,7 +115,7 @@ def _direct_labels(axes: Axes, branches: Sequence[Branch]) -> None:
         axes.annotate(
             name,
             (value, height),
-            xytext=(8 if on_left else -8, -16 if name.startswith("edge") else 9),
+            xytext=(14 if on_left else -14, 9 if name == "healthy" else -16),
             textcoords="offset points",
             ha="left" if on_left else "right",
             color={"healthy": HEALTHY, "stuck": STUCK}.get(name, EDGE),
@@ -191,9 +200,8 @@ def _draw_ways(axes: Axes, landscape: Landscape, paths: Sequence[Path]) -> None:
 
 def _fate(path: Path, edge: float) -> str:
     """A treatment's name with when it passed the point of no return for good, or how far it came."""
-    beyond = np.array(path.position) > edge
-    share = max(path.position) / edge
-    if not beyond[-1]:
+    share, day = max(path.position) / edge, path.over_edge_day(edge)
+    if day is None:
         return f"{path.treatment}\n" + (
             "over the edge, but falls back"
             if share > 1
@@ -201,6 +209,4 @@ def _fate(path: Path, edge: float) -> str:
             if share > 0.05
             else "never moves"
         )
-    inside = np.flatnonzero(~beyond)
-    day = path.days[int(inside[-1]) + 1] if len(inside) else 0.0
     return f"{path.treatment}\nover the edge on day {day:.0f}"

@@ -5,19 +5,20 @@ Heavy imports lie inside them. Standard output holds the finding, standard error
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstuck_analysis.terminal import say, whole_seed
+from unstuck_analysis.terminal import records, say, whole_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
     from unstuck.circuit_file import CircuitFile
+
+    from unstuck_analysis.captions import About, Shown
 
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
@@ -64,18 +65,23 @@ def landscape(
     folder, file, parameters = _folder(out, "landscape", overwrite), _circuit(circuit), default_parameters()
     names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
     others = [ditch.measure_diagram(file, parameters, *vary)] if vary else []
-    found = ditch.measure_ditch(file, parameters, names, neurons=neurons)
+    found = ditch.measure_ditch(file, parameters, names, neurons=neurons, seed=seed)
     escapes = None
     if escape_runs and found.landscape.stuck is not None:
         escapes = escape_times(found.landscape, NOISE_LEVELS, runs=escape_runs, years=4, seed=seed)
-    _print(found.contract(), ditch.findings(found, escapes), as_json)
-    _say_written(folder, ditch.write_ditch(found, folder, others, escapes))
+    about = ditch.about_ditch(file, parameters, names, neurons, seed)
+    written = ditch.write_ditch(found, folder, about, others, escapes)
+    lines = [*ditch.findings(found, escapes), *(line for other in others for line in other.findings())]
+    _print(ditch.contract(found, others), lines, as_json)
+    _say_written(folder, written)
 
 
 def dose_response(
     drug: Annotated[str, typer.Argument(help="A drug (shipped or a path), or TARGET:MODE for one effect.")],
     amounts: Annotated[str, typer.Option(help="Doses as multiples of the usual one, or strengths.")] = "",
-    length: Annotated[int, typer.Option(min=1, help="Days, or single doses, of the course.")] = 84,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Days (84 if not given), or single doses (6), of the course.")
+    ] = None,
     other: Annotated[str, typer.Option("--with", help="A second drug: the surface of both.")] = "",
     circuit: CircuitName = "default",
     out: Out = None,
@@ -112,14 +118,23 @@ def survival(
     folder = _folder(out, "survival", overwrite)
     table = analysis.survival_table(outcomes, against)
     needed = analysis.needed_to_treat(outcomes, against)
-    finding = {"survival": _records(table), "needed_to_treat": _records(needed), "note": NO_PLACEBO}
+    finding = {
+        "against": analysis.reference_arm(outcomes, against),
+        "left_out": outcomes.left_out(),
+        "survival": records(table),
+        "needed_to_treat": records(needed),
+        "note": NO_PLACEBO,
+    }
     _print(finding, [*analysis.sentences(outcomes, table, needed), NO_PLACEBO], as_json)
-    tables = {"survival.csv": table, "needed-to-treat.csv": needed}
-    _say_written(folder, _write(folder, tables, {"survival": analysis.survival_figure(outcomes)}))
+    figures = {"survival": (analysis.survival_figure(outcomes), analysis.SHOWS)}
+    tables = {"survival": table, "needed-to-treat": needed}
+    _write(folder, tables, figures, analysis.about_outcomes(outcomes, results))
 
 
 def sensitivity(
-    treatment: Annotated[str, typer.Argument(help="A shipped treatment or a path.")] = "ssri-like",
+    treatment: Annotated[
+        str, typer.Argument(help="A shipped treatment or a path, or the folder of a sobol or morris study.")
+    ] = "ssri-like",
     parameters: Annotated[list[str] | None, typer.Option("--parameter", help="Only these.")] = None,
     base_points: Annotated[int, typer.Option(min=2, help="Sobol base points, a power of two.")] = 256,
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
@@ -133,16 +148,29 @@ def sensitivity(
     from unstuck_analysis import sensitivity as analysis
     from unstuck_analysis.terminal import progress
 
+    if (Path(treatment) / "study.json").exists():
+        _study_sensitivity(Path(treatment), out, overwrite, as_json)
+        return
     question = analysis.cohort_question(treatment, parameters)
     folder, cores = _folder(out, "sensitivity", overwrite), workers or _cores()
     screened = analysis.morris(question, paths, workers=cores, seed=seed)
     with progress("parts", -(-base_points * (len(question.parameters) + 2) // analysis.CHUNK)) as advance:
         found = analysis.sobol(question, base_points, workers=cores, seed=seed, on_chunk=advance)
-    _print(
-        {"morris": _records(screened), "sobol": _records(found.indices)}, analysis.sentences(found), as_json
-    )
-    tables = {"morris.csv": screened, "sobol.csv": found.indices, "noise.csv": found.noise}
-    _say_written(folder, _write(folder, tables, {"sensitivity": analysis.sensitivity_figure(found)}))
+    finding = {"morris": records(screened.effects), "sobol": records(found.indices)}
+    _print({**finding, "counts": found.counts(screened)}, analysis.sentences(found, screened), as_json)
+    tables = {"morris": screened.effects, "sobol": found.indices, "noise": found.noise}
+    tables["partial-dependence"] = analysis.dependence_table(found)
+    figures = {"sensitivity": (analysis.sensitivity_figure(found), analysis.SHOWS)}
+    _write(folder, tables, figures, analysis.about_sobol(question, found, seed))
+
+
+def _study_sensitivity(study: Path, out: Path | None, overwrite: bool, as_json: bool) -> None:
+    from unstuck_analysis import sensitivity as analysis
+
+    table, figures, about = analysis.study_sensitivity(study)
+    folder = _folder(out, "sensitivity", overwrite)
+    _print(records(table), table.to_string(index=False).splitlines(), as_json)
+    _write(folder, {"indices": table}, figures, about)
 
 
 def crossover(
@@ -154,14 +182,19 @@ def crossover(
 ) -> None:
     """Each patient under every treatment: who responds to what, and what on day 0 foretells it."""
     from unstuck_analysis import crossover as analysis
-    from unstuck_analysis.survival import read_outcomes
+    from unstuck_analysis.survival import about_outcomes, read_outcomes
 
     outcomes = read_outcomes(results)
     found = analysis.crossover(outcomes, analysis.read_series(results), seed=seed)
     folder = _folder(out, "crossover", overwrite)
-    _print(_records(found.features), analysis.sentences(found), as_json)
-    tables = {"features.csv": found.features, "overlap.csv": found.overlap.reset_index(names="responders_to")}
-    _say_written(folder, _write(folder, tables, {"crossover": analysis.crossover_figure(found)}))
+    _print(found.finding(), analysis.sentences(found), as_json)
+    tables = {
+        "recovery": found.recovery.reset_index(),
+        "features": found.features,
+        "overlap": found.overlap.reset_index(names="responders_to"),
+    }
+    figures = {"crossover": (analysis.crossover_figure(found), analysis.SHOWS)}
+    _write(folder, tables, figures, about_outcomes(outcomes, results))
 
 
 def connectivity(
@@ -179,10 +212,11 @@ def connectivity(
     folder = _folder(out, "connectivity", overwrite)
     states = analysis.typical_states(treatment, day, neurons=neurons, seed=seed)
     table = analysis.measures_table(states)
-    _print(_records(table), table.round(3).to_string(index=False).splitlines(), as_json)
-    figures = {"connectivity": analysis.connectivity_figure(states)}
-    names = [*_write(folder, {"connectivity.csv": table}, figures), *analysis.write_graphs(states, folder)]
-    _say_written(folder, names)
+    _print(records(table), table.round(3).to_string(index=False).splitlines(), as_json)
+    figures = {"connectivity": (analysis.connectivity_figure(states), analysis.SHOWS)}
+    graphs = analysis.write_graphs(states, folder)
+    tables = {"connectivity": table, "pairs": analysis.pairs_table(states)}
+    _write(folder, tables, figures, analysis.about_states(treatment, neurons, seed), graphs)
 
 
 def _circuit(name_or_path: str) -> "CircuitFile":
@@ -203,30 +237,17 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _records(table: "pd.DataFrame") -> list[dict[str, object]]:
-    """Rows as JSON can say them: null for what is not finite."""
-    from math import isfinite
+def _write(
+    folder: Path,
+    tables: "Mapping[str, pd.DataFrame]",
+    figures: "Mapping[str, Shown]",
+    about: "About",
+    others: Iterable[str] = (),
+) -> None:
+    """Write tables as CSV and captioned figures as PNG and SVG, and say so, with others written already."""
+    from unstuck_analysis.captions import write_figures, write_tables
 
-    return [
-        {
-            key: None if isinstance(value, float) and not isfinite(value) else value
-            for key, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-def _write(folder: Path, tables: "dict[str, pd.DataFrame]", figures: "dict[str, Figure]") -> list[str]:
-    """Write tables as CSV and figures as PNG and SVG; the names of the files."""
-    from unstuck_analysis.figures import save_figure
-    from unstuck_analysis.storage import write_whole
-
-    for name, table in tables.items():
-        write_whole(folder / name, table.to_csv(index=False).encode())
-    names = [f"{name}.{suffix}" for name in figures for suffix in ("png", "svg")]
-    for name in names:
-        save_figure(figures[name.rsplit(".", 1)[0]], folder / name)
-    return [*tables, *names]
+    _say_written(folder, [*write_tables(folder, tables), *write_figures(folder, figures, about), *others])
 
 
 def _print(finding: object, lines: Iterable[str], as_json: bool) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from math import log, nan, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,17 @@ from unstuck.pharmacology import HOURS_A_DAY, TYPICAL
 from unstuck.readouts import connectivity
 from unstuck.scenario import Treatment
 
+from unstuck_analysis.captions import About, Shown, inputs_hash
 from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.figures import INK, PALETTE, styled
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.processes import spawned_pool
 
 OUTCOMES = ("stuck", "endpoint", "later")
 LATER_DAYS = 84.0
 CUT = 2.0  # factors are cut at this many standard deviations
 NOISE_NETWORKS, NOISE_NEURONS = 8, 300
+FEWEST_STUCK = 8  # draws that got stuck, below which their recovery is not shown
 CHUNK = 64  # runs handed to a process at a time
 
 
@@ -130,7 +134,16 @@ def _run_chunk(question: Question, log_factors: Floats) -> Floats:
     return np.array([outcomes_at(question.treatment, one) for one in factors])
 
 
-def morris(question: Question, paths: int, *, workers: int = 1, seed: int = 1) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Screening:
+    """Elementary effects of a Morris screening, its runs, and how many failed (and count as the mean)."""
+
+    effects: pd.DataFrame
+    runs: int
+    failed: int
+
+
+def morris(question: Question, paths: int, *, workers: int = 1, seed: int = 1) -> Screening:
     """Elementary effects by parameter and outcome: mean, mean size mu_star with a 95 % interval, and sigma.
 
     Effects are per whole range of a parameter's law. Runs: paths (parameters + 1).
@@ -140,7 +153,8 @@ def morris(question: Question, paths: int, *, workers: int = 1, seed: int = 1) -
 
     problem = question.problem()
     x = sample(problem, paths, num_levels=4, seed=seed)
-    y = _without_gaps(run_all(question, x, workers))
+    runs = run_all(question, x, workers)
+    y = _without_gaps(runs)
     tables = []
     for number, outcome in enumerate(OUTCOMES):
         found = analysis.analyze(problem, x, y[:, number], num_levels=4, seed=seed)
@@ -148,16 +162,17 @@ def morris(question: Question, paths: int, *, workers: int = 1, seed: int = 1) -
             key: np.asarray(found[key], dtype=float) for key in ("mu", "mu_star", "mu_star_conf", "sigma")
         }
         tables.append(pd.DataFrame({"outcome": outcome, "parameter": problem["names"], **columns}))
-    return pd.concat(tables, ignore_index=True)
+    return Screening(pd.concat(tables, ignore_index=True), len(x), int(np.isnan(runs).any(axis=1).sum()))
 
 
 @dataclass(frozen=True)
 class Sobol:
     """Sobol indices by parameter and outcome, the sample they come from, and the noise between networks.
 
-    indices: outcome, parameter, S1, S1_conf, ST, ST_conf (95 %). sample: one row a run of the two independent
-    base samples, parameters as factors, and outcomes. failed: runs that could not be finished; they count as
-    the mean of the others.
+    indices: outcome, parameter, S1, S1_conf, ST, ST_conf (95 %). sample: one row a draw of the two
+    independent base samples: parameters as factors, outcomes, and `recovery`, R at the endpoint if the draw
+    got stuck (else, and for a failed run, NaN). failed: runs that could not be finished; in the indices they
+    count as the mean of the others.
     """
 
     indices: pd.DataFrame
@@ -165,6 +180,22 @@ class Sobol:
     noise: pd.DataFrame
     runs: int
     failed: int
+
+    @property
+    def never_stuck(self) -> int:
+        """Draws whose patient never got stuck."""
+        return int((self.sample.stuck > NOT_STUCK_ABOVE).sum())
+
+    def counts(self, screened: Screening) -> dict[str, int]:
+        """Runs, draws, and what of them failed or never got stuck."""
+        return {
+            "sobol_runs": self.runs,
+            "sobol_failed": self.failed,
+            "morris_runs": screened.runs,
+            "morris_failed": screened.failed,
+            "draws": len(self.sample),
+            "never_stuck": self.never_stuck,
+        }
 
 
 def sobol(
@@ -193,8 +224,10 @@ def sobol(
     block = len(problem["names"]) + 2  # rows of a base point: A, one for each parameter, B
     base = np.sort(np.concatenate([np.arange(0, len(x), block), np.arange(block - 1, len(x), block)]))
     kept = pd.DataFrame(np.exp(x[base]), columns=problem["names"]).assign(
-        **{outcome: y[base, number] for number, outcome in enumerate(OUTCOMES)}
+        **{outcome: found[base, number] for number, outcome in enumerate(OUTCOMES)}
     )
+    recovery = (kept.endpoint - kept.stuck) / (1.0 - kept.stuck)  # healthy C is 1 in the mean-field
+    kept["recovery"] = recovery.where(kept.stuck <= NOT_STUCK_ABOVE)
     return Sobol(pd.concat(tables, ignore_index=True), kept, network_noise(question, workers), len(x), failed)
 
 
@@ -217,17 +250,81 @@ def network_noise(question: Question, workers: int = 1) -> pd.DataFrame:
 
 
 def partial_dependence(found: Sobol, parameter: str, outcome: str, bins: int = 12) -> pd.DataFrame:
-    """Mean of an outcome over a parameter's factor, all others varying: factor, mean, standard error."""
-    order = found.sample.sort_values(parameter)
-    groups = np.array_split(np.arange(len(order)), bins)
+    """Mean of an outcome over a parameter's factor, all others varying: factor, mean, standard error.
+
+    Over draws that have the outcome; fewer bins where there are few of them.
+    """
+    order = found.sample.dropna(subset=[outcome]).sort_values(parameter)
+    groups = np.array_split(np.arange(len(order)), min(bins, len(order) // 4))
     x, y = order[parameter].to_numpy(), order[outcome].to_numpy()
     rows = [(x[g].mean(), y[g].mean(), y[g].std(ddof=1) / sqrt(len(g))) for g in groups]
     return pd.DataFrame(rows, columns=["factor", "mean", "standard_error"])
 
 
+def dependence_table(found: Sobol) -> pd.DataFrame:
+    """Partial dependence of every outcome, and of recovery, on every parameter."""
+    tables = [
+        partial_dependence(found, name, outcome).assign(outcome=outcome, parameter=name)
+        for outcome in (*OUTCOMES, "recovery")
+        if found.sample[outcome].notna().sum() >= FEWEST_STUCK
+        for name in found.indices.parameter.unique()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], About]:
+    """Indices, by outcome and arm, of a finished study whose design is sobol or morris, with their figures.
+
+    InputError for another design, and where no outcome has indices (runs miss, or all draws fare alike).
+    """
+    from unstuck_analysis.results import Results
+    from unstuck_analysis.study_figures import indices_figure, shown_outcomes
+    from unstuck_analysis.study_report import sensitivity_indices
+
+    results, tables, figures = Results(folder), [], {}
+    spec, counts = results.spec, results.store.status()
+    if spec.study.design not in ("sobol", "morris"):
+        raise InputError(
+            f"{folder}: design {spec.study.design}; indices need a study of design sobol or morris"
+        )
+    for outcome in shown_outcomes(results):
+        for arm in spec.basis.arms:
+            found = sensitivity_indices(results, outcome, arm)
+            if found is not None:
+                figure = indices_figure(found, found.columns[1], found.columns[3])
+                figures[f"{outcome}-{arm}"] = (
+                    figure,
+                    f"{spec.study.design} indices of {outcome} under {arm}",
+                )
+                tables.append(found.assign(outcome=outcome, treatment=arm))
+    if not tables:
+        told = ", ".join(f"{number} {name}" for name, number in counts.items())
+        raise InputError(f"{folder}: no outcome has indices: runs are missing, or all fare alike ({told})")
+    n = f"{counts['done']} runs ({counts['failed']} failed)"
+    about = About(", ".join(spec.basis.arms), n, str(spec.study.seed), f"study {spec.hash}")
+    return pd.concat(tables, ignore_index=True), figures, about
+
+
+def about_sobol(question: Question, found: Sobol, seed: int) -> About:
+    """What the caption of the figure says of where its numbers come from."""
+    n = f"{found.runs} runs of the mean-field ({found.failed} failed), {len(found.sample)} draws"
+    n += f" ({found.never_stuck} never got stuck); {NOISE_NETWORKS} networks of {NOISE_NEURONS} neurons"
+    inputs = inputs_hash(
+        _treatment(question.treatment), default_parameters(), question.parameters, found.runs
+    )
+    return About(f"treatment {question.treatment}", n, str(seed), inputs)
+
+
+SHOWS = (
+    "Left: Sobol indices of connectivity at the endpoint, with 95 % intervals; the dashed line is the"
+    " variance between networks of one patient. Right: mean recovery at the endpoint of the draws that got"
+    " stuck over the factor of the three strongest parameters; bands are two standard errors."
+)
+
+
 @styled
 def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) -> Figure:
-    """Parameters by total Sobol index, the noise between networks, and partial dependence of the top."""
+    """Parameters by total Sobol index, the noise between networks, and how recovery depends on the top."""
     figure = Figure(figsize=(11, 5), layout="constrained")
     ranking, *panels = figure.subplots(1, 1 + top, width_ratios=[2.2] + [1] * top)
     indices = found.indices.loc[found.indices.outcome == outcome].sort_values("ST")
@@ -242,7 +339,7 @@ def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) ->
     )
     ranking.barh(place, indices.S1, xerr=indices.S1_conf, color=PALETTE[1], height=0.35, label="alone")
     noise = float(found.noise.loc[found.noise.outcome == outcome, "sd"].iloc[0])
-    share = noise**2 / float(np.var(found.sample[outcome], ddof=1))
+    share = noise**2 / float(found.sample[outcome].var())
     ranking.axvline(share, color=PALETTE[3], linewidth=1.6, linestyle=(0, (4, 2.5)))
     ranking.text(share, len(indices) - 0.4, " between networks", color=PALETTE[3], va="bottom", fontsize=9)
     ranking.set_yticks(place, labels=list(indices.parameter))
@@ -250,9 +347,13 @@ def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) ->
     ranking.set_xlabel("share of the variance (95 % interval)")
     ranking.set_title(f"What decides connectivity ({outcome})", pad=14)
     ranking.legend(frameon=False, fontsize=9, loc="lower right")
-    low, high = found.sample[outcome].quantile([0.02, 0.98])
+    stuck = int(found.sample.recovery.notna().sum())
     for panel, name in zip(panels, indices.parameter.iloc[::-1], strict=False):
-        course = partial_dependence(found, name, outcome)
+        panel.set_title(name)
+        panel.set_xlabel("times its value")
+        if stuck < FEWEST_STUCK:
+            continue
+        course = partial_dependence(found, name, "recovery")
         panel.fill_between(
             course.factor,
             course["mean"] - 2 * course.standard_error,
@@ -262,25 +363,25 @@ def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) ->
             linewidth=0,
         )
         panel.plot(course.factor, course["mean"], color=PALETTE[1], linewidth=2)
-        panel.set_ylim(low, high)
-        panel.set_title(name)
-        panel.set_xlabel("times its value")
-    panels[0].set_ylabel("mean connectivity C", color=INK)
+        panel.set_ylim(min(0.0, course["mean"].min() - 0.1), max(1.0, course["mean"].max() + 0.1))
+    panels[0].set_ylabel(f"mean recovery R of the {stuck} draws that got stuck", color=INK)
     return figure
 
 
-def sentences(found: Sobol, outcome: str = "endpoint") -> list[str]:
-    """The ranking in sentences, with noise and failures."""
+def sentences(found: Sobol, screened: Screening, outcome: str = "endpoint") -> list[str]:
+    """The ranking in sentences, with noise, failures and draws that never got stuck."""
     noise = found.noise.set_index("outcome").sd
     lines = [
-        f"{found.runs} runs"
-        + (f", {found.failed} of them failed and count as the mean." if found.failed else ".")
+        f"Morris: {screened.runs} runs, {screened.failed} failed. Sobol: {found.runs} runs,"
+        f" {found.failed} failed (a failed run counts as the mean of the others).",
+        f"{found.never_stuck} of {len(found.sample)} draws never got stuck; they count in the connectivities,"
+        " not in recovery.",
     ]
     ranked = found.indices.loc[found.indices.outcome == outcome].sort_values("ST", ascending=False)
     for row in ranked.to_dict("records"):
         total, alone = (f"{row[key]:.3f} +- {row[key + '_conf']:.3f}" for key in ("ST", "S1"))
         lines.append(f"{row['parameter']}: total {total}, alone {alone}")
-    spread = float(np.std(found.sample[outcome], ddof=1))
+    spread = float(found.sample[outcome].std())
     lines.append(
         f"Standard deviation of C by parameters {spread:.3f}, between networks {noise[outcome]:.4f}."
     )

@@ -8,7 +8,9 @@ and are paired. Sources: Kaplan & Meier 1958; restricted mean survival time, Roy
 (10.1186/1471-2288-13-152).
 """
 
+import json
 from dataclasses import dataclass
+from hashlib import blake2b
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from matplotlib.figure import Figure
 from unstuck.circuit import Floats
 from unstuck.documents import InputError, nearest
 
+from unstuck_analysis.captions import About
 from unstuck_analysis.figures import FAINT, look, styled
 from unstuck_analysis.storage import read_parquet
 
@@ -34,16 +37,39 @@ _DRAWS = 4_000
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Rows to analyse, one a stuck patient and arm, and how many were left out and why."""
+    """Rows to analyse, one a stuck patient and arm, and how many were left out and why.
+
+    not_stuck: patients; failed: runs; by_arm: runs left out of every arm, {arm: {not_stuck, failed, left}}.
+    """
 
     rows: pd.DataFrame
     not_stuck: int
     failed: int
+    by_arm: dict[str, dict[str, int]]
 
     @property
     def arms(self) -> list[str]:
-        """Arms in the order of the table."""
+        """Arms with anybody left, in the order of the table."""
         return list(dict.fromkeys(self.rows.treatment))
+
+    @property
+    def empty_arms(self) -> list[str]:
+        """Arms of which nobody is left."""
+        return [name for name, counts in self.by_arm.items() if not counts["left"]]
+
+    def left_out(self) -> dict[str, Any]:
+        """What was left out, as JSON can say it."""
+        return {"not_stuck": self.not_stuck, "failed": self.failed, "by_arm": self.by_arm}
+
+    def left_out_sentences(self) -> list[str]:
+        """What was left out, in sentences; said also where it is nothing."""
+        lines = [f"Left out: {self.not_stuck} patients never got stuck, {self.failed} runs failed."]
+        for name in self.empty_arms:
+            counts = self.by_arm[name]
+            lines.append(
+                f"Arm {name}: nobody is left ({counts['not_stuck']} never stuck, {counts['failed']} failed)."
+            )
+        return lines
 
     def arm(self, name: str) -> pd.DataFrame:
         """The rows of one arm."""
@@ -78,19 +104,42 @@ def outcomes_of(table: pd.DataFrame, where: str) -> Outcomes:
             f"{where}: nothing to analyse: of {len(table)} runs {int(failed.sum())} failed, and in"
             f" {int(not_stuck.sum())} the patient never got stuck"
         )
-    return Outcomes(stuck.reset_index(drop=True), done.loc[not_stuck].patient.nunique(), int(failed.sum()))
+    never = done.loc[not_stuck]
+    by_arm = {
+        str(name): {
+            "not_stuck": int((never.treatment == name).sum()),
+            "failed": int((failed & (table.treatment == name)).sum()),
+            "left": int((stuck.treatment == name).sum()),
+        }
+        for name in table.treatment.unique()
+    }
+    return Outcomes(stuck.reset_index(drop=True), never.patient.nunique(), int(failed.sum()), by_arm)
 
 
 def durations(arm: pd.DataFrame, event: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Days (patients,) until an event or the end of the follow-up, and whether the event was seen."""
-    onset, followed = (arm[column].to_numpy(dtype=float) for column in ("onset_day", "followed_days"))
+    onset, followed = arm.onset_day.to_numpy(dtype=float), follow_up(arm, event)
     if event == "onset":
         seen = np.isfinite(onset)
         return np.where(seen, onset, followed), seen
     had = np.isfinite(onset)
     seen = arm.relapsed.to_numpy(dtype=bool)[had]
-    ends = np.where(seen, arm.relapse_day.to_numpy(dtype=float)[had], followed[had])
-    return ends - onset[had], seen
+    return np.where(seen, arm.relapse_day.to_numpy(dtype=float)[had] - onset[had], followed), seen
+
+
+def follow_up(arm: pd.DataFrame, event: str) -> Floats:
+    """Days (patients at risk,) for which each was followed, from day 0 or, for relapse, from the onset."""
+    onset, until = (arm[column].to_numpy(dtype=float) for column in ("onset_day", "followed_days"))
+    return until if event == "onset" else (until - onset)[np.isfinite(onset)]
+
+
+def horizon_days(outcomes: Outcomes, event: str) -> float:
+    """The day up to which every arm with anybody at risk was followed: the horizon of restricted means.
+
+    It comes from follow-up and not from events: an arm that responds early and completely stays comparable.
+    """
+    followed = [follow_up(outcomes.arm(name), event) for name in outcomes.arms]
+    return min((float(days.max()) for days in followed if len(days)), default=np.nan)
 
 
 def kaplan_meier(arm: pd.DataFrame, event: str) -> "KaplanMeierFitter | None":
@@ -126,8 +175,7 @@ def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> 
     curve = kaplan_meier(outcomes.arm(name), event)
     if curve is None:
         return {**row, "note": "nobody had an onset"}
-    others = [durations(outcomes.arm(arm), event) for arm in outcomes.arms]
-    horizon = min(float(d.max()) for d, _ in others if len(d))
+    horizon = horizon_days(outcomes, event)
     row["median_days"] = float(curve.median_survival_time_)
     row["restricted_mean_days"] = _number(restricted_mean_survival_time(curve, t=horizon))
     row["horizon_days"] = horizon
@@ -186,6 +234,26 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     return pd.DataFrame(rows)
 
 
+def about_outcomes(outcomes: Outcomes, folder: Path) -> About:
+    """What the caption of a figure made from a comparison or study says of where its numbers come from."""
+    if (folder / "study.json").exists():
+        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+        source = f"study {told['hash']}"
+    else:
+        digest = blake2b((folder / "outcomes.parquet").read_bytes(), digest_size=8).hexdigest()
+        source = f"outcomes.parquet {digest}"
+    counts = f"{outcomes.not_stuck} never stuck and {outcomes.failed} failed runs left out"
+    n = f"{outcomes.rows.patient.nunique()} stuck patients ({counts})"
+    seeds = sorted(outcomes.rows.seed.unique()) if "seed" in outcomes.rows else []
+    return About(", ".join(outcomes.arms), n, ", ".join(map(str, seeds)) or "not told", source)
+
+
+SHOWS = (
+    "Kaplan-Meier curves with 95 % bands; ticks are censored patients. Left: first recovery (R >= 0.5) since"
+    " the first dose. Right: of those who recovered, still well since their onset."
+)
+
+
 @styled
 def survival_figure(outcomes: Outcomes) -> Figure:
     """Share with an onset by day, and still well by days since the onset; 95 % bands, ticks are censored."""
@@ -198,6 +266,7 @@ def survival_figure(outcomes: Outcomes) -> Figure:
     onset.set_xlabel("days since the first dose")
     relapse.set_title("Still well, of those who recovered")
     relapse.set_xlabel("days since the onset")
+    relapse.set_ylabel("share of those who recovered")
     for axes in (onset, relapse):
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
@@ -214,6 +283,9 @@ def _draw_curve(axes: Axes, arm: pd.DataFrame, event: str, name: str, position: 
         return
     days, share = curve.survival_function_.index.to_numpy(), curve.survival_function_.to_numpy()[:, 0]
     band = curve.confidence_interval_.to_numpy()
+    if (end := follow_up(arm, event).max()) > days[-1]:  # a complete response is followed to the end too
+        days, share = np.append(days, end), np.append(share, share[-1])
+        band = np.vstack([band, band[-1]])
     if event == "onset":
         share, band = 1.0 - share, 1.0 - band
     style = look(position)
@@ -236,10 +308,7 @@ def _draw_curve(axes: Axes, arm: pd.DataFrame, event: str, name: str, position: 
 def sentences(outcomes: Outcomes, table: pd.DataFrame, needed: pd.DataFrame) -> list[str]:
     """The analysis in sentences, with what was left out."""
     lines = [f"{outcomes.rows.patient.nunique()} stuck patients, {len(outcomes.arms)} arms."]
-    if outcomes.not_stuck:
-        lines.append(f"Left out: {outcomes.not_stuck} patients who never got stuck.")
-    if outcomes.failed:
-        lines.append(f"Left out: {outcomes.failed} failed runs.")
+    lines += outcomes.left_out_sentences()
     for row in table.to_dict("records"):
         median = f"{row['median_days']:.1f} d" if isfinite(row["median_days"]) else "not reached"
         p = "" if np.isnan(row["logrank_p"]) else f", log-rank p = {row['logrank_p']:.2g}"
@@ -247,7 +316,7 @@ def sentences(outcomes: Outcomes, table: pd.DataFrame, needed: pd.DataFrame) -> 
         mean = (
             ""
             if np.isnan(row["restricted_mean_days"])
-            else (f", restricted mean {row['restricted_mean_days']:.1f} d of {row['horizon_days']:.0f} d")
+            else (f", restricted mean {row['restricted_mean_days']:.1f} d of {row['horizon_days']:.1f} d")
         )
         events = f"{row['event']}, {row['treatment']}: {row['events']} of {row['at_risk']}"
         lines.append(f"{events}, median {median}{mean}{p}{note}")

@@ -4,10 +4,12 @@ import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from unstuck_analysis.compare import Comparison
@@ -123,3 +125,14 @@ def print_patient(found: dict[str, Any], title: str) -> None:
 
 def _yes(answer: bool | None) -> str:
     return "not followed so long" if answer is None else "yes" if answer else "no"
+
+
+def records(table: "pd.DataFrame") -> list[dict[str, object]]:
+    """Rows as JSON can say them: null for what is not finite."""
+    return [
+        {
+            str(key): None if isinstance(value, float) and not isfinite(value) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]

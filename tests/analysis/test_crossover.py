@@ -1,5 +1,7 @@
 """Crossover: overlap of responders, and features on day 0 that go with recovery."""
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +86,31 @@ def test_the_figure_shows_every_patient_and_the_strongest_features() -> None:
 def test_a_folder_without_readings_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"series\.parquet"):
         read_series(tmp_path)
+
+
+def test_one_patient_is_crossed_over_without_a_warning() -> None:
+    table = made_up(3).outcomes.rows
+    table["not_stuck"] = table.patient > 0
+    series = pd.DataFrame({"patient": range(3), "day": 0.0, "activity_X": [1.0, 2.0, 3.0]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = crossover(outcomes_of(table, "here"), series)
+    assert found.features.empty
+    assert any("Only 1 patients" in line for line in sentences(found))
+
+
+def test_a_patient_with_a_failed_run_is_left_out_and_counted() -> None:
+    whole = made_up(12).outcomes.rows.assign(status="done")
+    whole.loc[(whole.patient == 3) & (whole.treatment == "b"), "status"] = "failed"
+    series = pd.DataFrame({"patient": range(12), "day": 0.0, "activity_X": np.arange(12.0)})
+    found = crossover(outcomes_of(whole, "here"), series)
+    assert found.incomplete == 1
+    assert found.finding()["left_out"]["failed"] == 1
+    assert any("1 more patients" in line for line in sentences(found))
+
+
+def test_the_finding_for_json_counts_responders_and_their_overlap() -> None:
+    found = made_up().finding()
+    assert found["responders"]["a"] == made_up().responded.a.sum()
+    assert found["overlap"]["a"]["a"] == 1.0
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from unstuck.circuit_file import CircuitFile
+from unstuck.documents import InputError
 from unstuck.drug_file import DrugFile
 from unstuck.parameters import default_parameters
 from unstuck.pharmacology import usual_course
@@ -15,9 +16,11 @@ from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
 from unstuck_analysis.dose_response import (
     Schedule,
     StuckPatient,
+    counts_together,
     dose_response,
     drug_on_target,
     escapes,
+    measure,
     minimal_course,
     parse_amounts,
     response_surface,
@@ -130,11 +133,63 @@ def test_two_drugs_together_do_what_one_alone_does_at_the_edges(
 ) -> None:
     ketamine = drug_for(default_file, "ketamine-like")
     grid = (0.0, 1.0)
-    surface = response_surface(stuck, (ssri, ketamine), (grid, grid), 42)
+    surface = response_surface(stuck, (ssri, ketamine), (grid, grid), (42, 18))
     alone = dose_response(stuck, ssri, [1.0], 42).recovery_later[0]
     assert surface[0, 0] == pytest.approx(0.0, abs=0.02)
     assert surface[1, 0] == pytest.approx(alone, abs=1e-6)
-    assert surface_figure(surface, (grid, grid), ("a", "b"), 42).axes
+    assert surface_figure(surface, (grid, grid), ("a", "b"), "both").axes
+
+
+@pytest.mark.quick
+def test_two_drugs_are_given_over_the_same_time_whatever_the_length_is_counted_in() -> None:
+    daily, single = Schedule(daily=True), Schedule(daily=False)
+    assert counts_together((daily, single), 84) == (84, 36)
+    assert counts_together((single, daily), 6) == (6, 14)
+    assert counts_together((single, single), 6) == (6, 6)
+
+
+def test_a_surface_says_how_long_each_drug_was_given_and_is_written_as_a_table(
+    default_file: CircuitFile, tmp_path: Path
+) -> None:
+    found = measure(default_file, "ketamine-like", [1.0], 2, "ssri-like")
+    assert found.together is not None
+    assert found.together.counts_told() == "2 doses of ketamine-like with 5 days of ssri-like"
+    names = found.write(tmp_path)
+    assert {"surface.csv", "surface.caption.md", "dose-response.caption.md"} <= set(names)
+    assert len(found.together.table()) == 4
+    assert "n: 1 typical patient" in (tmp_path / "surface.caption.md").read_text()
+
+
+def test_the_usual_length_is_in_the_unit_of_the_drug(default_file: CircuitFile) -> None:
+    found = measure(default_file, "ketamine-like", [1.0])
+    assert (found.length, found.schedule.unit) == (6, "doses")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("first", "other"), [("ampa:potentiate", "ssri-like"), ("ssri-like", "ampa:potentiate")]
+)
+def test_an_effect_together_with_a_drug_is_refused(default_file: CircuitFile, first: str, other: str) -> None:
+    with pytest.raises(InputError, match="ampa:potentiate is an effect"):
+        measure(default_file, first, [], None, other)
+
+
+@pytest.mark.quick
+def test_an_effect_that_needs_a_region_says_so() -> None:
+    with pytest.raises(InputError, match="needs a region"):
+        drug_on_target("region.input", "drive", 0.1)
+
+
+@pytest.mark.quick
+def test_a_strength_that_a_target_does_not_allow_is_named() -> None:
+    with pytest.raises(InputError, match="at most 1"):
+        drug_on_target("sert.occupancy", "block", 2.0)
+
+
+def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> None:
+    resilient = default_parameters().with_values(rB=0.85)
+    with pytest.raises(InputError, match="never gets stuck"):
+        StuckPatient.typical(default_file, resilient)
 
 
 @pytest.mark.quick

@@ -5,13 +5,16 @@ import pandas as pd
 import pytest
 from unstuck_analysis.sensitivity import (
     OUTCOMES,
+    Screening,
     Sobol,
     cohort_question,
+    dependence_table,
     morris,
     outcomes_at,
     partial_dependence,
     run_all,
     sensitivity_figure,
+    sentences,
     sobol,
 )
 
@@ -78,8 +81,24 @@ def test_the_figure_shows_the_noise_between_networks(found: Sobol) -> None:
     assert set(found.noise.outcome) == set(OUTCOMES)
 
 
+def test_draws_that_never_got_stuck_are_counted_and_have_no_recovery(found: Sobol) -> None:
+    never = found.sample.stuck > 0.85
+    assert 0 < never.sum() < len(found.sample)
+    assert found.sample.recovery.isna().equals(never)
+    told = sentences(found, Screening(pd.DataFrame(), 12, 1))
+    assert any(f"{never.sum()} of 64 draws never got stuck" in line for line in told)
+    assert any("Morris: 12 runs, 1 failed" in line for line in told)
+
+
+def test_the_partial_dependence_table_holds_recovery_too(found: Sobol) -> None:
+    table = dependence_table(found)
+    assert set(table.outcome) == {*OUTCOMES, "recovery"}
+
+
 def test_morris_screens_out_what_does_nothing() -> None:
-    table = morris(cohort_question(TREATMENT, ["rB", "tauD"]), 4)
+    screened = morris(cohort_question(TREATMENT, ["rB", "tauD"]), 4)
+    table = screened.effects
+    assert (screened.runs, screened.failed) == (12, 0)
     stuck = table[table.outcome == "stuck"].set_index("parameter").mu_star
     assert stuck["rB"] > 10 * stuck["tauD"]
 

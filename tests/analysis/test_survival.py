@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
+from lifelines.utils import restricted_mean_survival_time
 from unstuck.documents import InputError
 from unstuck_analysis.survival import (
     needed_to_treat,
@@ -68,6 +69,42 @@ def test_the_restricted_mean_is_the_area_under_the_curve() -> None:
     assert found.restricted_mean_days == pytest.approx(area)
 
 
+def answering_at_once(patients: int = 10) -> pd.DataFrame:
+    """Two arms; in one of them everybody has an onset by day 4 and relapses within nine days of it."""
+    table = made_up(patients)
+    quick = table.treatment == "drug"
+    table.loc[quick, "onset_day"] = np.linspace(1.0, 4.0, patients)
+    table.loc[quick, "relapse_day"] = table.onset_day[quick] + np.linspace(2.0, 9.0, patients)
+    table.loc[quick, "relapsed"] = True
+    return table
+
+
+@pytest.mark.parametrize("event", ["onset", "relapse"])
+def test_an_arm_that_answers_early_and_completely_does_not_cut_the_horizon(event: str) -> None:
+    table = answering_at_once()
+    had = table[table.onset_day.notna()]
+    since = had.followed_days - had.onset_day
+    follow_up = 168.0 if event == "onset" else since.groupby(had.treatment).max().min()
+    found = survival_table(outcomes_of(table, "here")).set_index(["event", "treatment"]).loc[event]
+    for name, arm in table.groupby("treatment"):
+        at_risk = arm if event == "onset" else arm[arm.onset_day.notna()]
+        if event == "onset":
+            days, seen = at_risk.onset_day.fillna(168.0), at_risk.onset_day.notna()
+        else:
+            days, seen = at_risk.relapse_day.fillna(168.0) - at_risk.onset_day, at_risk.relapsed
+        fit = KaplanMeierFitter().fit(days, seen)
+        assert found.horizon_days[name] == pytest.approx(follow_up)
+        mean = restricted_mean_survival_time(fit, t=follow_up)
+        assert found.restricted_mean_days[name] == pytest.approx(mean)
+    assert found.restricted_mean_days["drug"] < found.restricted_mean_days["untreated"]
+
+
+def test_curves_run_to_the_end_of_the_follow_up() -> None:
+    onset, _ = survival_figure(outcomes_of(answering_at_once(), "here")).axes
+    (drug,) = [line for line in onset.lines if str(line.get_label()).startswith("drug")]
+    assert np.max(drug.get_xdata()) == 168.0
+
+
 def test_number_needed_to_treat_is_one_over_the_paired_difference() -> None:
     table = made_up()
     found = needed_to_treat(outcomes_of(table, "here")).iloc[0]
@@ -95,7 +132,22 @@ def test_patients_never_stuck_and_failed_runs_are_counted_and_left_out() -> None
     assert (outcomes.not_stuck, outcomes.failed, len(outcomes.rows)) == (1, 2, 16)
     said = sentences(outcomes, survival_table(outcomes), needed_to_treat(outcomes))
     assert any("never got stuck" in line for line in said)
-    assert any("2 failed runs" in line for line in said)
+    assert any("2 runs failed" in line for line in said)
+    assert outcomes.left_out()["by_arm"]["drug"] == {"not_stuck": 1, "failed": 1, "left": 8}
+
+
+def test_that_nothing_failed_is_said_too() -> None:
+    outcomes = outcomes_of(made_up(6), "here")
+    said = sentences(outcomes, survival_table(outcomes), needed_to_treat(outcomes))
+    assert "Left out: 0 patients never got stuck, 0 runs failed." in said
+
+
+def test_an_arm_of_which_all_runs_failed_is_named() -> None:
+    table = made_up(6)
+    table["status"] = np.where(table.treatment == "drug", "failed", "done")
+    outcomes = outcomes_of(table, "here")
+    assert outcomes.empty_arms == ["drug"]
+    assert any("Arm drug: nobody is left" in line for line in outcomes.left_out_sentences())
 
 
 def test_nothing_left_to_analyse_is_an_error_that_counts() -> None:
