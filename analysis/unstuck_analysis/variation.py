@@ -15,17 +15,19 @@ again, so that whatever a file refuses is refused here too, and before any run.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
+from unstuck.checks import check_circuit, check_circuit_numbers, check_drug
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.circuit_file import CircuitFile
-from unstuck.documents import Document, InputError, Key
+from unstuck.documents import Document, InputError, Key, Places
 from unstuck.drug_file import Action, DrugFile
-from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
 from unstuck.patient import CohortFile
 from unstuck.pharmacology import HOURS_A_DAY
 from unstuck.quantities import Dose, Hours
@@ -40,6 +42,11 @@ Part: TypeAlias = tuple[str, ...]
 Changes: TypeAlias = tuple[tuple[Key, float | str], ...]
 
 _READ_HOURS = TypeAdapter(Hours)
+
+FAR = 10.0  # a parameter may leave its range by this factor; 0 is the limit below where 0 is none of it
+SHARES = ("stB", "l0", "core", "nmI", "nmE", "Dmin", "kP", "kH", "kD", "kN", "kA", "life_event_stress")
+NEVER_ZERO = ("rB", "mB", "QK", "Th", "nT", "KD", "TS", "rho2", "wmaxf", "kP", "kH", "kD", "kN", "kA")
+HEALTH_CHECKS = 40  # circuits whose health a plan waits for (36 ms each); that of more is left to their runs
 
 
 class ArmFiles(Document):
@@ -73,18 +80,23 @@ class Knob:
     places: tuple[tuple[Part, Key], ...]
     whole: bool = False
     signed: bool = False
+    limits: tuple[float, float] | None = None  # of a parameter of the model, which is a bare number
 
     def number(self, value: float | str) -> float:
         """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
         number = self._read(value)
         if number < 0 and not self.signed:
             raise ValueError(f"must not be negative, but is {number:g}")
+        if self.limits and not self.limits[0] <= number <= self.limits[1]:
+            unit = "" if self.unit == "1" else f" {self.unit}"
+            allowed = f"from {self.limits[0]:g} to {self.limits[1]:g}{unit}"
+            raise ValueError(f"must be {allowed} (its range, and {FAR:g} times beyond), not {number:g}")
         if self.whole and number != int(number):
             raise ValueError(f"must be a whole number, not {number:g}")
         return number
 
     def _read(self, value: float | str) -> float:
-        if self.unit == "d":
+        if self.unit == "d" and not self.limits:
             return _hours(value) / HOURS_A_DAY
         if self.unit in ("mg", "mg/kg"):
             dose = Dose.parse(value)
@@ -97,9 +109,17 @@ class Knob:
 
     def written(self, number: float) -> float | str:
         """A number as it stands in a file."""
-        if self.unit in ("d", "mg", "mg/kg"):
+        if not self.limits and self.unit in ("d", "mg", "mg/kg"):
             return f"{number!r} {self.unit}"
         return int(number) if self.whole else number
+
+
+def limits_of(record: Parameter) -> tuple[float, float]:
+    """The least and the largest value that a parameter can take in a study."""
+    low, high = record.range or (0.0, inf)
+    timed = record.unit in ("h", "d", "nM", "uM") and OFF.get(record.symbol) != 0.0
+    lowest = low / FAR if timed or record.symbol in NEVER_ZERO else 0.0
+    return lowest, min(high * FAR, 1.0) if record.symbol in SHARES else high * FAR
 
 
 def _hours(value: float | str) -> float:
@@ -114,15 +134,16 @@ def knobs(basis: Basis) -> dict[str, Knob]:
     found: dict[str, Knob] = {}
     for path, knob in _all_knobs(basis):
         known = found.get(path)
-        found[path] = Knob(knob.unit, known.places + knob.places, knob.whole) if known else knob
+        found[path] = replace(knob, places=known.places + knob.places) if known else knob
     return found
 
 
 def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
     records = default_parameters().records
     for symbol in basis.parameters:
-        unit = records[symbol].unit if symbol in records else "1"
-        yield f"model.{symbol}", Knob(unit, ((("parameters",), (symbol,)),), signed=True)
+        record = records[symbol] if symbol in records else Parameter(symbol, "", 0.0, "1", "off")
+        place = (("parameters",), (symbol,))
+        yield f"model.{symbol}", Knob(record.unit, (place,), signed=True, limits=limits_of(record))
     if basis.cohort is not None:
         yield from _cohort_knobs(basis.cohort)
     yield "circuit.neurons", Knob("neurons", ((("neurons",), ()),), whole=True)
@@ -211,6 +232,13 @@ class Scene:
         return default_parameters().with_values(**dict(self.changed))
 
 
+class _NoFile(Places):
+    """Places of what was varied and stands in no file: a fault is told with its key alone."""
+
+    def error(self, key: Sequence[str | int], message: str) -> InputError:
+        return InputError(f"{'.'.join(map(str, key))}: {message}")
+
+
 class Variation:
     """A basis with its knobs turned. Checked parts are kept, so that points which share them are quick."""
 
@@ -218,6 +246,7 @@ class Variation:
         self.basis, self.knobs = basis, knobs(basis)
         self._part = lru_cache(64)(self._changed_part)
         self._values = json.dumps(basis.parameters, sort_keys=True)
+        self._health_checks = HEALTH_CHECKS
 
     def scene(self, arm: str, settings: Settings) -> Scene:
         """What an arm reads under some settings; ValueError for a number that a file refuses."""
@@ -261,7 +290,17 @@ class Variation:
             for key, value in changes:
                 _write(data, key, value)
             document = _checked(type(document), data)
+            self._check_beside_others(part, document)
         return document, digest(document.model_dump_json())
+
+    def _check_beside_others(self, part: Part, document: Document) -> None:
+        """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
+        places = _NoFile({})
+        if isinstance(document, CircuitFile):
+            self._health_checks -= 1
+            (check_circuit if self._health_checks >= 0 else check_circuit_numbers)(document, places)
+        if isinstance(document, DrugFile):
+            check_drug(document, places, list(self.basis.arms[part[1]].circuit.regions))
 
     def _original(self, part: Part) -> Document | None:
         if part == ("cohort",):
@@ -273,12 +312,26 @@ class Variation:
     def _parameters(self, changes: Changes) -> tuple[tuple[str, float], ...]:
         """Parameters that differ from the shipped ones, sorted, so that equal sets are written equally."""
         values = {str(key[0]): float(value) for key, value in changes}
-        return tuple(sorted((k, v) for k, v in values.items() if v != self.basis.parameters[k]))
+        changed = tuple(sorted((k, v) for k, v in values.items() if v != self.basis.parameters[k]))
+        if changed:
+            _check_healthy_rates(default_parameters().with_values(**dict(changed)))
+        return changed
 
     def _neurons(self, changes: dict[Part, Changes]) -> int:
         neurons = next((int(value) for _, value in changes.get(("neurons",), ())), self.basis.neurons)
         check_neurons(neurons)
         return neurons
+
+
+def _check_healthy_rates(parameters: ParameterSet) -> None:
+    """InputError for parameters of which no synapse could stand still in health."""
+    try:
+        rules = parameters.for_rules()
+    except ZeroDivisionError:
+        rules = None
+    if rules is None or not all(isfinite(rate) and rate >= 0 for rate in (rules.etap, rules.etad)):
+        told = ", ".join(f"{symbol} = {parameters[symbol]:g}" for symbol in ("l0", "core", "wmaxf"))
+        raise InputError(f"no healthy state: l0 + core must be below 1 and wmaxf above 1, not {told}")
 
 
 def check_neurons(neurons: int) -> None:

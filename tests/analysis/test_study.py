@@ -8,7 +8,7 @@ import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
 from unstuck.documents import InputError
 from unstuck.scenario import Treatment, shipped
-from unstuck_analysis import Study
+from unstuck_analysis import Study, variation
 from unstuck_analysis.cohort import Job, run_patient, series_columns
 from unstuck_analysis.study import OUTCOMES, Spec
 from unstuck_analysis.variation import Variation, basis_of
@@ -67,7 +67,7 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     for path, number in {
         "model.tauB": 30.0,
         "circuit.neurons": 200.0,
-        "circuit.projections.mPFC_P > HPC_P.weight": 0.5,
+        "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
         "drug.ketamine-like.half_life": 0.25,
         "drug.ketamine-like.ampa": 0.2,
@@ -132,11 +132,20 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{values: []}", "an empty design"),
         (DOSES, "model.tauB: {from: 10, to: 50}", "a range in a grid needs steps"),
         (DOSES, "model.tauB: {from: 50, to: 10, steps: 3}", "the range is upside down: from 50 to 10"),
-        (DOSES, "model.tauB: {from: 0, to: 10, steps: 3, scale: log}", "starts above 0"),
+        (DOSES, "model.sigma_n: {from: 0, to: 0.01, steps: 3, scale: log}", "starts above 0"),
         (DOSES, "model.tauB: {values: [1], from: 2, to: 3}", "an axis has values, or from and to"),
         ("0.1 mg/kg,", "0.1,", "is a number without a unit"),
         ("0.1 mg/kg,", "5 mg,", "must be a dose in mg/kg"),
         ("0.1 mg/kg,", "-5 mg/kg,", "must not be negative"),
+        (DOSES, "model.tauB: {values: [-5]}", "must be from 4.8 to 2400 h (its range, and 10 times beyond)"),
+        (DOSES, "model.K1A: {values: [0]}", "not 0"),
+        (DOSES, "model.core: {values: [-1]}", "must be from 0 to 1"),
+        (DOSES, "model.core: {values: [0.9]}", "l0 + core must be below 1"),
+        (DOSES, "model.wmaxf: {values: [0.9]}", "wmaxf above 1, not l0"),
+        (DOSES, "model.sigma_n: {values: [-1]}", "must be from 0 to 0.04 drive"),
+        (DOSES, "model.stB: {values: [1.5]}", "must be from 0 to 1"),
+        (DOSES, "circuit.projections.mPFC_P > HPC_P.weight: {values: [50]}", "no healthy state"),
+        (DOSES, "drug.ketamine-like.ampa: {values: [-1]}", "must not be negative"),
         (DOSES, "circuit.neurons: {values: [50]}", "50 neurons: 0 for the mean-field, or 100 to"),
         (DOSES, "treatment.phases.stress.stress: {values: [2]}", "less than or equal to 1"),
         (DOSES, "treatment.phases.treatment.for: {values: [0 d]}", "must be more than zero"),
@@ -162,7 +171,7 @@ def test_a_fault_is_told_with_its_place_before_any_run(tmp_path: Path, old: str,
 @pytest.mark.quick
 def test_a_huge_grid_is_refused_without_being_made(tmp_path: Path) -> None:
     axes = "\n  ".join(
-        f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("tauB", "taul", "kc", "tauT", "g1A")
+        f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("g1A", "g1B", "b5", "QK", "rho2")
     )
     assert "the budget is 20000" in fault_of(tmp_path, (DOSES, axes))
 
@@ -223,3 +232,30 @@ def test_shipped_studies_can_be_planned(name: str) -> None:
 def test_a_stored_study_of_any_shipped_treatment_is_read_back_as_it_was(name: str) -> None:
     spec = Study.of_treatments([name], name="batch", neurons=0).spec
     assert Spec.model_validate_json(spec.model_dump_json()).hash == spec.hash
+
+
+@pytest.mark.quick
+def test_a_typical_patient_varied_out_of_health_is_a_failed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variation, "HEALTH_CHECKS", 0)  # as for the circuits of a large design
+    weight = "circuit.projections.mPFC_P > HPC_P.weight: {values: [0.05, 50]}"
+    study = loaded(tmp_path, (DOSES, weight), ("patients: 3", "patients: 1\nvaried: false"))
+    table = study.run(tmp_path / "out").outcomes()
+    assert list(table.status) == ["done", "done", "failed", "failed"]
+    assert table.error.iloc[-1].startswith("RunError: no healthy state")
+
+
+@pytest.mark.quick
+def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
+    found: list[pd.DataFrame] = []
+    for order in ("0, 0.5", "0.5, 0"):
+        axis = f"treatment.phases.treatment.stress: {{values: [{order}]}}"
+        kept = ("[recovery, serotonin_mPFC]", "[recovery, functional_recovery]")
+        study = loaded(tmp_path, (DOSES, axis), ("patients: 3", "patients: 1"), kept)
+        results = study.run(tmp_path / f"out {order}")
+        axis_of = results.outcomes()[["run_id", *results.plan.paths]]
+        table = results.series().merge(axis_of, on="run_id").drop(columns="point")
+        found.append(table.sort_values(["run_id", "day"]).reset_index(drop=True))
+    assert found[0].functional_recovery.notna().any()
+    pd.testing.assert_frame_equal(found[0], found[1])
