@@ -6,12 +6,14 @@ chunks at a time, sized by how long runs took so far, and hears back only counts
 
 import multiprocessing
 import os
+import shlex
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, nan
+from pathlib import Path
 from typing import Any, Protocol
 
 from unstuck.documents import InputError
@@ -29,6 +31,7 @@ Put what the script does below this line:
 
     if __name__ == "__main__":
 """
+NO_WORKERS = "the workers could not start; what stopped them is told above. If it is a script of yours:\n\n"
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def run_plan(
         planned = store.plan.runs()
         planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]
         session = f"{number}of{parts}-"
-        store.note_session(shard=f"{number}/{parts}", workers=workforce.slots, command=" ".join(sys.argv))
+        store.note_session(shard=f"{number}/{parts}", workers=workforce.slots, command=_command())
         _Session(store, session, workforce, execute, on_progress).finish(planned, retry_failed)
         store.compact(session)
         if parts == 1:
@@ -129,10 +132,13 @@ class _Session:
         self.on_progress = on_progress
         self.planned = self.done = self.failed = self.files = 0
         self.finished, self.run_s = 0, 0.0  # in this session
+        self.retried: dict[str, float] = {}  # when the rows ended that this session is to replace
 
     def finish(self, planned: list[Run], retry_failed: bool) -> None:
         """Do what is not stored. Runs lost with a worker are done again one by one, to find who kills it."""
-        statuses = self.store.statuses()
+        latest = self.store.latest()
+        statuses = {run_id: status for run_id, (status, _) in latest.items()}
+        self.retried = {i: ended for i, (status, ended) in latest.items() if status == "failed"}
         stored = {run_id for run_id, status in statuses.items() if status == "done" or not retry_failed}
         todo = deque(run for run in planned if run.run_id not in stored)
         kept = [statuses[run.run_id] for run in planned if run.run_id in stored]
@@ -140,6 +146,8 @@ class _Session:
         self._report()
         while todo:
             lost = self._left_of(self._shift(todo, alone=False))
+            if lost and not self.finished:
+                self._check_that_workers_start()
             while lost:
                 died_with = self._shift(lost, alone=True)
                 for run in self._left_of(died_with):
@@ -147,8 +155,23 @@ class _Session:
                 lost = self._left_of(lost)
 
     def _left_of(self, runs: Iterable[Run]) -> deque[Run]:
-        stored = self.store.statuses()
-        return deque(run for run in runs if run.run_id not in stored)
+        """Runs without a row of this session (failed rows of an earlier one are there to be replaced)."""
+        ended = {run_id: ended for run_id, (_, ended) in self.store.latest().items()}
+        return deque(
+            run for run in runs if ended.get(run.run_id) in (None, self.retried.get(run.run_id, nan))
+        )
+
+    def _check_that_workers_start(self) -> None:
+        """SystemExit if workers die of nothing at all, so that no run is blamed for it."""
+        executor = self.workforce.start()
+        try:
+            with interrupts_held():
+                waiting = executor.submit(_nothing)
+            waiting.result()
+        except self.workforce.worker_died:
+            raise SystemExit(NO_WORKERS + NO_GUARD) from None
+        finally:
+            executor.shutdown()
 
     def _store_death(self, run: Run) -> None:
         row = failed_row("the worker process died in this run (killed, or out of memory)")
@@ -217,6 +240,15 @@ class _Session:
         left = self.planned - self.done - self.failed
         seconds_left = left / rate if rate else float("nan")
         self.on_progress(Progress(self.planned, self.done, self.failed, rate, seconds_left))
+
+
+def _command() -> str:
+    """What was typed, without where the program lies."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _nothing() -> None:
+    """What a worker does that only has to be there."""
 
 
 class _Process(Protocol):

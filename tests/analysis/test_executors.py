@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from kill_sweep import kill_and_resume
-from study_cases import ROWS, deadly, invented, write_study
+from study_cases import ROWS, all_fail, deadly, invented, write_study
 from unstuck.documents import InputError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
@@ -137,6 +137,34 @@ def test_a_script_without_a_guard_gets_one_clear_message(tmp_path: Path) -> None
     assert 'if __name__ == "__main__":' in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import multiprocessing
+        if multiprocessing.parent_process():
+            raise OSError("this file is open elsewhere")
+        from unstuck_analysis import Study
+        Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2)
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "the workers could not start" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
+    assert Store(tmp_path / "out").status()["failed"] == 0
+
+
+def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: Path) -> None:
+    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    run_plan(store, workforce=local(1), execute=all_fail)
+    assert store.status()["failed"] == ROWS
+    run_plan(store, workforce=local(2), execute=deadly, retry_failed=True)
+    failures = Results(store.folder).failures()
+    assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
+    assert "worker process died" in failures.error.iloc[0]
 
 
 @pytest.mark.quick

@@ -34,6 +34,7 @@ def fault_of(folder: Path, *replacements: tuple[str, str]) -> str:
     return str(caught.value)
 
 
+TWO_AXES = "model.tauB: {values: [100, 120]}\n  model.taul: {values: [24, 30]}"
 DOSES = "drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}"
 
 
@@ -66,6 +67,7 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     before = basis_variation.scene("ketamine-like", ())
     for path, number in {
         "model.tauB": 30.0,
+        "model.life_event_days": 14.0,
         "circuit.neurons": 200.0,
         "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
@@ -156,6 +158,11 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("patients: 3", "patients: 3\ndesign: list", "points: needed, or it is an empty design"),
         ("patients: 3", "patients: 3\nneurons: 7", "written twice"),
         ("neurons: 0", "neurons: 7", "7 neurons"),
+        ("neurons: 0", f"neurons: 0\nseed: {2**64}", "less than or equal to 4294967295"),
+        ("every: 14 d", "every: 36 h", "a whole number of days, not 1.5 d"),
+        (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.taul], [model.tauB]]", "together twice"),
+        (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.tauB]]", "together twice"),
+        (DOSES, "model.life_event_days: {values: [7 d]}", "must be a number"),
         ("untreated, ketamine-like", "untreated, untreated", "two treatments named 'untreated'"),
         ("untreated, ketamine-like", "ketamin-like", "did you mean 'ketamine-like'?"),
         ("untreated, ketamine-like", "nothing/*.yaml", "no file matches"),
@@ -259,3 +266,17 @@ def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
         found.append(table.sort_values(["run_id", "day"]).reset_index(drop=True))
     assert found[0].functional_recovery.notna().any()
     pd.testing.assert_frame_equal(found[0], found[1])
+
+
+@pytest.mark.quick
+def test_a_seed_out_of_range_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a whole number from 0 to"):
+        Study.load(write_study(tmp_path), seed=2**70)
+
+
+@pytest.mark.quick
+def test_a_study_without_series_has_none_to_export(tmp_path: Path) -> None:
+    study = loaded(tmp_path, ("patients: 3", "patients: 1"), ("[recovery, serotonin_mPFC]", "[]"))
+    results = study.run(tmp_path / "out")
+    with pytest.raises(InputError, match="keeps no series"):
+        results.export(tmp_path / "series.csv", series=True)
