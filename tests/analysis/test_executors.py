@@ -143,8 +143,7 @@ def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(f"""
-        import multiprocessing
-        if multiprocessing.parent_process():
+        if __name__ != "__main__":
             raise OSError("this file is open elsewhere")
         from unstuck_analysis import Study
         Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2)
