@@ -14,9 +14,11 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from math import ceil, nan
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 from unstuck.documents import InputError
+from unstuck.engine import RunError
 
 from unstuck_analysis.plan import Run
 from unstuck_analysis.processes import interrupts_held, spawned_pool
@@ -24,6 +26,7 @@ from unstuck_analysis.runs import ChunkDone, Execute, failed_row, run_chunk, run
 from unstuck_analysis.store import Store
 
 CHUNK_S = 5.0
+LOOK_EVERY_S = 5.0  # between two looks whether a cluster has any worker
 MOST_LOOSE = 200  # files of a session before they are merged on the way
 READS_THE_SCRIPT = 96  # exit code of a worker that was made to run the user's script again
 NO_GUARD = """a study started worker processes from a script, and every worker runs that script again.
@@ -55,13 +58,19 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Workforce:
-    """Workers: how to start them, how many there are, and how long a chunk should take them."""
+    """Workers: how to start them, how many there are, and how long a chunk should take them.
+
+    here: how many are there now, for workers that may never come or may all be gone; patience_s: how long a
+    study waits while there is none.
+    """
 
     start: Callable[[], Executor]
     slots: int
     chunks_at_once: int
     chunk_s: float = CHUNK_S
     worker_died: tuple[type[Exception], ...] = (BrokenExecutor,)
+    here: Callable[[], int] | None = None
+    patience_s: float = 60.0
 
 
 class Serial(Executor):
@@ -188,7 +197,7 @@ class _Session:
                     chunk = [todo.popleft()] if alone else self._chunk(todo)
                     flying[self._submit(executor, chunk)] = chunk
                     processes = list((getattr(executor, "_processes", None) or {}).values())
-                ended, _ = wait(flying, return_when=FIRST_COMPLETED)
+                ended = self._ended(flying)
                 for future in ended:
                     self._count(future.result())
                     del flying[future]
@@ -202,6 +211,24 @@ class _Session:
             executor.shutdown(wait=not flying)
             for process in processes if flying else []:
                 process.terminate()
+
+    def _ended(self, flying: Iterable[Future[ChunkDone]]) -> set[Future[ChunkDone]]:
+        """The chunks that end first; RunError if there is no worker left to do them."""
+        last_seen_s = monotonic()
+        while True:
+            look_s = None if self.workforce.here is None else min(LOOK_EVERY_S, self.workforce.patience_s)
+            ended, _ = wait(flying, look_s, FIRST_COMPLETED)
+            if ended:
+                return ended
+            assert self.workforce.here is not None
+            if self.workforce.here():
+                last_seen_s = monotonic()
+            elif monotonic() - last_seen_s >= self.workforce.patience_s:
+                waited = f"{self.workforce.patience_s:.0f} s"
+                raise RunError(
+                    f"no worker of the cluster has been there for {waited}; what is stored is kept, and the"
+                    " same command goes on from there"
+                )
 
     def _submit(self, executor: Executor, chunk: list[Run]) -> "Future[ChunkDone]":
         try:

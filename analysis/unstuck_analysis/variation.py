@@ -4,7 +4,13 @@
     patient.cv, patient.cv.NAME              spread between patients: every one, or one
     circuit.neurons                          neurons a patient (0: the mean-field)
     circuit.projections.PRE > POST.weight    also .times and .inputs
+    circuit.regions.NAME.uncleared_serotonin
+    circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share and .share
+    circuit.roles.stress_input.POPULATION
     drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
+    drug.NAME.absorption_half_life           also .effect_site_half_life and .dose_concentration
+    drug.NAME.TARGET.half_effect             also .exponent, .half_life, .appears, .rise_tau, .fall_half_life
+    drug.NAME.metabolites.NAME.half_life     also .dose_concentration, .fraction and .TARGET.half_effect ...
     treatment.phases.PHASE.for, .stress      in every treatment that has the phase
     treatment.follow_up, .endpoint_day       in every treatment
 
@@ -26,11 +32,11 @@ from unstuck.checks import check_circuit, check_circuit_numbers, check_drug
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.circuit_file import CircuitFile
 from unstuck.documents import Document, InputError, Key, Places
-from unstuck.drug_file import Action, DrugFile
+from unstuck.drug_file import Action, DrugFile, Kinetics
 from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
 from unstuck.patient import CohortFile
 from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.quantities import Dose, Hours
+from unstuck.quantities import Concentration, Dose, Hours
 from unstuck.scenario import Treatment, TreatmentFile
 
 Settings: TypeAlias = tuple[tuple[str, float], ...]
@@ -103,13 +109,15 @@ class Knob:
             if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
                 raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
             return dose.amount
+        if self.unit == "nM" and not self.limits:
+            return Concentration.parse(value).nM(None)
         if isinstance(value, str):
             raise ValueError(f"must be a number, not {value!r}")
         return float(value)
 
     def written(self, number: float) -> float | str:
         """A number as it stands in a file."""
-        if not self.limits and self.unit in ("d", "mg", "mg/kg"):
+        if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM"):
             return f"{number!r} {self.unit}"
         return int(number) if self.whole else number
 
@@ -148,10 +156,7 @@ def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
         yield from _cohort_knobs(basis.cohort)
     yield "circuit.neurons", Knob("neurons", ((("neurons",), ()),), whole=True)
     for arm, files in basis.arms.items():
-        for name in files.circuit.projections:
-            for key in ("weight", "times", "inputs"):
-                place = (("circuit", arm), ("projections", name, key))
-                yield f"circuit.projections.{name}.{key}", Knob("1", (place,), whole=key == "inputs")
+        yield from _circuit_knobs(arm, files.circuit)
         yield from _treatment_knobs(arm, files.treatment)
         for name, drug in files.drugs.items():
             yield from _drug_knobs(arm, name, drug, files.treatment)
@@ -167,6 +172,21 @@ def _cohort_knobs(cohort: CohortFile) -> Iterator[tuple[str, Knob]]:
         yield "patient.cv", Knob("1", (place,))
         for name in names:
             yield f"patient.cv.{name}", Knob("1", (place,))
+
+
+def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
+    leaves: list[tuple[Key, str]] = []
+    for name in file.projections:
+        leaves += [(("projections", name, key), "1") for key in ("weight", "times", "inputs")]
+    leaves += [(("regions", name, "uncleared_serotonin"), "1") for name in file.regions]
+    for name in file.populations:
+        leaves += [(("populations", name, key), "Hz") for key in ("set_point_Hz", "maximal_Hz")]
+        leaves += [(("populations", name, key), "1") for key in ("nmda_share", "share")]
+    leaves += [(("roles", "stress_input", name), "drive") for name in file.roles.stress_input]
+    for key, unit in leaves:
+        place = (("circuit", arm), key)
+        whole, signed = key[-1] == "inputs", unit == "drive"
+        yield ".".join(map(str, ("circuit", *key))), Knob(unit, (place,), whole=whole, signed=signed)
 
 
 def _treatment_knobs(arm: str, file: TreatmentFile) -> Iterator[tuple[str, Knob]]:
@@ -190,10 +210,41 @@ def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Ite
         unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
         yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
     if drug.kinetics is not None:
-        yield f"{path}.half_life", Knob("d", ((part, ("kinetics", "half_life", "value")),))
+        for key, unit in _kinetic_leaves(drug.kinetics):
+            yield ".".join(map(str, (path, *key))), Knob(unit, ((part, ("kinetics", *key, "value")),))
     for number, action in enumerate(drug.actions):
         key = ("actions", number, *_strength_key(action))
         yield f"{path}.{action.target}", Knob("1", ((part, key),))
+        of = path if action.of == "parent" else f"{path}.metabolites.{action.of}"
+        for law, name, unit in _law_leaves(action):
+            place = (part, ("actions", number, law, name, "value"))
+            yield f"{of}.{action.target}.{name}", Knob(unit, (place,))
+
+
+def _kinetic_leaves(kinetics: Kinetics) -> Iterator[tuple[Key, str]]:
+    """Key and unit of every number of a drug's kinetics that is given."""
+    for name in ("half_life", "absorption_half_life", "effect_site_half_life"):
+        if getattr(kinetics, name) is not None:
+            yield (name,), "d"
+    yield ("dose_concentration",), "nM"
+    for name in kinetics.metabolites:
+        yield ("metabolites", name, "half_life"), "d"
+        yield ("metabolites", name, "dose_concentration"), "nM"
+        yield ("metabolites", name, "fraction"), "1"
+
+
+def _law_leaves(action: Action) -> Iterator[tuple[str, str, str]]:
+    """Law, key and unit of every number of an action that is given, its strength aside."""
+    if action.hill is not None:
+        yield "hill", "half_effect", "nM"
+        yield "hill", "exponent", "1"
+    if action.pulse is not None:
+        yield "pulse", "half_life", "d"
+        if action.pulse.appears is not None:
+            yield "pulse", "appears", "d"
+    for name in ("rise_tau", "fall_half_life"):
+        if action.level is not None and getattr(action.level, name) is not None:
+            yield "level", name, "d"
 
 
 def _strength_key(action: Action) -> Key:

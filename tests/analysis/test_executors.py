@@ -12,6 +12,7 @@ import pytest
 from kill_sweep import kill_and_resume
 from study_cases import ROWS, all_fail, deadly, invented, write_study
 from unstuck.documents import InputError
+from unstuck.engine import RunError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
 from unstuck_analysis.executors import Progress, local, run_plan
@@ -88,6 +89,18 @@ def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
     results = study.run(tmp_path / "out", workforce=workforce, on_progress=kill_one)
     assert killed
     assert exported(results) == serial
+
+
+def test_a_cluster_without_a_worker_is_told_and_not_waited_for(study: Study, tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+        pytest.raises(RunError, match="no worker of the cluster has been there for 1 s"),
+    ):
+        study.run(tmp_path / "out", workforce=client_workforce(client, 2, patience_s=1.0))
+    assert Store(tmp_path / "out").status()["failed"] == 0
 
 
 def test_a_sweep_that_is_killed_five_times_finds_the_same_bytes(tmp_path: Path) -> None:

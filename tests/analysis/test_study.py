@@ -71,7 +71,15 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
         "circuit.neurons": 200.0,
         "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
+        "circuit.populations.mPFC_P.set_point_Hz": 1.0,
+        "circuit.populations.mPFC_P.nmda_share": 0.2,
+        "circuit.regions.mPFC.uncleared_serotonin": 0.1,
+        "circuit.roles.stress_input.AMY_P": 0.02,
         "drug.ketamine-like.half_life": 0.25,
+        "drug.ketamine-like.dose_concentration": 500.0,
+        "drug.ketamine-like.nmda.interneuron.half_effect": 300.0,
+        "drug.ketamine-like.nmda.interneuron.exponent": 2.0,
+        "drug.ketamine-like.ampa.half_life": 2.0,
         "drug.ketamine-like.ampa": 0.2,
         "treatment.phases.stress.stress": 0.5,
         "treatment.phases.stress.for": 7.0,
@@ -280,3 +288,12 @@ def test_a_study_without_series_has_none_to_export(tmp_path: Path) -> None:
     results = study.run(tmp_path / "out")
     with pytest.raises(InputError, match="keeps no series"):
         results.export(tmp_path / "series.csv", series=True)
+
+
+@pytest.mark.quick
+def test_a_half_effect_of_a_metabolite_is_its_own() -> None:
+    varied = Variation(basis_of([Treatment("ketamine-infusion-like")], None, 0))
+    path = "drug.ketamine-infusion-like.nmda.interneuron.half_effect"
+    of_metabolite = path.replace(".nmda", ".metabolites.norketamine.nmda")
+    assert varied.knobs[path].number("0.5 uM") == 500.0
+    assert not set(varied.knobs[path].places) & set(varied.knobs[of_metabolite].places)
