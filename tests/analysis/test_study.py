@@ -71,7 +71,7 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
         "circuit.neurons": 200.0,
         "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
-        "circuit.populations.mPFC_P.set_point_Hz": 1.0,
+        "circuit.populations.mPFC_P.set_point_Hz": 4.0,
         "circuit.populations.mPFC_P.nmda_share": 0.2,
         "circuit.regions.mPFC.uncleared_serotonin": 0.1,
         "circuit.roles.stress_input.AMY_P": 0.02,
