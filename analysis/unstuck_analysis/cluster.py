@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+QUEUED_S, WITHOUT_QUEUE_S = 24 * 3600.0, 60.0  # how long a study waits while there is no worker
 CHUNK_S = 30.0  # longer than on one machine: a scheduler has many workers to feed
 
 
@@ -52,7 +53,8 @@ def dask_workforce(path: Path) -> Workforce:
     if (file.kind == "scheduler") != (file.address is not None):
         raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
     client = Client(file.address) if file.address else Client(make_cluster(file))
-    return client_workforce(client, file.jobs * file.workers_per_job)
+    patience_s = QUEUED_S if file.kind in ("slurm", "pbs") else WITHOUT_QUEUE_S
+    return client_workforce(client, file.jobs * file.workers_per_job, patience_s=patience_s)
 
 
 def make_cluster(file: ClusterFile) -> Any:
@@ -62,7 +64,7 @@ def make_cluster(file: ClusterFile) -> Any:
 
         return LocalCluster(n_workers=file.jobs * file.workers_per_job, threads_per_worker=1)
     cluster = queued_cluster(file)
-    cluster.scale(jobs=file.jobs)
+    cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued anew
     return cluster
 
 
@@ -85,14 +87,19 @@ def queued_cluster(file: ClusterFile) -> Any:
     return SLURMCluster(**settings) if file.kind == "slurm" else PBSCluster(**settings)
 
 
-def client_workforce(client: "Client", workers: int, chunk_s: float = CHUNK_S) -> Workforce:
+def client_workforce(
+    client: "Client", workers: int, chunk_s: float = CHUNK_S, patience_s: float = WITHOUT_QUEUE_S
+) -> Workforce:
     """The workers of a Dask client; a chunk that was lost with its worker is done again by another."""
     from distributed import KilledWorker
 
     def start() -> Executor:
         return client.get_executor(pure=False)
 
-    return Workforce(start, workers, 2 * workers, chunk_s, (KilledWorker,))
+    def here() -> int:
+        return len(client.scheduler_info()["workers"])
+
+    return Workforce(start, workers, 2 * workers, chunk_s, (KilledWorker,), here, patience_s)
 
 
 def slurm_script(study: str, folder: Path, *, seed: int | None, jobs: int) -> str:

@@ -135,6 +135,7 @@ class DesignReader:
         return [tuple(pair for part in parts for pair in part) for parts in product(*self._blocks())]
 
     def _blocks(self) -> list[list[Settings]]:
+        self._check_that_axes_move_once()
         groups = [self._together(number, group) for number, group in enumerate(self.design.together)]
         zipped = {path: group for group in groups for path in group}
         blocks: list[list[Settings]] = []
@@ -144,6 +145,14 @@ class DesignReader:
                 columns = [[(p, number) for number in self._axis(p)] for p in group]
                 blocks.append([tuple(row) for row in zip(*columns, strict=True)])
         return blocks
+
+    def _check_that_axes_move_once(self) -> None:
+        seen: set[str] = set()
+        for number, group in enumerate(self.design.together):
+            for path in group:
+                if path in seen:
+                    raise self.places.error(("together", number), f"{path!r} stands in together twice")
+                seen.add(path)
 
     def _together(self, number: int, group: Sequence[str]) -> list[str]:
         key: Key = ("together", number)

@@ -6,15 +6,19 @@ chunks at a time, sized by how long runs took so far, and hears back only counts
 
 import multiprocessing
 import os
+import shlex
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, nan
+from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 from unstuck.documents import InputError
+from unstuck.engine import RunError
 
 from unstuck_analysis.plan import Run
 from unstuck_analysis.processes import interrupts_held, spawned_pool
@@ -22,6 +26,7 @@ from unstuck_analysis.runs import ChunkDone, Execute, failed_row, run_chunk, run
 from unstuck_analysis.store import Store
 
 CHUNK_S = 5.0
+LOOK_EVERY_S = 5.0  # between two looks whether a cluster has any worker
 MOST_LOOSE = 200  # files of a session before they are merged on the way
 READS_THE_SCRIPT = 96  # exit code of a worker that was made to run the user's script again
 NO_GUARD = """a study started worker processes from a script, and every worker runs that script again.
@@ -29,6 +34,7 @@ Put what the script does below this line:
 
     if __name__ == "__main__":
 """
+NO_WORKERS = "the workers could not start; what stopped them is told above. If it is a script of yours:\n\n"
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,19 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Workforce:
-    """Workers: how to start them, how many there are, and how long a chunk should take them."""
+    """Workers: how to start them, how many there are, and how long a chunk should take them.
+
+    here: how many are there now, for workers that may never come or may all be gone; patience_s: how long a
+    study waits while there is none.
+    """
 
     start: Callable[[], Executor]
     slots: int
     chunks_at_once: int
     chunk_s: float = CHUNK_S
     worker_died: tuple[type[Exception], ...] = (BrokenExecutor,)
+    here: Callable[[], int] | None = None
+    patience_s: float = 60.0
 
 
 class Serial(Executor):
@@ -107,7 +119,7 @@ def run_plan(
         planned = store.plan.runs()
         planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]
         session = f"{number}of{parts}-"
-        store.note_session(shard=f"{number}/{parts}", workers=workforce.slots, command=" ".join(sys.argv))
+        store.note_session(shard=f"{number}/{parts}", workers=workforce.slots, command=_command())
         _Session(store, session, workforce, execute, on_progress).finish(planned, retry_failed)
         store.compact(session)
         if parts == 1:
@@ -129,10 +141,13 @@ class _Session:
         self.on_progress = on_progress
         self.planned = self.done = self.failed = self.files = 0
         self.finished, self.run_s = 0, 0.0  # in this session
+        self.retried: dict[str, float] = {}  # when the rows ended that this session is to replace
 
     def finish(self, planned: list[Run], retry_failed: bool) -> None:
         """Do what is not stored. Runs lost with a worker are done again one by one, to find who kills it."""
-        statuses = self.store.statuses()
+        latest = self.store.latest()
+        statuses = {run_id: status for run_id, (status, _) in latest.items()}
+        self.retried = {i: ended for i, (status, ended) in latest.items() if status == "failed"}
         stored = {run_id for run_id, status in statuses.items() if status == "done" or not retry_failed}
         todo = deque(run for run in planned if run.run_id not in stored)
         kept = [statuses[run.run_id] for run in planned if run.run_id in stored]
@@ -140,6 +155,8 @@ class _Session:
         self._report()
         while todo:
             lost = self._left_of(self._shift(todo, alone=False))
+            if lost and not self.finished:
+                self._check_that_workers_start()
             while lost:
                 died_with = self._shift(lost, alone=True)
                 for run in self._left_of(died_with):
@@ -147,8 +164,23 @@ class _Session:
                 lost = self._left_of(lost)
 
     def _left_of(self, runs: Iterable[Run]) -> deque[Run]:
-        stored = self.store.statuses()
-        return deque(run for run in runs if run.run_id not in stored)
+        """Runs without a row of this session (failed rows of an earlier one are there to be replaced)."""
+        ended = {run_id: ended for run_id, (_, ended) in self.store.latest().items()}
+        return deque(
+            run for run in runs if ended.get(run.run_id) in (None, self.retried.get(run.run_id, nan))
+        )
+
+    def _check_that_workers_start(self) -> None:
+        """SystemExit if workers die of nothing at all, so that no run is blamed for it."""
+        executor = self.workforce.start()
+        try:
+            with interrupts_held():
+                waiting = executor.submit(_nothing)
+            waiting.result()
+        except self.workforce.worker_died:
+            raise SystemExit(NO_WORKERS + NO_GUARD) from None
+        finally:
+            executor.shutdown()
 
     def _store_death(self, run: Run) -> None:
         row = failed_row("the worker process died in this run (killed, or out of memory)")
@@ -165,7 +197,7 @@ class _Session:
                     chunk = [todo.popleft()] if alone else self._chunk(todo)
                     flying[self._submit(executor, chunk)] = chunk
                     processes = list((getattr(executor, "_processes", None) or {}).values())
-                ended, _ = wait(flying, return_when=FIRST_COMPLETED)
+                ended = self._ended(flying)
                 for future in ended:
                     self._count(future.result())
                     del flying[future]
@@ -179,6 +211,24 @@ class _Session:
             executor.shutdown(wait=not flying)
             for process in processes if flying else []:
                 process.terminate()
+
+    def _ended(self, flying: Iterable[Future[ChunkDone]]) -> set[Future[ChunkDone]]:
+        """The chunks that end first; RunError if there is no worker left to do them."""
+        last_seen_s = monotonic()
+        while True:
+            look_s = None if self.workforce.here is None else min(LOOK_EVERY_S, self.workforce.patience_s)
+            ended, _ = wait(flying, look_s, FIRST_COMPLETED)
+            if ended:
+                return ended
+            assert self.workforce.here is not None
+            if self.workforce.here():
+                last_seen_s = monotonic()
+            elif monotonic() - last_seen_s >= self.workforce.patience_s:
+                waited = f"{self.workforce.patience_s:.0f} s"
+                raise RunError(
+                    f"no worker of the cluster has been there for {waited}; what is stored is kept, and the"
+                    " same command goes on from there"
+                )
 
     def _submit(self, executor: Executor, chunk: list[Run]) -> "Future[ChunkDone]":
         try:
@@ -217,6 +267,15 @@ class _Session:
         left = self.planned - self.done - self.failed
         seconds_left = left / rate if rate else float("nan")
         self.on_progress(Progress(self.planned, self.done, self.failed, rate, seconds_left))
+
+
+def _command() -> str:
+    """What was typed, without where the program lies."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _nothing() -> None:
+    """What a worker does that only has to be there."""
 
 
 class _Process(Protocol):

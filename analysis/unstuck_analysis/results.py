@@ -56,8 +56,13 @@ class Results:
         return _with_units(table, self.units)
 
     def series(self) -> pd.DataFrame:
-        """One row a reading: run_id, treatment, point, patient, day and the columns that the study keeps."""
+        """One row a reading: run_id, treatment, point, patient, day and the columns that the study keeps.
+
+        InputError for a study that keeps none.
+        """
         names = [f"{SERIES}{name}" for name in self._series_columns]
+        if not names:
+            raise InputError(f"{self.store.folder}: this study keeps no series (series: columns: [])")
         rows = self.store.rows(["run_id", *names])
         lengths = pc.fill_null(pc.call_function("list_value_length", [rows[names[0]]]), 0).to_numpy()
         flat = {name: pc.call_function("list_flatten", [rows[name]]).to_numpy() for name in names}

@@ -13,8 +13,12 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+from unstuck.circuit_file import CircuitFile
+from unstuck.engine import RunError
+from unstuck.parameters import ParameterSet
 from unstuck.patient import Patient, draw_patient
 from unstuck.simulation import Arm, Simulation
+from unstuck.stability import healthy_is_attractor
 
 from unstuck_analysis.checkpoint_cache import CheckpointCache
 from unstuck_analysis.cohort import DEFAULT_ACCURACY, reading_cells
@@ -35,10 +39,12 @@ class Workplace:
         self.variation = Variation(self.spec.basis)
         self.checkpoints = CheckpointCache(folder / "checkpoints", self.spec.model)
         self._patient: tuple[object, Patient] | None = None
+        self._healthy: dict[str, bool] = {}
 
     def patient(self, scene: Scene, index: int) -> Patient:
         """A patient of the study in a scene; the last one is kept."""
         key = (scene.patient_digest, index)
+        self._check_health(scene)
         if self._patient is None or self._patient[0] != key:
             seed = self.spec.study.seed
             patient = draw_patient(
@@ -51,6 +57,23 @@ class Workplace:
             )
             self._patient = (key, patient)
         return self._patient[1]
+
+    def _check_health(self, scene: Scene) -> None:
+        """RunError for a typical patient who was varied out of health; a cohort's are checked when drawn."""
+        name, arm = scene.patient_digest, self.spec.basis.arms[scene.treatment.name]
+        if scene.cohort is not None or (not scene.changed and scene.treatment.circuit == arm.circuit):
+            return
+        if name not in self._healthy:
+            self._healthy = {name: _is_healthy(scene.treatment.circuit, scene.parameters)}
+        if not self._healthy[name]:
+            raise RunError("no healthy state: with these values the circuit does not come back to health")
+
+
+def _is_healthy(file: CircuitFile, parameters: ParameterSet) -> bool:
+    try:
+        return healthy_is_attractor(file, parameters)
+    except RunError:
+        return False
 
 
 Execute = Callable[[Workplace, Run], Row]

@@ -18,12 +18,12 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,6 +58,7 @@ _ABOUT_RUN = [
 ]
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
+_PROBED_S = 1.0  # a lock that another process only looks at is free again by then
 _PREPARING = ("plan.parquet", "runs", "locks")
 
 
@@ -80,6 +81,8 @@ class Store:
             with FileLock(store._locks / "prepare.lock", timeout=60):
                 if store.exists:
                     store._check_same(spec)
+                    if not (folder / "plan.parquet").exists():
+                        store._write_plan(spec, plan)
                 else:
                     store._write_new(spec, plan)
         except OSError as fault:  # Timeout of the lock among them
@@ -123,9 +126,8 @@ class Store:
         """Every run that was planned."""
         from unstuck_analysis.plan import Plan
 
-        path, study = self.folder / "plan.parquet", self.spec.study
-        table = _parquet(path, self.about["hash"]).read().to_pandas()
-        knobs = self.knobs
+        study, knobs = self.spec.study, self.knobs
+        table = self._planned().to_pandas()
         return Plan(table, tuple((name, knobs[name].number(value)) for name, value in study.fixed.items()))
 
     @property
@@ -147,17 +149,28 @@ class Store:
 
     def status(self) -> dict[str, int]:
         """How many planned rows there are, and how many of them are done, failed and left."""
-        ids = _parquet(self.folder / "plan.parquet", self.about["hash"]).read(columns=["run_id"])
+        ids = self._planned(["run_id"])
         statuses = self.statuses()
         found = [statuses.get(run_id) for run_id in ids["run_id"].to_pylist()]
         done, failed = found.count("done"), found.count("failed")
         return {"planned": len(found), "done": done, "failed": failed, "left": len(found) - done - failed}
 
+    def _planned(self, columns: Sequence[str] | None = None) -> pa.Table:
+        path = self.folder / "plan.parquet"
+        try:
+            return _read_parquet(path, self.about["hash"], columns)
+        except FileNotFoundError:
+            raise InputError(f"{path}: is missing; the same sweep writes it again") from None
+
     def statuses(self) -> dict[str, str]:
         """Status by run_id of every run that is stored."""
+        return {run_id: status for run_id, (status, _) in self.latest().items()}
+
+    def latest(self) -> dict[str, tuple[str, float]]:
+        """Status by run_id of every run that is stored, and when it ended (seconds since 1970)."""
         table = self._stored(_ABOUT_ROW)
-        ids, statuses = table["run_id"].to_pylist(), table["status"].to_pylist()
-        return {ids[number]: statuses[number] for number in _one_a_run(table)}
+        ids, statuses, ended = (table[name].to_pylist() for name in _ABOUT_ROW)
+        return {ids[number]: (statuses[number], ended[number]) for number in _one_a_run(table)}
 
     def rows(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of the stored rows, each run once; InputError for a file of another study."""
@@ -168,7 +181,7 @@ class Store:
         """Every row of every file."""
         for _ in range(20):
             try:
-                tables = [_parquet(path, self.about["hash"]).read(columns=columns) for path in self.files()]
+                tables = [_read_parquet(path, self.about["hash"], columns) for path in self.files()]
             except FileNotFoundError:
                 continue  # another process compacts
             if tables:
@@ -213,13 +226,13 @@ class Store:
 
     def _kept_rows(self, files: Iterable[Path]) -> Iterator[pa.Table]:
         """The rows of some files, a run that is done anywhere without its failed rows, each once."""
-        statuses, seen = self.statuses(), set[str]()
+        latest, seen = self.latest(), set[str]()
         for path in files:
-            table = _parquet(path, self.about["hash"]).read(columns=self.schema.names)
+            table = _read_parquet(path, self.about["hash"], self.schema.names)
             kept: list[int] = []
-            pairs = zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True)
-            for number, (run_id, status) in enumerate(pairs):
-                if run_id not in seen and statuses[run_id] == status:
+            columns = (table[name].to_pylist() for name in _ABOUT_ROW)
+            for number, (run_id, *row) in enumerate(zip(*columns, strict=True)):
+                if run_id not in seen and latest[run_id] == tuple(row):
                     seen.add(run_id)
                     kept.append(number)
             yield table.take(pa.array(kept, pa.int64()))
@@ -252,7 +265,7 @@ class Store:
     def _lock(self, name: str) -> FileLock | None:
         lock = FileLock(self._locks / name)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_PROBED_S)
         except Timeout:
             return None
         except OSError as fault:
@@ -265,25 +278,45 @@ class Store:
     def note_session(self, **about: object) -> None:
         """Add a line to sessions.jsonl: when, where and how the study is worked on."""
         line = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "host": platform.node(), **about}
+        line["environment"] = environment()
         try:
-            with (self.folder / "sessions.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            with (self.folder / "sessions.jsonl").open("a+b") as file:
+                whole = file.tell() == 0 or self._ends_a_line(file)
+                file.write(b"" if whole else b"\n")
+                file.write(json.dumps(line).encode() + b"\n")
         except OSError as fault:
             raise StorageError(f"{self.folder}: cannot be written: {fault.strerror or fault}") from fault
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """The lines of sessions.jsonl; one that a stop left half-written is passed over."""
+        path, found = self.folder / "sessions.jsonl", list[dict[str, Any]]()
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        for line in lines:
+            with suppress(ValueError):
+                session = json.loads(line)
+                found += [session] if isinstance(session, dict) else []
+        return found
+
+    def _ends_a_line(self, file: BinaryIO) -> bool:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
     def _write_new(self, spec: "Spec", plan: "Plan") -> None:
         self._runs.mkdir(exist_ok=True)
-        table = pa.Table.from_pandas(plan.table, preserve_index=False)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _STUDY: spec.hash.encode()})
-        buffer = pa.BufferOutputStream()
-        pq.write_table(table, buffer)
-        write_whole(self.folder / "plan.parquet", buffer.getvalue().to_pybytes())
+        self._write_plan(spec, plan)
         about = {
             "hash": spec.hash,
             "environment": environment(),
             "spec": json.loads(spec.model_dump_json()),
         }
         write_whole(self.folder / "study.json", json.dumps(about, indent=1).encode())
+
+    def _write_plan(self, spec: "Spec", plan: "Plan") -> None:
+        table = pa.Table.from_pandas(plan.table, preserve_index=False)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _STUDY: spec.hash.encode()})
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer)
+        write_whole(self.folder / "plan.parquet", buffer.getvalue().to_pybytes())
 
     def _check_same(self, spec: "Spec") -> None:
         if self.about["hash"] == spec.hash:
@@ -302,6 +335,10 @@ def set_aside(folder: Path) -> Path | None:
     if not folder.exists():
         return None
     store = Store(folder)
+    if not store.exists:
+        if any(map(_is_foreign, folder.iterdir() if folder.is_dir() else [folder])):
+            raise InputError(f"{folder}: holds no study, and --new moves nothing else; give another --out")
+        return None
     with store.working():
         aside = folder.with_name(f"{folder.name}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder.rename(aside)
@@ -322,18 +359,18 @@ def environment() -> dict[str, str]:
     return {**here, **versions}
 
 
-def _parquet(path: Path, study: str) -> pq.ParquetFile:
-    """An open Parquet file of a study; InputError if it is cut off, or of another study."""
-    again = "move it away, and the same sweep does its runs again"
+def _read_parquet(path: Path, study: str, columns: Sequence[str] | None) -> pa.Table:
+    """Columns of a Parquet file of a study; InputError if it is damaged, or of another study."""
+    again = "move it away, and the same sweep makes what was in it again"
     try:
-        file = pq.ParquetFile(path)
+        with pq.ParquetFile(path) as file:
+            if (file.schema_arrow.metadata or {}).get(_STUDY) != study.encode():
+                raise InputError(f"{path}: does not belong to this study; {again}")
+            return file.read(columns=columns)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError):
-        raise InputError(f"{path}: is cut off or no Parquet file; {again}") from None
-    if (file.schema_arrow.metadata or {}).get(_STUDY) != study.encode():
-        raise InputError(f"{path}: does not belong to this study; {again}")
-    return file
+        raise InputError(f"{path}: is cut off, damaged or no Parquet file; {again}") from None
 
 
 def _one_a_run(table: pa.Table) -> list[int]:

@@ -9,10 +9,11 @@ A study runs into a folder and can be stopped at any moment; the same command go
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from unstuck.documents import Document, InputError, Places, choose, read_document_with_places
 from unstuck.patient import CohortFile, read_cohort
 from unstuck.quantities import PositiveHours
@@ -22,6 +23,7 @@ from unstuck_analysis.cohort import NEURONS, cohort_path, series_columns
 from unstuck_analysis.design import Design, DesignReader
 from unstuck_analysis.outcomes import Outcome
 from unstuck_analysis.plan import Plan, make_plan, model_version
+from unstuck_analysis.terminal import HIGHEST_SEED
 from unstuck_analysis.variation import Basis, Variation, basis_of, check_neurons, digest
 
 if TYPE_CHECKING:
@@ -33,10 +35,17 @@ OUTCOMES = {field.name: field.type for field in fields(Outcome) if field.name no
 
 
 class SeriesKept(Document):
-    """Which readings over time are kept, and how often."""
+    """Which readings over time are kept, and how often: runs are read once a day."""
 
     columns: list[str] = ["recovery"]
     every: PositiveHours = 7 * 24.0
+
+    @field_validator("every")
+    @classmethod
+    def _is_whole_days(cls, every: float) -> float:
+        if not isclose(every / 24.0, max(1, round(every / 24.0)), abs_tol=1e-9):
+            raise ValueError(f"runs are read once a day: a whole number of days, not {every / 24.0:g} d")
+        return every
 
 
 class StudyFile(Design):
@@ -50,7 +59,7 @@ class StudyFile(Design):
     paired: bool = True  # the same patients in every arm and at every point
     varied: bool = True  # patients of the cohort; else the typical one
     neurons: int = NEURONS
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, le=HIGHEST_SEED)
     outcomes: list[str] = []  # all of them if none is named
     series: SeriesKept = SeriesKept()
     budget: int = Field(default=20_000, ge=1)
@@ -99,6 +108,8 @@ class Study:
     @classmethod
     def _of(cls, file: StudyFile, name: str, path: Path | None, places: Places, seed: int | None) -> "Study":
         if seed is not None:
+            if not 0 <= seed <= HIGHEST_SEED:
+                raise InputError(f"seed {seed}: a whole number from 0 to {HIGHEST_SEED}")
             file = file.model_copy(update={"seed": seed})
         treatments = _treatments(file, path, places)
         cohort: CohortFile | None = read_cohort(cohort_path()) if file.varied else None

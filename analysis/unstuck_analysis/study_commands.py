@@ -64,6 +64,7 @@ def sweep(
     if print_slurm:
         from unstuck_analysis.cluster import slurm_script
 
+        _ = loaded.plan  # a fault in the study is told before anything is queued
         print(slurm_script(study, folder, seed=seed, jobs=jobs))
     elif dry_run:
         from unstuck_analysis.processes import available_cores

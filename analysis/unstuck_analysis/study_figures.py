@@ -16,6 +16,7 @@ from unstuck_analysis.results import Results
 ALWAYS_COUNTED = ("not_stuck", "connectivity_stuck")  # of all patients; other outcomes only of those stuck
 MOST_CURVES = 6
 SHARES = "boolean"
+NOBODY = "no patient counts here"
 
 
 def shown_outcomes(results: Results, most: int = 3) -> list[str]:
@@ -36,9 +37,11 @@ def label(results: Results, path: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def outcome_figure(results: Results, outcome: str) -> Figure:
-    """An outcome over whatever the study varies."""
+def outcome_figure(results: Results, outcome: str) -> Figure | None:
+    """An outcome over whatever the study varies; None where no patient counts."""
     table = results.outcomes()
+    if counted(table, outcome).empty:
+        return None
     paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
     if results.spec.study.design not in ("grid", "list"):
         return _clouds(results, table, outcome, paths)
@@ -62,13 +65,15 @@ def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str,
     low, high = (0.0, 1.0) if table[outcome].dtype == SHARES else (np.nanmin(every), np.nanmax(every))
     for number, (arm, found) in enumerate(maps.items()):
         axes = figure.add_subplot(1, len(arms), number + 1)
+        if found.empty:
+            axes.set_title(f"{arm}: {NOBODY}")
+            continue
         image = axes.imshow(found, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
         _write_cells(axes, found, (low + high) / 2, ".2f" if high == 1.0 else ".3g")
         axes.set_title(arm)
         axes.set_xlabel(label(results, across))
         axes.set_ylabel(label(results, up))
-        if number == len(arms) - 1:
-            figure.colorbar(image, ax=axes).set_label(_what(outcome, table))
+    figure.colorbar(image, ax=figure.axes[-1]).set_label(_what(outcome, table))
     return figure
 
 
@@ -153,13 +158,18 @@ def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence
     return figure
 
 
-@styled
-def course_figure(results: Results, column: str) -> Figure:
-    """A column of the series over days: mean and 95 % band by arm, or of one arm by its first axis."""
+def course_figure(results: Results, column: str) -> Figure | None:
+    """A column of the series over days; None where no patient counts."""
     series, table = results.series(), results.outcomes()
     who = ["run_id", "point", "treatment", "patient"]
     stuck = table.loc[~table.not_stuck.fillna(True), [*who, *results.plan.paths]]
     series = series.merge(stuck, on=who).dropna(subset=column)
+    return None if series.empty else _course_figure(results, series, column)
+
+
+@styled
+def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figure:
+    """Mean and 95 % band by arm, or of one arm by its first axis."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, rows) in enumerate(_courses(results, series)):

@@ -1,15 +1,19 @@
 """The report of a study: one HTML file with response surfaces, time courses, failures and provenance."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
+from matplotlib.figure import Figure
 
 from unstuck_analysis.design import MORRIS_LEVELS, problem_of, unit_sample
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.results import Results
 from unstuck_analysis.study_figures import (
+    NOBODY,
     SHARES,
     counted,
     course_figure,
@@ -42,12 +46,18 @@ def _sections(results: Results) -> Iterator[Section]:
                 " run at several points enters with its mean over them."
             )
             name = column.replace("_", " ")
-            yield figure_section(f"Over time: {name}", course_figure(results, column), f"{name} by day", text)
+            yield _figure(f"Over time: {name}", course_figure(results, column), f"{name} by day", text)
     yield _failures(results)
     yield Section("Notes on the drugs", notes=[*drug_notes(results, limits=True), NO_PLACEBO])
     yield Section("Limits of the model", notes=LIMITS)
     yield Section("Provenance", table=_provenance(results))
     yield Section("To reproduce", code=_commands(results))
+
+
+def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Section:
+    if figure is None:
+        return Section(title, text=f"There is no figure: {NOBODY}.")
+    return figure_section(title, figure, meaning, text)
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
@@ -60,7 +70,7 @@ def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
     name = outcome.replace("_", " ")
     whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
-    yield figure_section(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
+    yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
     for arm in results.spec.basis.arms:
         found = sensitivity_indices(results, outcome, arm)
         if found is not None:
@@ -174,18 +184,30 @@ def _failures(results: Results) -> Section:
 
 
 def _provenance(results: Results) -> Table:
-    sessions = (results.store.folder / "sessions.jsonl").read_text(encoding="utf-8").splitlines()
-    told = [json.loads(line) for line in sessions if line]
+    told = results.store.sessions()
     rows = [
         ["model", results.spec.model],
         ["study", f"{results.spec.name}, hash {results.spec.hash}"],
         ["seed", str(results.spec.study.seed)],
         *([name, value] for name, value in results.store.about["environment"].items()),
-        ["sessions", "; ".join(f"{s['started']} on {s['host']}, shard {s['shard']}" for s in told[:20])],
+        ["sessions", "; ".join(_session(session) for session in told[:20])],
     ]
     return Table(["what", "value"], rows)
 
 
+def _session(session: Mapping[str, Any]) -> str:
+    """When and where a session was, and with which versions."""
+    here = session.get("environment", {})
+    known = [name for name in ("git", "python", "numpy", "numba") if name in here]
+    versions = ", ".join(f"{name} {here[name]}" for name in known)
+    told = f"{session.get('started')} on {session.get('host')}, shard {session.get('shard')}"
+    return f"{told} ({versions})" if versions else told
+
+
 def _commands(results: Results) -> str:
-    name, seed = results.spec.name, results.spec.study.seed
-    return f"unstuck sweep {name} --seed {seed}\nunstuck report results/{name}"
+    """The commands that were given, and the study with its seed as a file."""
+    given = [str(session.get("command", "")) for session in results.store.sessions()]
+    study = json.loads(results.spec.study.model_dump_json(exclude_defaults=True, by_alias=True))
+    file = yaml.safe_dump(study | {"seed": results.spec.study.seed}, sort_keys=False, allow_unicode=True)
+    lines = [*dict.fromkeys(filter(None, given)), f"unstuck report {results.store.folder}"]
+    return "\n".join([*lines, "", f"# file: {results.spec.name}.yaml", file])

@@ -19,8 +19,7 @@ MOLAR_UNITS = ("nM", "uM")
 
 def check_circuit(file: CircuitFile, places: Places) -> None:
     """InputError for an unknown symbol, a value out of range, or a healthy state that does not attract."""
-    for key, number, lowest, highest in _numbers_of(file):
-        _check_number(key, number, lowest, highest, places)
+    check_circuit_numbers(file, places)
     if not _comes_back_to_health(file.model_dump_json()):
         knocks = " and ".join(f"{100 * (factor - 1):+.0f} %" for factor in KNOCKS)
         raise places.error(
@@ -28,6 +27,12 @@ def check_circuit(file: CircuitFile, places: Places) -> None:
             f"no healthy state: the circuit does not come back to health when all plastic strengths change by"
             f" {knocks}; make excitation weaker or inhibition stronger",
         )
+
+
+def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
+    """InputError for an unknown symbol or a value out of range."""
+    for key, number, lowest, highest in _numbers_of(file):
+        _check_number(key, number, lowest, highest, places)
 
 
 @cache  # by text: many treatments share a circuit, and files with mappings cannot be keys

@@ -38,6 +38,7 @@ class Sourced(Document, Generic[T]):
 Number = Sourced[float | str]  # a number, or the symbol of a fitted parameter
 Positive = Annotated[float, Field(gt=0.0)]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
+FULL_OCCUPANCY = Number(value=1.0, source="definition of an occupancy")
 
 
 class Area(Document):
@@ -58,7 +59,7 @@ class Hill(Document):
 
     half_effect: Sourced[quantities.Concentration | str]
     exponent: Number
-    maximum: Number = Sourced(value=1.0, source="definition of an occupancy")
+    maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
 
     @model_validator(mode="after")
@@ -68,7 +69,8 @@ class Hill(Document):
             raise Misplaced(("half_effect", "value"), "a half effect needs more than zero concentration")
         if not isinstance(exponent, str) and exponent <= 0:
             raise Misplaced(("exponent", "value"), f"an exponent must be more than 0, not {exponent:g}")
-        if self.area is not None and "maximum" in self.model_fields_set:
+        # Not whether it was written: a file that a study stored has every default written.
+        if self.area is not None and self.maximum != FULL_OCCUPANCY:
             raise Misplaced(("area",), "a Hill law has a maximum or an area that fixes it, not both")
         return self
 

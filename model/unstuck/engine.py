@@ -30,6 +30,7 @@ from unstuck.circuit import Circuit, Floats, Groups
 from unstuck.targets import Effects
 
 HOURS_A_DAY = 24.0
+MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
 
 
 class Exposure(Protocol):
@@ -240,8 +241,11 @@ class Engine:
         reported = settled_under or exposure.reported
         waiting = [hour for hour in output_h if self.time_h < hour <= until_h]
         stops = [hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h]
+        most = self._tries + MOST_TRIES + MOST_TRIES_A_JUMP * len(stops)
         for stop_h in stops:
             while self.time_h < stop_h:
+                if self._tries >= most:
+                    raise RunError(f"the slow variables change too fast to be followed {self._when}")
                 step = self._step(exposure, stop_h)
                 end_h = step.start_h + step.length_h
                 self.time_h = stop_h if end_h >= stop_h - 1e-9 else end_h
@@ -354,6 +358,10 @@ class Engine:
             raise RunError(self._where_not_finite(y) or f"{fault} {self._when}") from None
         self.diagnostics.sweeps += sweeps
         self.diagnostics.fallbacks += fallbacks
+
+    @property
+    def _tries(self) -> int:
+        return self.diagnostics.steps + self.diagnostics.rejected
 
     @property
     def _when(self) -> str:

@@ -256,14 +256,14 @@ class Life:
     def _look_ahead(self, at_least_h: float = 0.0) -> None:
         """Work out what will act from now on, as far as it is decided.
 
-        Before day 0 only what was prescribed before it is known, so that the checkpoint is the same for all
-        treatments that agree on the way there.
+        Before day 0 only doses and stress that begin before it are known, so that the checkpoint is the same
+        for all treatments that agree on the way there.
         """
         day_0_h = self.treatment.file.day_0_h
         before_h, end_h = (day_0_h, day_0_h + HOURS_A_DAY) if self.checkpoint is None else (inf, 0.0)
         contributions = self._contributions(before_h)
         self.end_h, self.gone_h, self.last_dose_h = _ends(self.treatment, contributions)
-        self.exposure = self._exposure(contributions, max(end_h or self.end_h, at_least_h))
+        self.exposure = self._exposure(contributions, before_h, max(end_h or self.end_h, at_least_h))
 
     def _contributions(self, before_h: float) -> list[Contribution]:
         """What all drugs given before an hour, as far as decided, do over time."""
@@ -283,8 +283,10 @@ class Life:
             ).contributions(parameters, sensitivity)
         ]
 
-    def _exposure(self, contributions: Sequence[Contribution], end_h: float) -> PatientExposure:
-        """All that acts on the patient until end_h."""
+    def _exposure(
+        self, contributions: Sequence[Contribution], before_h: float, end_h: float
+    ) -> PatientExposure:
+        """All that acts on the patient until end_h, without stress that begins at before_h or later."""
         circuit, parameters = self.patient.circuit, self.patient.circuit.parameters
         events = life_event_bouts(self.treatment, parameters, end_h, self.patient.stream(Purpose.LIFE_EVENTS))
         noise = np.zeros((0, len(circuit.regions)))
@@ -293,7 +295,8 @@ class Life:
             rng = self.patient.stream(Purpose.NOISE)
             noise = daily_noise(days, len(circuit.regions), parameters["sigma_n"], parameters["tau_n"], rng)
         bouts = [*phase_bouts(self.treatment), *events, *self._stress_by_hand]
-        return PatientExposure(circuit.regions, bouts, contributions, noise, end_h)
+        known = [bout for bout in bouts if bout.start_h < before_h]
+        return PatientExposure(circuit.regions, known, contributions, noise, end_h)
 
 
 def checkpoint_key(treatment: Treatment) -> str:

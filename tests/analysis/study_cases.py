@@ -47,3 +47,8 @@ def deadly(workplace: Workplace, run: Run) -> Row:
     if run.patient == 1 and run.treatment == "untreated":
         os._exit(9)
     return invented(workplace, run)
+
+
+def all_fail(workplace: Workplace, run: Run) -> Row:
+    """In place of a run: nothing but a fault."""
+    raise ValueError("not today")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from kill_sweep import kill_and_resume
-from study_cases import ROWS, deadly, invented, write_study
+from study_cases import ROWS, all_fail, deadly, invented, write_study
 from unstuck.documents import InputError
+from unstuck.engine import RunError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
 from unstuck_analysis.executors import Progress, local, run_plan
@@ -90,6 +91,18 @@ def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
     assert exported(results) == serial
 
 
+def test_a_cluster_without_a_worker_is_told_and_not_waited_for(study: Study, tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+        pytest.raises(RunError, match="no worker of the cluster has been there for 1 s"),
+    ):
+        study.run(tmp_path / "out", workforce=client_workforce(client, 2, patience_s=1.0))
+    assert Store(tmp_path / "out").status()["failed"] == 0
+
+
 def test_a_sweep_that_is_killed_five_times_finds_the_same_bytes(tmp_path: Path) -> None:
     kills, interrupted, whole = kill_and_resume(tmp_path, kills=5, workers=2, seed=6)
     assert kills == 5
@@ -137,6 +150,33 @@ def test_a_script_without_a_guard_gets_one_clear_message(tmp_path: Path) -> None
     assert 'if __name__ == "__main__":' in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        if __name__ != "__main__":
+            raise OSError("this file is open elsewhere")
+        from unstuck_analysis import Study
+        Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2)
+        """)
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "the workers could not start" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
+    assert Store(tmp_path / "out").status()["failed"] == 0
+
+
+def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: Path) -> None:
+    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    run_plan(store, workforce=local(1), execute=all_fail)
+    assert store.status()["failed"] == ROWS
+    run_plan(store, workforce=local(2), execute=deadly, retry_failed=True)
+    failures = Results(store.folder).failures()
+    assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
+    assert "worker process died" in failures.error.iloc[0]
 
 
 @pytest.mark.quick

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pandas as pd
 import pyarrow as pa
@@ -264,3 +265,56 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps({"hash": 1}))
     with pytest.raises(InputError, match="is not the description of a study"):
         Store(tmp_path).status()
+
+
+@pytest.mark.quick
+def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
+    thesis = tmp_path / "full" / "thesis.docx"
+    thesis.parent.mkdir()
+    assert set_aside(thesis.parent) is None
+    thesis.write_text("ten years")
+    with pytest.raises(InputError, match="holds no study, and --new moves nothing else"):
+        set_aside(thesis.parent)
+    assert thesis.exists()
+
+
+@pytest.mark.quick
+def test_a_plan_that_is_lost_is_told_and_written_again(store: Store, study: Study) -> None:
+    before, path = run(store), store.folder / "plan.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"plan.parquet: is cut off.*move it away"):
+        store.status()
+    path.unlink()
+    with pytest.raises(InputError, match=r"plan.parquet: is missing; the same sweep writes it again"):
+        store.status()
+    pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.spec, study.plan)), before)
+
+
+@pytest.mark.quick
+def test_a_file_damaged_inside_is_named(store: Store) -> None:
+    run(store)
+    path = store.files()[0]
+    content = bytearray(path.read_bytes())
+    content[4:600] = bytes(596)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{path.name}: is cut off, damaged"):
+        store.rows(store.schema.names)
+
+
+@pytest.mark.quick
+def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
+    held = FileLock(store.folder / "locks" / "part-1-of-1.lock", thread_local=False)
+    held.acquire()
+    Timer(0.3, held.release).start()
+    with store.working((1, 2)):
+        pass
+
+
+@pytest.mark.quick
+def test_a_half_written_session_is_passed_over(store: Store) -> None:
+    with (store.folder / "sessions.jsonl").open("w") as file:
+        file.write('{"started": "2026-')
+    run(store)
+    (session,) = store.sessions()
+    assert session["shard"] == "1/1"
+    assert session["environment"]["numpy"]

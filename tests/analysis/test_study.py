@@ -8,9 +8,9 @@ import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
 from unstuck.documents import InputError
 from unstuck.scenario import Treatment, shipped
-from unstuck_analysis import Study
+from unstuck_analysis import Study, variation
 from unstuck_analysis.cohort import Job, run_patient, series_columns
-from unstuck_analysis.study import OUTCOMES
+from unstuck_analysis.study import OUTCOMES, Spec
 from unstuck_analysis.variation import Variation, basis_of
 
 
@@ -34,6 +34,7 @@ def fault_of(folder: Path, *replacements: tuple[str, str]) -> str:
     return str(caught.value)
 
 
+TWO_AXES = "model.tauB: {values: [100, 120]}\n  model.taul: {values: [24, 30]}"
 DOSES = "drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}"
 
 
@@ -66,10 +67,19 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     before = basis_variation.scene("ketamine-like", ())
     for path, number in {
         "model.tauB": 30.0,
+        "model.life_event_days": 14.0,
         "circuit.neurons": 200.0,
-        "circuit.projections.mPFC_P > HPC_P.weight": 0.5,
+        "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
+        "circuit.populations.mPFC_P.set_point_Hz": 4.0,
+        "circuit.populations.mPFC_P.nmda_share": 0.2,
+        "circuit.regions.mPFC.uncleared_serotonin": 0.1,
+        "circuit.roles.stress_input.AMY_P": 0.02,
         "drug.ketamine-like.half_life": 0.25,
+        "drug.ketamine-like.dose_concentration": 500.0,
+        "drug.ketamine-like.nmda.interneuron.half_effect": 300.0,
+        "drug.ketamine-like.nmda.interneuron.exponent": 2.0,
+        "drug.ketamine-like.ampa.half_life": 2.0,
         "drug.ketamine-like.ampa": 0.2,
         "treatment.phases.stress.stress": 0.5,
         "treatment.phases.stress.for": 7.0,
@@ -132,11 +142,20 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{values: []}", "an empty design"),
         (DOSES, "model.tauB: {from: 10, to: 50}", "a range in a grid needs steps"),
         (DOSES, "model.tauB: {from: 50, to: 10, steps: 3}", "the range is upside down: from 50 to 10"),
-        (DOSES, "model.tauB: {from: 0, to: 10, steps: 3, scale: log}", "starts above 0"),
+        (DOSES, "model.sigma_n: {from: 0, to: 0.01, steps: 3, scale: log}", "starts above 0"),
         (DOSES, "model.tauB: {values: [1], from: 2, to: 3}", "an axis has values, or from and to"),
         ("0.1 mg/kg,", "0.1,", "is a number without a unit"),
         ("0.1 mg/kg,", "5 mg,", "must be a dose in mg/kg"),
         ("0.1 mg/kg,", "-5 mg/kg,", "must not be negative"),
+        (DOSES, "model.tauB: {values: [-5]}", "must be from 4.8 to 2400 h (its range, and 10 times beyond)"),
+        (DOSES, "model.K1A: {values: [0]}", "not 0"),
+        (DOSES, "model.core: {values: [-1]}", "must be from 0 to 1"),
+        (DOSES, "model.core: {values: [0.9]}", "l0 + core must be below 1"),
+        (DOSES, "model.wmaxf: {values: [0.9]}", "wmaxf above 1, not l0"),
+        (DOSES, "model.sigma_n: {values: [-1]}", "must be from 0 to 0.04 drive"),
+        (DOSES, "model.stB: {values: [1.5]}", "must be from 0 to 1"),
+        (DOSES, "circuit.projections.mPFC_P > HPC_P.weight: {values: [50]}", "no healthy state"),
+        (DOSES, "drug.ketamine-like.ampa: {values: [-1]}", "must not be negative"),
         (DOSES, "circuit.neurons: {values: [50]}", "50 neurons: 0 for the mean-field, or 100 to"),
         (DOSES, "treatment.phases.stress.stress: {values: [2]}", "less than or equal to 1"),
         (DOSES, "treatment.phases.treatment.for: {values: [0 d]}", "must be more than zero"),
@@ -147,6 +166,11 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("patients: 3", "patients: 3\ndesign: list", "points: needed, or it is an empty design"),
         ("patients: 3", "patients: 3\nneurons: 7", "written twice"),
         ("neurons: 0", "neurons: 7", "7 neurons"),
+        ("neurons: 0", f"neurons: 0\nseed: {2**64}", "less than or equal to 4294967295"),
+        ("every: 14 d", "every: 36 h", "a whole number of days, not 1.5 d"),
+        (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.taul], [model.tauB]]", "together twice"),
+        (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.tauB]]", "together twice"),
+        (DOSES, "model.life_event_days: {values: [7 d]}", "must be a number"),
         ("untreated, ketamine-like", "untreated, untreated", "two treatments named 'untreated'"),
         ("untreated, ketamine-like", "ketamin-like", "did you mean 'ketamine-like'?"),
         ("untreated, ketamine-like", "nothing/*.yaml", "no file matches"),
@@ -162,7 +186,7 @@ def test_a_fault_is_told_with_its_place_before_any_run(tmp_path: Path, old: str,
 @pytest.mark.quick
 def test_a_huge_grid_is_refused_without_being_made(tmp_path: Path) -> None:
     axes = "\n  ".join(
-        f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("tauB", "taul", "kc", "tauT", "g1A")
+        f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("g1A", "g1B", "b5", "QK", "rho2")
     )
     assert "the budget is 20000" in fault_of(tmp_path, (DOSES, axes))
 
@@ -216,3 +240,60 @@ def test_netcdf_holds_outcomes_and_series_with_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(shipped("studies")))
 def test_shipped_studies_can_be_planned(name: str) -> None:
     assert len(Study.load(name).plan.runs()) >= 60
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", sorted(shipped("treatments")))
+def test_a_stored_study_of_any_shipped_treatment_is_read_back_as_it_was(name: str) -> None:
+    spec = Study.of_treatments([name], name="batch", neurons=0).spec
+    assert Spec.model_validate_json(spec.model_dump_json()).hash == spec.hash
+
+
+@pytest.mark.quick
+def test_a_typical_patient_varied_out_of_health_is_a_failed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variation, "HEALTH_CHECKS", 0)  # as for the circuits of a large design
+    weight = "circuit.projections.mPFC_P > HPC_P.weight: {values: [0.05, 50]}"
+    study = loaded(tmp_path, (DOSES, weight), ("patients: 3", "patients: 1\nvaried: false"))
+    table = study.run(tmp_path / "out").outcomes()
+    assert list(table.status) == ["done", "done", "failed", "failed"]
+    assert table.error.iloc[-1].startswith("RunError: no healthy state")
+
+
+@pytest.mark.quick
+def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
+    found: list[pd.DataFrame] = []
+    for order in ("0, 0.5", "0.5, 0"):
+        axis = f"treatment.phases.treatment.stress: {{values: [{order}]}}"
+        kept = ("[recovery, serotonin_mPFC]", "[recovery, functional_recovery]")
+        study = loaded(tmp_path, (DOSES, axis), ("patients: 3", "patients: 1"), kept)
+        results = study.run(tmp_path / f"out {order}")
+        axis_of = results.outcomes()[["run_id", *results.plan.paths]]
+        table = results.series().merge(axis_of, on="run_id").drop(columns="point")
+        found.append(table.sort_values(["run_id", "day"]).reset_index(drop=True))
+    assert found[0].functional_recovery.notna().any()
+    pd.testing.assert_frame_equal(found[0], found[1])
+
+
+@pytest.mark.quick
+def test_a_seed_out_of_range_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a whole number from 0 to"):
+        Study.load(write_study(tmp_path), seed=2**70)
+
+
+@pytest.mark.quick
+def test_a_study_without_series_has_none_to_export(tmp_path: Path) -> None:
+    study = loaded(tmp_path, ("patients: 3", "patients: 1"), ("[recovery, serotonin_mPFC]", "[]"))
+    results = study.run(tmp_path / "out")
+    with pytest.raises(InputError, match="keeps no series"):
+        results.export(tmp_path / "series.csv", series=True)
+
+
+@pytest.mark.quick
+def test_a_half_effect_of_a_metabolite_is_its_own() -> None:
+    varied = Variation(basis_of([Treatment("ketamine-infusion-like")], None, 0))
+    path = "drug.ketamine-infusion-like.nmda.interneuron.half_effect"
+    of_metabolite = path.replace(".nmda", ".metabolites.norketamine.nmda")
+    assert varied.knobs[path].number("0.5 uM") == 500.0
+    assert not set(varied.knobs[path].places) & set(varied.knobs[of_metabolite].places)

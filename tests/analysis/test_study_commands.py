@@ -66,6 +66,28 @@ def test_a_report_is_one_file_with_figures_and_provenance(done: Path, tmp_path: 
     assert "No run failed" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "numba" in page
+    assert "drug.ketamine-like.dose:" in page  # the study as a file
+    assert "unstuck report" in page
+
+
+def test_a_report_of_patients_who_never_got_stuck_says_so(tmp_path: Path) -> None:
+    calm = TWO_DOSES.replace("fixed:", "fixed:\n  treatment.phases.stress.stress: 0")
+    two = calm.replace("vary:", "vary:\n  treatment.phases.wash-out.for: {values: [7 d, 14 d]}")
+    for number, text in enumerate((calm, two.replace("  treatment.phases.wash-out.for: 1 week\n", ""))):
+        path = write_study(tmp_path, text.replace("patients: 3", "patients: 1"), f"calm{number}")
+        assert run("sweep", path, "--out", tmp_path / f"out{number}", "--workers", 1) == 0
+        assert run("report", tmp_path / f"out{number}", "--to", tmp_path / "r.html") == 0
+        assert "no patient counts here" in (tmp_path / "r.html").read_text()
+
+
+def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = write_study(tmp_path, TWO_DOSES.replace("ketamine-like.dose", "ketamine-like.dos"))
+    assert run("sweep", wrong, "--print-slurm") == 2
+    told = capsys.readouterr()
+    assert "did you mean 'drug.ketamine-like.dose'" in told.err
+    assert not told.out
 
 
 @pytest.mark.parametrize("design", ["morris", "sobol"])

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from protocols import TIGHT, Held, states_at
 from scipy.integrate import solve_ivp
+from unstuck import engine as engine_module
 from unstuck import kernels
 from unstuck.circuit import INTERNEURON, Circuit, Floats, mean_field_circuit, network_circuit
 from unstuck.circuit_file import CircuitFile
 from unstuck.engine import Accuracy, Engine, RunError, State, healthy_state, settle
-from unstuck.parameters import ParameterSet
+from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient import draw_patient
 from unstuck.rules.serotonin import clearance, release
 from unstuck.scenario import Treatment
@@ -311,3 +312,16 @@ def test_a_state_is_copied_not_shared(mean_field: Circuit) -> None:
     engine.advance(Held(len(mean_field.regions), Effects(stress=1.0)), 24.0)
     np.testing.assert_array_equal(state.y, healthy_state(mean_field).y)
     assert engine.settled(NO_EFFECT, np.zeros(len(mean_field.regions))).y is not engine.state.y
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("symbol", ["taul", "tauT"])
+def test_a_run_that_gets_nowhere_stops_and_says_when(
+    default_file: CircuitFile, symbol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "MOST_TRIES", 500)
+    broken = mean_field_circuit(default_file, default_parameters().with_values(**{symbol: 1e-6}))
+    engine = Engine(broken)
+    engine.state.labile[:] *= 1.5
+    with pytest.raises(RunError, match="change too fast to be followed on day"):
+        engine.advance(Undisturbed(len(broken.regions)), 100 * 24.0)
