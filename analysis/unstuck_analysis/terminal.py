@@ -79,7 +79,7 @@ def print_summary(comparison: "Comparison") -> None:
     stuck = " or ".join(
         str(n) for n in dict.fromkeys(len(comparison.arm(t.name)) for t in comparison.treatments)
     )
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
     for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped", "amyg-\ndala"):
         table.add_column(header, justify="right", no_wrap=True)
