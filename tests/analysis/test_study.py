@@ -168,7 +168,7 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("patients: 3", "patients: 3\nneurons: 7", "written twice"),
         ("neurons: 0", "neurons: 7", "7 neurons"),
         ("neurons: 0", f"neurons: 0\nseed: {2**64}", "less than or equal to 4294967295"),
-        ("follow_up: 1 d", LATE_ENDPOINT, "day 84 is after the run, which ends on day 8"),
+        ("follow_up: 1 d", LATE_ENDPOINT, "day 84 is after the run, which ends on day 15"),
         ("every: 14 d", "every: 36 h", "a whole number of days, not 1.5 d"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.taul], [model.tauB]]", "together twice"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.tauB]]", "together twice"),
