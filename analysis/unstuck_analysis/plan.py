@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from unstuck import __version__
-from unstuck.documents import Places
+from unstuck.documents import InputError, Places
+from unstuck.pharmacology import HOURS_A_DAY
+from unstuck.scenario import TreatmentFile
 
 from unstuck_analysis.variation import Settings, Variation, digest
 
 if TYPE_CHECKING:
     from unstuck_analysis.study import Spec
 
+ENDPOINT = "treatment.endpoint_day"
 FIRST_COLUMNS = ["run_id", "point", "treatment", "seed", "patient", "group"]
 _GROUP = FIRST_COLUMNS.index("group")
 _NOT_THE_MODEL = ("page", "__init__.py", "circuit_model.py", "neurons.py")
@@ -80,6 +83,8 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
         for position, name in enumerate(names):
             try:
                 scene = variation.scene(name, settings)
+                if ENDPOINT in values:
+                    _check_endpoint(scene.treatment.file)
             except ValueError as fault:
                 raise places.error((), f"at point {number} ({_told(settings)}), {name}: {fault}") from None
             first = 0 if file.paired else file.patients * (number * len(names) + position)
@@ -91,6 +96,15 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
     return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+
+
+def _check_endpoint(file: TreatmentFile) -> None:
+    """InputError for an endpoint that a study asks for and no run reaches, be it the usual one."""
+    last_day = (file.end_h - file.day_0_h + file.follow_up) / HOURS_A_DAY
+    if file.endpoint_day > last_day + 1e-9:
+        raise InputError(
+            f"{ENDPOINT}: day {file.endpoint_day:g} is after the run, which ends on day {last_day:g}"
+        )
 
 
 def _ranks(groups: Sequence[tuple[int, str]]) -> list[int]:

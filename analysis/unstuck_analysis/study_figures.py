@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from unstuck.circuit import Floats
 
 from unstuck_analysis.figures import FAINT, INK, look, mean_band, styled
@@ -63,17 +64,18 @@ def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str,
     }
     every = np.concatenate([m.to_numpy().ravel() for m in maps.values()])
     low, high = (0.0, 1.0) if table[outcome].dtype == SHARES else (np.nanmin(every), np.nanmax(every))
+    images: list[AxesImage] = []
     for number, (arm, found) in enumerate(maps.items()):
         axes = figure.add_subplot(1, len(arms), number + 1)
         if found.empty:
             axes.set_title(f"{arm}: {NOBODY}")
             continue
-        image = axes.imshow(found, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high)
+        images.append(axes.imshow(found, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high))
         _write_cells(axes, found, (low + high) / 2, ".2f" if high == 1.0 else ".3g")
         axes.set_title(arm)
         axes.set_xlabel(label(results, across))
         axes.set_ylabel(label(results, up))
-    figure.colorbar(image, ax=figure.axes[-1]).set_label(_what(outcome, table))
+    figure.colorbar(images[-1], ax=figure.axes[-1]).set_label(_what(outcome, table))
     return figure
 
 

@@ -35,6 +35,7 @@ def fault_of(folder: Path, *replacements: tuple[str, str]) -> str:
 
 
 TWO_AXES = "model.tauB: {values: [100, 120]}\n  model.taul: {values: [24, 30]}"
+LATE_ENDPOINT = "follow_up: 1 d\n  treatment.phases.treatment.for: 7 d\n  treatment.endpoint_day: 84"
 DOSES = "drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}"
 
 
@@ -167,6 +168,7 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("patients: 3", "patients: 3\nneurons: 7", "written twice"),
         ("neurons: 0", "neurons: 7", "7 neurons"),
         ("neurons: 0", f"neurons: 0\nseed: {2**64}", "less than or equal to 4294967295"),
+        ("follow_up: 1 d", LATE_ENDPOINT, "day 84 is after the run, which ends on day 15"),
         ("every: 14 d", "every: 36 h", "a whole number of days, not 1.5 d"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.taul], [model.tauB]]", "together twice"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.tauB]]", "together twice"),
