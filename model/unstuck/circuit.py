@@ -96,6 +96,11 @@ class Circuit:
         sums = np.bincount(plastic.projection, weights=plastic.weight, minlength=len(self.file.projections))
         return sums.astype(float)
 
+    @cached_property
+    def readout(self) -> list[int]:
+        """Positions of the readout projections."""
+        return [self.projections.index(name) for name in self.file.roles.readout]
+
     @property
     def neurons(self) -> int:
         """Number of neurons."""

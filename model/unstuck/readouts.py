@@ -37,7 +37,8 @@ def take_reading(
     circuit: Circuit, day: float, state: State, acting: tuple[Effects, Floats], *, probe: bool
 ) -> Reading:
     """Read a settled state under the effects and region inputs that act on it."""
-    whole, structure = connectivity(circuit, state)
+    weak, strong = _sums(circuit, state.labile), _sums(circuit, state.consolidated)
+    whole, structure = _connectivity(circuit, weak, strong)
     return Reading(
         day,
         whole,
@@ -47,24 +48,36 @@ def take_reading(
         state.serotonin_nM / circuit.rules.S0,
         population_means(circuit, state.bdnf),
         population_means(circuit, state.trkb),
-        projection_strength(circuit, state.labile + state.consolidated),
+        _relative(circuit, weak + strong),
         state.sensitivity,
     )
 
 
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
     """Strength of every projection relative to health (NaN for projections that are not plastic)."""
+    return _relative(circuit, _sums(circuit, strength))
+
+
+def _sums(circuit: Circuit, strength: Floats) -> Floats:
+    """Summed strength (drive) of every projection."""
+    sums = np.zeros_like(circuit.healthy_strength)
+    kernels.add_up(circuit.wiring.plastic.projection, strength, sums)
+    return sums
+
+
+def _relative(circuit: Circuit, sums: Floats) -> Floats:
     healthy = circuit.healthy_strength
-    now = np.zeros_like(healthy)
-    kernels.add_up(circuit.wiring.plastic.projection, strength, now)
-    return np.divide(now, healthy, out=np.full_like(now, np.nan), where=healthy > 0)
+    return np.divide(sums, healthy, out=np.full_like(sums, np.nan), where=healthy > 0)
 
 
 def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
     """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0)."""
-    readout = [circuit.projections.index(name) for name in circuit.file.roles.readout]
-    labile = projection_strength(circuit, state.labile)[readout].mean()
-    consolidated = projection_strength(circuit, state.consolidated)[readout].mean()
+    return _connectivity(circuit, _sums(circuit, state.labile), _sums(circuit, state.consolidated))
+
+
+def _connectivity(circuit: Circuit, weak: Floats, strong: Floats) -> tuple[float, float]:
+    healthy, readout = circuit.healthy_strength[circuit.readout], circuit.readout
+    labile, consolidated = (weak[readout] / healthy).mean(), (strong[readout] / healthy).mean()
     return float(labile + consolidated), float(consolidated)
 
 
