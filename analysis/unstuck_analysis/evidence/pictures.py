@@ -174,7 +174,7 @@ def matrix_figure(matrix: Matrix) -> Figure:
     axes = figure.subplots()
     y = 0.0
     for heading, rows in groups.items():
-        axes.text(-1.1, y, heading, ha="right", va="center", fontweight="bold", fontsize=9.5)
+        axes.text(-1.3, y, heading, ha="right", va="center", fontweight="bold", fontsize=9.5)
         y -= 1
         for row in rows:
             _draw_row(axes, y, matrix, names, row)
@@ -191,7 +191,7 @@ def matrix_figure(matrix: Matrix) -> Figure:
 def _draw_row(axes: Axes, y: float, matrix: Matrix, names: Sequence[str], row: int) -> None:
     intact = matrix.intact.findings[row]
     axes.text(
-        -1.1, y, f"{intact.fact.id}  {shorten(intact.fact.statement, 66, placeholder=' ...')}",
+        -1.3, y, f"{intact.fact.id}  {shorten(intact.fact.statement, 66, placeholder=' ...')}",
         ha="right", va="center", fontsize=8.5, color=ROLE_COLOR[intact.fact.role],
     )  # fmt: skip
     missed = "✗ " if intact.verdict == "miss" else ""
@@ -234,8 +234,8 @@ def _draw_cell(axes: Axes, x: float, y: float, before: Finding, after: Finding, 
 def _label_columns(axes: Axes, matrix: Matrix, names: Sequence[str], bottom: float) -> None:
     axes.text(-0.55, 0.6, "intact", ha="right", va="bottom", fontsize=9, fontweight="bold")
     for column, name in enumerate(names):
-        title = "\n".join(wrap(f"no {mechanisms()[name].title}", 12, break_long_words=True))
-        axes.text(column, 0.6, title, ha="center", va="bottom", fontsize=8, fontweight="bold")
+        title = "\n".join(wrap(f"no {mechanisms()[name].title}", 12, break_long_words=False))
+        axes.text(column, 0.6, title, ha="center", va="bottom", fontsize=6.8, fontweight="bold")
         axes.text(
             column, bottom, f"{len(matrix.fallen(name))} fall", ha="center", va="center", fontsize=9,
             fontweight="bold",
