@@ -67,6 +67,11 @@ def test_ci_runs_the_very_test_command_of_the_readme() -> None:
 
 
 @pytest.mark.quick
+def test_the_readme_counts_the_findings_that_the_evidence_page_counts() -> None:
+    (headline,) = re.findall(r"\*\*(Findings that hold: .*?)\*\*", (ROOT / "docs/evidence.md").read_text())
+    assert headline in (ROOT / "README.md").read_text()
+
+
 def test_every_image_and_local_link_of_the_readme_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert target.startswith("https://") or (ROOT / target).exists(), target
