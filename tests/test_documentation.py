@@ -72,6 +72,7 @@ def test_the_readme_counts_the_findings_that_the_evidence_page_counts() -> None:
     assert headline in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.quick
 def test_every_image_and_local_link_of_the_readme_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert target.startswith("https://") or (ROOT / target).exists(), target
