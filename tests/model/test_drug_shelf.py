@@ -426,7 +426,6 @@ def test_three_doses_a_day_cost_at_most_twice_a_constant_drug(patient: Patient, 
 SWINGING = [name for name, drug in DRUGS.items() if drug.kinetics]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("interval_h", [8.0, 24.0])
 @pytest.mark.parametrize("name", SWINGING)
 def test_both_ends_of_a_swing_are_effects_that_occur(name: str, interval_h: float) -> None:
