@@ -264,13 +264,6 @@ class DoseResponse:
     together: "Together | None" = None
     notes: tuple[str, ...] = ()
 
-    def rows(self) -> list[dict[str, object]]:
-        """The table as JSON can say it."""
-        return [
-            {key: None if value != value else value for key, value in row.items()}
-            for row in self.table.to_dict("records")
-        ]
-
     def sentences(self) -> list[str]:
         """Table and surface in sentences."""
         lines = [self._sentence(row) for row in self.table.to_dict("records")]

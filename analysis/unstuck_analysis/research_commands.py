@@ -93,7 +93,7 @@ def dose_response(
 
     folder, file = _folder(out, "dose-response", overwrite), _circuit(circuit)
     found = dosing.measure(file, drug, dosing.parse_amounts(amounts), length, other)
-    _print(found.rows(), found.sentences(), as_json)
+    _print(records(found.table), found.sentences(), as_json)
     for note in found.notes:
         say(f"Note: {note}")
     _say_written(folder, found.write(folder))
