@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
-from unstuck.circuit_file import CircuitFile
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, reference_parameters
-from unstuck.scenario import read
 
 # CI draws the same examples every time; who develops meets new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)

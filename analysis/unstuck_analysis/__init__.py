@@ -6,8 +6,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unstuck_analysis.results import Results
-    from unstuck_analysis.study import Study
+    from unstuck_analysis.study.file import Study
+    from unstuck_analysis.study.results import Results
 
 __all__ = ["Results", "Study"]
 
@@ -15,11 +15,11 @@ __all__ = ["Results", "Study"]
 def __getattr__(name: str) -> Any:
     """Import on first use, so that the command line answers quickly."""
     if name == "Study":
-        from unstuck_analysis.study import Study
+        from unstuck_analysis.study.file import Study
 
         return Study
     if name == "Results":
-        from unstuck_analysis.results import Results
+        from unstuck_analysis.study.results import Results
 
         return Results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

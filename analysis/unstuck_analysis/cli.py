@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from unstuck_analysis import research_commands, study_commands
-from unstuck_analysis.terminal import console, print_patient, print_summary, progress, say, whole_seed
+from unstuck_analysis.output.terminal import console, print_patient, print_summary, progress, say, whole_seed
 
 COMPARISON_FILES = (
     "summary.csv",
@@ -111,11 +111,11 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
-    from unstuck.scenario import Treatment
+    from unstuck.files.treatment import Treatment
 
     from unstuck_analysis import compare as comparing
     from unstuck_analysis import report
-    from unstuck_analysis.cohort import Job, outcomes_frame, run_patient
+    from unstuck_analysis.study.cohort import Job, outcomes_frame, run_patient
 
     loaded = Treatment(treatment)
     with _results(out, "run", overwrite) as folder:
@@ -144,7 +144,7 @@ def list_files(
     ] = "",
 ) -> None:
     """List what is shipped and what the working folder adds."""
-    from unstuck_analysis.shelf import shelf_tables
+    from unstuck_analysis.library.list import shelf_tables
 
     for table in shelf_tables(kind):
         console().print(table)
@@ -156,7 +156,7 @@ def show(
     figure: Annotated[Path | None, typer.Option(help="Draw a drug to this .png or .svg file.")] = None,
 ) -> None:
     """Show what a file means: a drug's actions, kinetics and sources, a treatment's phases, a circuit."""
-    from unstuck_analysis.describe import describe, draw_drug
+    from unstuck_analysis.library.show import describe, draw_drug
 
     if figure is not None:
         draw_drug(name, figure)
@@ -171,7 +171,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Files to check; their kind is told by their keys.")],
 ) -> None:
     """Check files without running them; every fault with its file, line and key."""
-    from unstuck_analysis.own_files import check_files
+    from unstuck_analysis.library.check import check_files
 
     for path, kind in check_files(files):
         print(f"{path}: a valid {kind}")
@@ -180,7 +180,7 @@ def check(
 @app.command(epilog="Example: unstuck schema treatments > treatment.schema.json")
 def schema(kind: Annotated[str, typer.Argument(help="drugs, treatments, circuits or studies.")]) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from unstuck_analysis.own_files import schema_of
+    from unstuck_analysis.library.check import schema_of
 
     print(json.dumps(schema_of(kind), indent=2))
 
@@ -191,7 +191,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
 ) -> None:
     """Start a file of your own from a commented template that passes `unstuck check`."""
-    from unstuck_analysis.own_files import write_template
+    from unstuck_analysis.library.check import write_template
 
     say(f"Written: {write_template(kind, name)}. Edit it, then `unstuck check {name}.yaml`.")
 
@@ -244,7 +244,7 @@ def calibrate(
     facts: Annotated[Path | None, typer.Option(help="Another fact sheet than the shipped one.")] = None,
 ) -> None:
     """Fit the free parameters to the findings of role fit (never test), and find sets that fit as well."""
-    from unstuck_analysis import calibration
+    from unstuck_analysis.evidence import fit as calibration
 
     asked = calibration.Calibration(
         out or calibration.FOLDER,
@@ -309,10 +309,10 @@ def _explain(fault: Exception) -> NoReturn:
         _fail(_usage_message(fault), 2)
     from concurrent.futures import BrokenExecutor
 
-    from unstuck.documents import InputError
-    from unstuck.engine import RunError
+    from unstuck.engine.step import RunError
+    from unstuck.files.yaml import InputError
 
-    from unstuck_analysis.storage import StorageError
+    from unstuck_analysis.output.files import StorageError
 
     if isinstance(fault, InputError):
         _fail(str(fault), 2)
@@ -343,7 +343,7 @@ def _cores() -> int:
 @contextlib.contextmanager
 def _results(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
     """The output folder of a command; one that would stay empty goes again, and Ctrl-C says what was kept."""
-    from unstuck_analysis.storage import prepare_folder
+    from unstuck_analysis.output.files import prepare_folder
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = out or Path("results") / f"{command}-{stamp}"
@@ -376,7 +376,8 @@ def _command(name: str, *arguments: str, **options: object) -> str:
 def _write_comparison(comparison: Any, folder: Path, command: str) -> None:
     """Write all of COMPARISON_FILES, the report last; none of an earlier comparison is left beside them."""
     from unstuck_analysis import compare as comparing
-    from unstuck_analysis import figures, report, storage
+    from unstuck_analysis import figures, report
+    from unstuck_analysis.output import files as storage
 
     _remove(folder, COMPARISON_FILES)
     table = comparing.summary_table(comparison).to_csv(index=False)
@@ -390,7 +391,8 @@ def _write_comparison(comparison: Any, folder: Path, command: str) -> None:
 
 
 def _write_patient(comparison: Any, folder: Path) -> None:
-    from unstuck_analysis import figures, storage
+    from unstuck_analysis import figures
+    from unstuck_analysis.output import files as storage
 
     _remove(folder, PATIENT_FILES)
     storage.write_parquet(folder / "series.parquet", comparison.series)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import InputError
-from unstuck.scenario import Treatment
-from unstuck.simulation import checkpoint_key
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import Treatment
+from unstuck.files.yaml import InputError
+from unstuck.patient.simulation import checkpoint_key
 
-from unstuck_analysis.cohort import NEURONS, Job, PatientResult, outcomes_frame, run_jobs
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
+from unstuck_analysis.study.cohort import NEURONS, Job, PatientResult, outcomes_frame, run_jobs
 
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
 DEFAULT_PATIENTS = 16

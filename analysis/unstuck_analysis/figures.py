@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 from unstuck.circuit import Floats
-from unstuck.circuit_file import CircuitFile, projection_ends
-from unstuck.scenario import Treatment
+from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.files.treatment import Treatment
 
 from unstuck_analysis.compare import Comparison, main_population
 
@@ -429,7 +429,7 @@ def patient_figure(comparison: Comparison) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure whole or not at all; the format follows the suffix."""
-    from unstuck_analysis.storage import write_whole
+    from unstuck_analysis.output.files import write_whole
 
     write_whole(path, figure_bytes(figure, path.suffix.lstrip(".")))
 

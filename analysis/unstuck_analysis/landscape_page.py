@@ -14,21 +14,27 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from unstuck.circuit_file import CircuitFile
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.scenario import read
 
-from unstuck_analysis.connectivity import connectivity_figure, typical_states
-from unstuck_analysis.ditch import Diagram, Ditch, measure_diagram, measure_ditch
-from unstuck_analysis.escape import NOISE_LEVELS, escape_table, escape_times
 from unstuck_analysis.figures import save_figure
-from unstuck_analysis.landscape import Landscape
-from unstuck_analysis.landscape_figures import bifurcation_figure, ditch_figure
-from unstuck_analysis.markdown import table
-from unstuck_analysis.network_check import NetworkLine
-from unstuck_analysis.plan import model_version
-from unstuck_analysis.sensitivity import NOISE_NETWORKS, Sobol, cohort_question, sensitivity_figure, sobol
-from unstuck_analysis.storage import write_whole
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.markdown import table
+from unstuck_analysis.questions.connectivity import connectivity_figure, typical_states
+from unstuck_analysis.questions.ditch import Diagram, Ditch, measure_diagram, measure_ditch
+from unstuck_analysis.questions.escape import NOISE_LEVELS, escape_table, escape_times
+from unstuck_analysis.questions.landscape import Landscape
+from unstuck_analysis.questions.landscape_figures import bifurcation_figure, ditch_figure
+from unstuck_analysis.questions.network_check import NetworkLine
+from unstuck_analysis.questions.sensitivity import (
+    NOISE_NETWORKS,
+    Sobol,
+    cohort_question,
+    sensitivity_figure,
+    sobol,
+)
+from unstuck_analysis.study.plan import model_version
 
 DATA = Path(str(files("unstuck_analysis"))) / "landscape_page.json"
 ESCAPE_RUNS, ESCAPE_YEARS = 8, 4

@@ -12,20 +12,23 @@ from pathlib import Path
 from string import Template
 
 import unstuck.rules
-from unstuck import engine, exposure, patient, readouts
 from unstuck.circuit import SET_POINT_SIGMA, WEIGHT_SIGMA
-from unstuck.circuit_file import CircuitFile
+from unstuck.drugs import exposure
+from unstuck.engine import readouts
+from unstuck.engine import step as engine
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import read
 from unstuck.parameters import Parameter, default_parameters
-from unstuck.patient import read_cohort
-from unstuck.scenario import read
+from unstuck.patient import draw as patient
+from unstuck.patient.draw import read_cohort
 from unstuck.targets import TARGETS
 
 from unstuck_analysis import outcomes
-from unstuck_analysis.calibration import FREE_ORIGINS
-from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import read_facts
-from unstuck_analysis.markdown import table
+from unstuck_analysis.evidence.fit import FREE_ORIGINS
+from unstuck_analysis.output.markdown import table
+from unstuck_analysis.study.cohort import cohort_path
 
 
 def description() -> str:

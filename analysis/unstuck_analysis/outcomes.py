@@ -11,7 +11,7 @@ from math import isnan, nan
 import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import Circuit, Floats
-from unstuck.simulation import Arm, Reading
+from unstuck.patient.simulation import Arm, Reading
 
 RESPONSE, REMISSION = 0.5, 0.8
 NOT_STUCK_ABOVE = 0.85  # a patient whose stuck connectivity is above this never got stuck

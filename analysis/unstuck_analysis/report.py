@@ -15,18 +15,18 @@ from pathlib import Path
 import jinja2
 from matplotlib.figure import Figure
 from unstuck import __version__
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import Document
-from unstuck.drug_file import DrugFile
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
+from unstuck.files.yaml import Document
 from unstuck.parameters import default_parameters
-from unstuck.patient import read_cohort
-from unstuck.scenario import Treatment, TreatmentFile, find, read, shipped_folders
+from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
-from unstuck_analysis.checkout import git_state
-from unstuck_analysis.cohort import DEFAULT_ACCURACY, cohort_path
 from unstuck_analysis.compare import Comparison, summary
-from unstuck_analysis.words import notes_on
+from unstuck_analysis.library.words import notes_on
+from unstuck_analysis.output.provenance import git_state
+from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, cohort_path
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstuck_analysis.terminal import records, say, whole_seed
+from unstuck_analysis.output.terminal import records, say, whole_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-    from unstuck.circuit_file import CircuitFile
+    from unstuck.files.circuit import CircuitFile
 
-    from unstuck_analysis.captions import About, Shown
+    from unstuck_analysis.output.captions import About, Shown
 
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
@@ -59,8 +59,8 @@ def landscape(
     """The ditch itself: stable states, the point of no return, each treatment's pull, shortest courses."""
     from unstuck.parameters import default_parameters
 
-    from unstuck_analysis import ditch
-    from unstuck_analysis.escape import NOISE_LEVELS, escape_times
+    from unstuck_analysis.questions import ditch
+    from unstuck_analysis.questions.escape import NOISE_LEVELS, escape_times
 
     folder, file, parameters = _folder(out, "landscape", overwrite), _circuit(circuit), default_parameters()
     names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
@@ -89,7 +89,7 @@ def dose_response(
     as_json: AsJson = False,
 ) -> None:
     """Dose against outcome in the typical patient, with the shortest course that escapes at each dose."""
-    from unstuck_analysis import dose_response as dosing
+    from unstuck_analysis.questions import dose as dosing
 
     folder, file = _folder(out, "dose-response", overwrite), _circuit(circuit)
     found = dosing.measure(file, drug, dosing.parse_amounts(amounts), length, other)
@@ -111,7 +111,7 @@ def survival(
     as_json: AsJson = False,
 ) -> None:
     """Time to onset and relapse: Kaplan-Meier, log-rank, restricted mean, number needed to treat."""
-    from unstuck_analysis import survival as analysis
+    from unstuck_analysis.questions import survival as analysis
     from unstuck_analysis.report import NO_PLACEBO
 
     outcomes = analysis.read_outcomes(results)
@@ -145,8 +145,8 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Which parameters decide: Morris screening, Sobol indices, and the noise between networks."""
-    from unstuck_analysis import sensitivity as analysis
-    from unstuck_analysis.terminal import progress
+    from unstuck_analysis.output.terminal import progress
+    from unstuck_analysis.questions import sensitivity as analysis
 
     if (Path(treatment) / "study.json").exists():
         _study_sensitivity(Path(treatment), out, overwrite, as_json)
@@ -165,7 +165,7 @@ def sensitivity(
 
 
 def _study_sensitivity(study: Path, out: Path | None, overwrite: bool, as_json: bool) -> None:
-    from unstuck_analysis import sensitivity as analysis
+    from unstuck_analysis.questions import sensitivity as analysis
 
     table, figures, about = analysis.study_sensitivity(study)
     folder = _folder(out, "sensitivity", overwrite)
@@ -181,8 +181,8 @@ def crossover(
     as_json: AsJson = False,
 ) -> None:
     """Each patient under every treatment: who responds to what, and what on day 0 foretells it."""
-    from unstuck_analysis import crossover as analysis
-    from unstuck_analysis.survival import about_outcomes, read_outcomes
+    from unstuck_analysis.questions import crossover as analysis
+    from unstuck_analysis.questions.survival import about_outcomes, read_outcomes
 
     outcomes = read_outcomes(results)
     found = analysis.crossover(outcomes, analysis.read_series(results), seed=seed)
@@ -207,7 +207,7 @@ def connectivity(
     as_json: AsJson = False,
 ) -> None:
     """How regions drive each other healthy, stuck and treated; the graph for Gephi and networkx."""
-    from unstuck_analysis import connectivity as analysis
+    from unstuck_analysis.questions import connectivity as analysis
 
     folder = _folder(out, "connectivity", overwrite)
     states = analysis.typical_states(treatment, day, neurons=neurons, seed=seed)
@@ -220,14 +220,14 @@ def connectivity(
 
 
 def _circuit(name_or_path: str) -> "CircuitFile":
-    from unstuck.circuit_file import CircuitFile
-    from unstuck.scenario import read
+    from unstuck.files.circuit import CircuitFile
+    from unstuck.files.treatment import read
 
     return read("circuits", name_or_path, CircuitFile)[0]
 
 
 def _folder(out: Path | None, command: str, overwrite: bool) -> Path:
-    from unstuck_analysis.storage import prepare_folder
+    from unstuck_analysis.output.files import prepare_folder
 
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return prepare_folder(out or Path("results") / f"{command}-{stamp}", overwrite=overwrite)
@@ -245,7 +245,7 @@ def _write(
     others: Iterable[str] = (),
 ) -> None:
     """Write tables as CSV and captioned figures as PNG and SVG, and say so, with others written already."""
-    from unstuck_analysis.captions import write_figures, write_tables
+    from unstuck_analysis.output.captions import write_figures, write_tables
 
     _say_written(folder, [*write_tables(folder, tables), *write_figures(folder, figures, about), *others])
 

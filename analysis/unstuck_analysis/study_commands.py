@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstuck_analysis.terminal import say, whole_seed
+from unstuck_analysis.output.terminal import say, whole_seed
 
 if TYPE_CHECKING:
-    from unstuck_analysis.estimate import Estimate
-    from unstuck_analysis.executors import OnProgress, Progress, Workforce
-    from unstuck_analysis.results import Results
-    from unstuck_analysis.study import Study
+    from unstuck_analysis.study.estimate import Estimate
+    from unstuck_analysis.study.executors import OnProgress, Progress, Workforce
+    from unstuck_analysis.study.file import Study
+    from unstuck_analysis.study.results import Results
 
 Folder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
 Out = Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")]
@@ -57,17 +57,17 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run a study. Stop it whenever you like: the same command goes on where it stopped."""
-    from unstuck_analysis.study import Study
+    from unstuck_analysis.study.file import Study
 
     loaded = Study.load(study, seed=seed)
     folder = out or Path("results") / loaded.spec.name
     if print_slurm:
-        from unstuck_analysis.cluster import slurm_script
+        from unstuck_analysis.study.cluster import slurm_script
 
         _ = loaded.plan  # a fault in the study is told before anything is queued
         print(slurm_script(study, folder, seed=seed, jobs=jobs))
     elif dry_run:
-        from unstuck_analysis.processes import available_cores
+        from unstuck_analysis.study.processes import available_cores
 
         _print_estimate(loaded, workers or available_cores(), as_json)
     else:
@@ -88,7 +88,7 @@ def batch(
     as_json: AsJson = False,
 ) -> None:
     """Run every treatment file given, or every one in a folder, on the same patients; it resumes."""
-    from unstuck_analysis.study import Study, treatment_files
+    from unstuck_analysis.study.file import Study, treatment_files
 
     files = treatment_files(paths)
     study = Study.of_treatments(files, name="batch", patients=patients, neurons=neurons, seed=seed)
@@ -98,7 +98,7 @@ def batch(
 
 def status(folder: Folder, as_json: AsJson = False) -> None:
     """Say how many runs are planned, done, failed and left."""
-    from unstuck_analysis.store import Store
+    from unstuck_analysis.study.store import Store
 
     counts = Store(folder).status()
     print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
@@ -111,9 +111,9 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML report of what is stored so far."""
-    from unstuck_analysis.results import Results
-    from unstuck_analysis.storage import write_whole
-    from unstuck_analysis.study_report import study_report
+    from unstuck_analysis.output.files import write_whole
+    from unstuck_analysis.study.report import study_report
+    from unstuck_analysis.study.results import Results
 
     path = to or folder / "report.html"
     write_whole(path, study_report(Results(folder)).encode())
@@ -126,7 +126,7 @@ def export(
     series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
 ) -> None:
     """Write one tidy row a run and arm, in the order of the plan; equal studies give equal files."""
-    from unstuck_analysis.results import Results
+    from unstuck_analysis.study.results import Results
 
     Results(folder).export(to, series=series)
     say(f"Written to {to}")
@@ -134,7 +134,7 @@ def export(
 
 def compact(folder: Folder) -> None:
     """Merge the files of a study that many processes wrote into one."""
-    from unstuck_analysis.store import Store
+    from unstuck_analysis.study.store import Store
 
     store = Store(folder)
     with store.working():
@@ -152,7 +152,7 @@ def _run(
     new: bool,
     as_json: bool,
 ) -> None:
-    from unstuck_analysis.store import set_aside
+    from unstuck_analysis.study.store import set_aside
 
     _ = study.plan  # a fault in the study is told before anything is moved
     if new and (aside := set_aside(folder)):
@@ -173,7 +173,7 @@ def _run(
 
 
 def _print_end(results: "Results", as_json: bool) -> None:
-    from unstuck_analysis.study_report import drug_notes
+    from unstuck_analysis.study.report import drug_notes
 
     counts, folder = results.store.status(), results.store.folder
     if as_json:
@@ -234,7 +234,7 @@ def duration(seconds: float) -> str:
 
 
 def _print_estimate(study: "Study", workers: int, as_json: bool) -> None:
-    from unstuck_analysis.estimate import estimate
+    from unstuck_analysis.study.estimate import estimate
 
     found = estimate(study)
     if as_json:
@@ -255,12 +255,12 @@ def _estimate_lines(found: "Estimate", workers: int) -> Iterator[str]:
 
 
 def _workforce(cluster: Path | None, workers: int | None) -> "Workforce":
-    from unstuck_analysis.executors import local
-    from unstuck_analysis.processes import available_cores
+    from unstuck_analysis.study.executors import local
+    from unstuck_analysis.study.processes import available_cores
 
     if cluster is None:
         return local(workers or available_cores())
-    from unstuck_analysis.cluster import dask_workforce
+    from unstuck_analysis.study.cluster import dask_workforce
 
     return dask_workforce(cluster)
 
@@ -268,7 +268,7 @@ def _workforce(cluster: Path | None, workers: int | None) -> "Workforce":
 def _shard(text: str) -> tuple[int, int]:
     number, _, parts = text.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        from unstuck.documents import InputError
+        from unstuck.files.yaml import InputError
 
         raise InputError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
     return int(number), int(parts)

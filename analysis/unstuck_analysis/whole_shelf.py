@@ -6,12 +6,12 @@ and the figure docs/images/shelf.png.
 
 from pathlib import Path
 
-from unstuck.scenario import shipped
+from unstuck.files.treatment import shipped
 
 from unstuck_analysis.compare import Comparison, arm_summary, compare
 from unstuck_analysis.figures import save_figure, shelf_figure, treatment_class
-from unstuck_analysis.markdown import table
-from unstuck_analysis.processes import available_cores
+from unstuck_analysis.output.markdown import table
+from unstuck_analysis.study.processes import available_cores
 
 PATIENTS, NEURONS, SEED = 6, 300, 1
 BEGIN, END = "<!-- whole shelf: begin -->", "<!-- whole shelf: end -->"

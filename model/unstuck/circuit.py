@@ -16,8 +16,8 @@ import networkx
 import numpy as np
 import numpy.typing as npt
 
-from unstuck.circuit_file import CircuitFile, projection_ends
-from unstuck.documents import InputError
+from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, RuleParameters
 from unstuck.rules.firing import needed_drive
 from unstuck.rules.receptors import hill

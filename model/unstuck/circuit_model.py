@@ -17,14 +17,14 @@ import networkx
 import numpy as np
 from mesa import DataCollector, Model
 
+from unstuck.agents import AGENTS, Milieu
 from unstuck.circuit import Floats
-from unstuck.documents import choose
-from unstuck.engine import RunError
-from unstuck.life import Life
-from unstuck.neurons import AGENTS, Milieu
+from unstuck.engine.step import RunError
+from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.yaml import choose
 from unstuck.parameters import default_parameters
-from unstuck.patient import CohortFile, draw_patient, read_cohort
-from unstuck.scenario import Treatment, scenario_folders
+from unstuck.patient.draw import CohortFile, draw_patient, read_cohort
+from unstuck.patient.life import Life
 from unstuck.targets import Effects
 
 SETTLED = 1e-12  # largest change of an activity (healthy = 1) at which firing counts as settled

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unstuck.documents import InputError, choose
+from unstuck.files.yaml import InputError, choose
 from unstuck.rules.plasticity import healthy_rates
 
 # Values at which mechanisms added after the reference set do nothing.

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from unstuck_analysis.plan import Run
-from unstuck_analysis.runs import Row, Workplace
+from unstuck_analysis.study.plan import Run
+from unstuck_analysis.study.run import Row, Workplace
 
 TWO_DOSES = """
 title: Two doses

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from unstuck.circuit import Circuit, mean_field_circuit
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import InputError
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck_analysis.ablation import (
+from unstuck_analysis.evidence.ablation import (
     CUT,
     Matrix,
     circuit_without,

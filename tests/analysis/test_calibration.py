@@ -6,9 +6,12 @@ from math import inf, nan
 from pathlib import Path
 
 import pytest
-from unstuck.documents import InputError
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters, read_parameters
-from unstuck_analysis.calibration import (
+from unstuck_analysis.evidence.arms import Subject
+from unstuck_analysis.evidence.ensemble import read_ensemble
+from unstuck_analysis.evidence.facts import Fact, choose_facts, shipped_file
+from unstuck_analysis.evidence.fit import (
     UNSTABLE,
     WORST_EXCESS,
     Calibration,
@@ -19,9 +22,6 @@ from unstuck_analysis.calibration import (
     fit_rows,
     free_parameters,
 )
-from unstuck_analysis.evidence.arms import Subject
-from unstuck_analysis.evidence.ensemble import read_ensemble
-from unstuck_analysis.evidence.facts import Fact, choose_facts, shipped_file
 
 MEAN_FIELD = (Subject(1, 0, 0, varied=False),)
 

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.patient import Patient, draw_patient
-from unstuck.scenario import Treatment
-from unstuck_analysis.checkpoint_cache import CheckpointCache, checkpoint_bytes, checkpoint_from, content_name
-from unstuck_analysis.cohort import DEFAULT_ACCURACY
-from unstuck_analysis.variation import Scene, Variation, basis_of
+from unstuck.files.treatment import Treatment
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck_analysis.study.checkpoint_cache import (
+    CheckpointCache,
+    checkpoint_bytes,
+    checkpoint_from,
+    content_name,
+)
+from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
+from unstuck_analysis.study.vary import Scene, Variation, basis_of
 
 VARIATION = Variation(basis_of([Treatment("ketamine-like"), Treatment("untreated")], None, 0))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Compared, Unstuck
-from unstuck.engine import RunError
+from unstuck.engine.step import RunError
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, paired_difference, summary
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
@@ -208,7 +208,7 @@ def test_a_run_lost_on_the_way_to_day_0_names_treatment_and_patient(
     def lost(*_: object) -> None:
         raise RunError("BDNF of mPFC_P is nan on day -3.00")
 
-    monkeypatch.setattr("unstuck.simulation.get_stuck", lost)
+    monkeypatch.setattr("unstuck.patient.simulation.get_stuck", lost)
     with pytest.raises(
         RunError, match=r"untreated, patient 0 of seed 1: BDNF of mPFC_P is nan on day -3\.00"
     ):

@@ -7,10 +7,10 @@ import networkx
 import numpy as np
 import pytest
 from unstuck.circuit import Circuit
-from unstuck.engine import healthy_state
-from unstuck.readouts import functional_connectivity
+from unstuck.engine.readouts import functional_connectivity
+from unstuck.engine.step import healthy_state
 from unstuck.targets import NO_EFFECT
-from unstuck_analysis.connectivity import (
+from unstuck_analysis.questions.connectivity import (
     RegionalState,
     connectivity_figure,
     graph_files,

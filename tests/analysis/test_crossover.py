@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from unstuck.documents import InputError
-from unstuck_analysis.crossover import (
+from unstuck.files.yaml import InputError
+from unstuck_analysis.questions.crossover import (
     Crossover,
     crossover,
     crossover_figure,
@@ -17,7 +17,7 @@ from unstuck_analysis.crossover import (
     responder_overlap,
     sentences,
 )
-from unstuck_analysis.survival import outcomes_of
+from unstuck_analysis.questions.survival import outcomes_of
 
 pytestmark = pytest.mark.quick
 

@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import InputError
-from unstuck.drug_file import DrugFile
+from unstuck.drugs.effects import usual_course
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Treatment, drug_for
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.pharmacology import usual_course
-from unstuck.scenario import Treatment, drug_for
-from unstuck.simulation import Simulation
-from unstuck_analysis.dose_figures import dose_response_figure, surface_figure
-from unstuck_analysis.dose_response import (
+from unstuck.patient.simulation import Simulation
+from unstuck_analysis.questions.dose import (
     Schedule,
     StuckPatient,
     counts_together,
@@ -27,6 +26,7 @@ from unstuck_analysis.dose_response import (
     schedule_of,
     target_response,
 )
+from unstuck_analysis.questions.dose_figures import dose_response_figure, surface_figure
 
 
 @pytest.fixture(scope="module")

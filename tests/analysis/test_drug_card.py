@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.drug_file import DrugFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import read, shipped
 from unstuck.parameters import default_parameters
-from unstuck.scenario import read, shipped
-from unstuck_analysis.drug_card import (
+from unstuck_analysis.library.drug_card import (
     compared_kinetics,
     dose_figure,
     dosing_day,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unstuck.documents import InputError
-from unstuck.simulation import checkpoint_key
+from unstuck.files.yaml import InputError
+from unstuck.patient.simulation import checkpoint_key
 from unstuck_analysis.evidence import page, runs
 from unstuck_analysis.evidence.arms import Setup, Subject, plan_cohort, plan_typical, run_subject, scenario
 from unstuck_analysis.evidence.command import Request, gather

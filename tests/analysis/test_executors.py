@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from kill_sweep import kill_and_resume
 from study_cases import ROWS, all_fail, deadly, invented, write_study
-from unstuck.documents import InputError
-from unstuck.engine import RunError
+from unstuck.engine.step import RunError
+from unstuck.files.yaml import InputError
 from unstuck_analysis import Results, Study
-from unstuck_analysis.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
-from unstuck_analysis.executors import Progress, local, run_plan
-from unstuck_analysis.store import Store
+from unstuck_analysis.study.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
+from unstuck_analysis.study.executors import Progress, local, run_plan
+from unstuck_analysis.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_three_shards_find_the_same_bytes(study: Study, serial: bytes, tmp_path:
 
 
 def test_checkpoints_from_disk_find_the_same_bytes(study: Study, serial: bytes, tmp_path: Path) -> None:
-    from unstuck_analysis.runs import _workplace
+    from unstuck_analysis.study.run import _workplace
 
     for number in (1, 2, 3, 4, 5):  # every part begins with nothing in memory
         _workplace.cache_clear()
@@ -203,7 +203,7 @@ def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) 
 
 @pytest.mark.quick
 def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
-    from unstuck_analysis.cluster import dask_workforce
+    from unstuck_analysis.study.cluster import dask_workforce
 
     (tmp_path / "cluster.yaml").write_text("kind: slurm\nwall_time: 1 h\n")
     with pytest.raises(InputError, match="did you mean 'walltime'"):

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import InputError
-from unstuck.exposure import daily_noise
+from unstuck.drugs.exposure import daily_noise
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck_analysis.captions import About
-from unstuck_analysis.continuation import Branch, bifurcation_diagram, hysteresis, vary
-from unstuck_analysis.ditch import Diagram, Ditch, findings, measure_diagram, write_ditch
-from unstuck_analysis.escape import escape_table, escape_times, first_passage_day
-from unstuck_analysis.fixed_points import FixedPoint, Held, jacobians, relax
-from unstuck_analysis.landscape import Landscape, find_landscape, quasi_potential
-from unstuck_analysis.landscape_figures import bifurcation_figure, finding
-from unstuck_analysis.network_check import NetworkLine
+from unstuck_analysis.output.captions import About
+from unstuck_analysis.questions.continuation import Branch, bifurcation_diagram, hysteresis, vary
+from unstuck_analysis.questions.ditch import Diagram, Ditch, findings, measure_diagram, write_ditch
+from unstuck_analysis.questions.escape import escape_table, escape_times, first_passage_day
+from unstuck_analysis.questions.fixed_points import FixedPoint, Held, jacobians, relax
+from unstuck_analysis.questions.landscape import Landscape, find_landscape, quasi_potential
+from unstuck_analysis.questions.landscape_figures import bifurcation_figure, finding
+from unstuck_analysis.questions.network_check import NetworkLine
 
 NEARLY = 0.02  # as a share of the line: how far from the boundary a network is started
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unstuck.circuit_file import CircuitFile
+from unstuck.files.circuit import CircuitFile
 from unstuck.parameters import default_parameters
-from unstuck_analysis.ditch import measure_ditch
 from unstuck_analysis.landscape_page import page, quick_numbers, stored
+from unstuck_analysis.questions.ditch import measure_ditch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "landscape.md"
 AGAIN = "run python -m unstuck_analysis.landscape_page"

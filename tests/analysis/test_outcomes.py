@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from unstuck.circuit import Circuit
-from unstuck.engine import Diagnostics, healthy_state
-from unstuck.simulation import Arm, Checkpoint, Reading
+from unstuck.engine.step import Diagnostics, healthy_state
+from unstuck.patient.simulation import Arm, Checkpoint, Reading
 from unstuck_analysis.outcomes import (
     Outcome,
     RecoveryCourse,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from conftest import Compared
 from unstuck_analysis.compare import Comparison, compare, paired_difference
+from unstuck_analysis.output.files import StorageError, write_parquet, write_whole
 from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
-from unstuck_analysis.storage import StorageError, write_parquet, write_whole
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOADS = re.compile(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from unstuck_analysis.sensitivity import (
+from unstuck_analysis.questions.sensitivity import (
     OUTCOMES,
     Screening,
     Sobol,
@@ -47,7 +47,7 @@ def test_no_change_of_parameters_gives_the_typical_patient() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> Sobol:
-    from unstuck_analysis import sensitivity
+    from unstuck_analysis.questions import sensitivity
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sensitivity, "NOISE_NETWORKS", 2)

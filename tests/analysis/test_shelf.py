@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from conftest import Unstuck
 from pydantic import TypeAdapter
-from unstuck.drug_file import DrugFile
-from unstuck.scenario import Regimen, TreatmentFile, read, shipped
-from unstuck_analysis.describe import sourced_numbers
-from unstuck_analysis.own_files import SCHEMAS, kind_of
-from unstuck_analysis.words import regimen_in_words, schedule_of, time_in_words
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Regimen, TreatmentFile, read, shipped
+from unstuck_analysis.library.check import SCHEMAS, kind_of
+from unstuck_analysis.library.show import sourced_numbers
+from unstuck_analysis.library.words import regimen_in_words, schedule_of, time_in_words
 
 pytestmark = pytest.mark.quick
 KINDS = ("drugs", "treatments", "circuits", "studies")

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
-from unstuck.documents import InputError
+from unstuck.files.yaml import InputError
 from unstuck_analysis import Results, Study
-from unstuck_analysis.executors import local, run_plan
-from unstuck_analysis.runs import Execute
-from unstuck_analysis.storage import StorageError
-from unstuck_analysis.store import Store, set_aside
-from unstuck_analysis.study import Spec
+from unstuck_analysis.output.files import StorageError
+from unstuck_analysis.study.executors import local, run_plan
+from unstuck_analysis.study.file import Spec
+from unstuck_analysis.study.run import Execute
+from unstuck_analysis.study.store import Store, set_aside
 
 
 @pytest.fixture

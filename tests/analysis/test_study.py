@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
-from unstuck.documents import InputError
-from unstuck.scenario import Treatment, shipped
-from unstuck_analysis import Study, variation
-from unstuck_analysis.cohort import Job, run_patient, series_columns
-from unstuck_analysis.study import OUTCOMES, Spec
-from unstuck_analysis.variation import Variation, basis_of
+from unstuck.files.treatment import Treatment, shipped
+from unstuck.files.yaml import InputError
+from unstuck_analysis import Study
+from unstuck_analysis.study import vary as variation
+from unstuck_analysis.study.cohort import Job, run_patient, series_columns
+from unstuck_analysis.study.file import OUTCOMES, Spec
+from unstuck_analysis.study.vary import Variation, basis_of
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
 @pytest.mark.parametrize("design", ["morris", "sobol"])
 def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, design: str) -> None:
     from unstuck_analysis import Study
-    from unstuck_analysis.study_report import sensitivity_indices, study_report
+    from unstuck_analysis.study.report import sensitivity_indices, study_report
 
     axes = "drug.ketamine-like.dose: {from: 0.1 mg/kg, to: 1 mg/kg}\n  model.tauB: {from: 20, to: 60}"
     text = TWO_DOSES.replace("drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}", axes)
@@ -168,7 +168,7 @@ def test_wrong_words_get_one_message(
 @pytest.mark.quick
 def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from unstuck_analysis.store import Store;"
+        "import sys; from pathlib import Path; from unstuck_analysis.study.store import Store;"
         f"Store(Path({str(done)!r})).status(); print(sorted({{'pandas', 'numba'}} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

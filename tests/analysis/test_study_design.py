@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.documents import InputError, Places
-from unstuck_analysis.design import Design, DesignReader
-from unstuck_analysis.variation import Knob
+from unstuck.files.yaml import InputError, Places
+from unstuck_analysis.study.design import Design, DesignReader
+from unstuck_analysis.study.vary import Knob
 
 KNOBS: Mapping[str, Knob] = {
     "a": Knob("1", ()),

@@ -8,8 +8,8 @@ import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
 from lifelines.utils import restricted_mean_survival_time
-from unstuck.documents import InputError
-from unstuck_analysis.survival import (
+from unstuck.files.yaml import InputError
+from unstuck_analysis.questions.survival import (
     needed_to_treat,
     outcomes_of,
     read_outcomes,

@@ -16,12 +16,12 @@ from typing import Any
 
 import numba
 import numpy as np
-from unstuck import kernels
 from unstuck.circuit import Circuit, Floats, Synapses, Wiring, network_circuit
-from unstuck.circuit_file import CircuitFile
+from unstuck.engine import kernels
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import read
 from unstuck.parameters import reference_parameters
 from unstuck.rules.compiled import compiled
-from unstuck.scenario import read
 
 NEURONS = (500, 2_000, 5_000, 10_000)
 ROUNDS, SYNAPSES_A_ROUND = 25, 10_000_000

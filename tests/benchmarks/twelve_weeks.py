@@ -12,14 +12,14 @@ import time
 import numpy as np
 from sweep_against_c import machine
 from unstuck.circuit import Circuit, network_circuit
-from unstuck.circuit_file import CircuitFile
-from unstuck.engine import Diagnostics, Engine
-from unstuck.life import Life
+from unstuck.engine.step import Diagnostics, Engine
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import Treatment, read
 from unstuck.parameters import default_parameters
-from unstuck.patient import draw_patient
-from unstuck.scenario import Treatment, read
-from unstuck.simulation import Simulation
-from unstuck.stability import Undisturbed
+from unstuck.patient.draw import draw_patient
+from unstuck.patient.life import Life
+from unstuck.patient.simulation import Simulation
+from unstuck.patient.stability import Undisturbed
 
 TREATMENT, WEEKS, RUNS = "ssri-like", 12, 5
 PATIENTS = {500: 3, 5_000: 1}

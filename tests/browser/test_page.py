@@ -17,11 +17,11 @@ from page_server import skip_where_they_cannot_run
 skip_where_they_cannot_run()
 
 from playwright.sync_api import Download, Page, expect
+from unstuck.files.treatment import Treatment, scenario_folders
 from unstuck.page.session import Session
 from unstuck.parameters import default_parameters
-from unstuck.patient import draw_patient, read_cohort
-from unstuck.scenario import Treatment, scenario_folders
-from unstuck.simulation import Simulation
+from unstuck.patient.draw import draw_patient, read_cohort
+from unstuck.patient.simulation import Simulation
 
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from unstuck.circuit import Floats
-from unstuck.engine import Accuracy, Engine, Exposure, State
+from unstuck.engine.step import Accuracy, Engine, Exposure, State
 from unstuck.targets import NO_EFFECT, Effects
 
 TIGHT = Accuracy(slow=1e-4, firing=1e-9)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unstuck.circuit import LARGEST, SMALLEST, Circuit, Synapses, _sizes, mean_field_circuit, network_circuit
-from unstuck.circuit_file import CircuitFile, projection_ends
-from unstuck.documents import InputError
-from unstuck.engine import Accuracy, Engine, healthy_state
-from unstuck.life import Life
+from unstuck.engine.readouts import population_means, projection_strength
+from unstuck.engine.step import Accuracy, Engine, healthy_state
+from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import draw_patient
-from unstuck.readouts import population_means, projection_strength
-from unstuck.scenario import Treatment, read, shipped
-from unstuck.stability import KNOCKS, WITHIN, after_knock, distance_from_health, healthy_is_attractor
+from unstuck.patient.draw import draw_patient
+from unstuck.patient.life import Life
+from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from_health, healthy_is_attractor
 from unstuck.targets import NO_EFFECT
 
 

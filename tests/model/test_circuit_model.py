@@ -5,10 +5,10 @@ from typing import Any
 import mesa
 import numpy as np
 import pytest
+from unstuck.agents import Serotonergic
 from unstuck.circuit_model import CircuitModel
-from unstuck.documents import InputError
-from unstuck.neurons import Serotonergic
-from unstuck.simulation import Simulation
+from unstuck.files.yaml import InputError
+from unstuck.patient.simulation import Simulation
 
 
 def small(treatment: str = "untreated", **options: Any) -> CircuitModel:

@@ -14,8 +14,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
-from unstuck import documents
-from unstuck.documents import (
+from unstuck.files import yaml as documents
+from unstuck.files.units import Dose, Hours
+from unstuck.files.yaml import (
     Document,
     InputError,
     choose,
@@ -24,7 +25,6 @@ from unstuck.documents import (
     read_document,
     read_document_with_places,
 )
-from unstuck.quantities import Dose, Hours
 
 
 class Route(Enum):

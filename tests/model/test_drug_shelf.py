@@ -13,17 +13,17 @@ import pytest
 import yaml
 from protocols import Held
 from unstuck.circuit import Circuit, Floats
-from unstuck.documents import InputError
-from unstuck.drug_file import DrugFile
-from unstuck.engine import Accuracy, Engine, State, healthy_state
-from unstuck.exposure import PatientExposure
-from unstuck.kinetics import Dose
+from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
+from unstuck.drugs.exposure import PatientExposure
+from unstuck.drugs.kinetics import Dose
+from unstuck.engine.readouts import connectivity
+from unstuck.engine.step import Accuracy, Engine, State, healthy_state
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Regimen, Treatment, find, read, shipped
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.patient import Patient, draw_patient
-from unstuck.pharmacology import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
-from unstuck.readouts import connectivity
-from unstuck.scenario import Regimen, Treatment, find, read, shipped
-from unstuck.simulation import Simulation
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.simulation import Simulation
 from unstuck.targets import NO_EFFECT, Effects, combine
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}

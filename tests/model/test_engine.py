@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from protocols import TIGHT, Held, states_at
 from scipy.integrate import solve_ivp
-from unstuck import engine as engine_module
-from unstuck import kernels
 from unstuck.circuit import INTERNEURON, Circuit, Floats, mean_field_circuit, network_circuit
-from unstuck.circuit_file import CircuitFile
-from unstuck.engine import Accuracy, Engine, RunError, State, healthy_state, settle
+from unstuck.engine import kernels
+from unstuck.engine import step as engine_module
+from unstuck.engine.step import Accuracy, Engine, RunError, State, healthy_state, settle
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import draw_patient
+from unstuck.patient.draw import draw_patient
+from unstuck.patient.simulation import Simulation
+from unstuck.patient.stability import Undisturbed
 from unstuck.rules.serotonin import clearance, release
-from unstuck.scenario import Treatment
-from unstuck.simulation import Simulation
-from unstuck.stability import Undisturbed
 from unstuck.targets import NO_EFFECT, Effects
 
 SECONDS = {"interneuron": 0.010, "other": 0.020, "serotonin": 1.7}
@@ -282,10 +282,10 @@ def test_the_same_seed_gives_the_same_bits(default_file: CircuitFile, reference:
 
 IN_A_PROCESS = """
 import hashlib
-from unstuck.life import Life
+from unstuck.patient.life import Life
 from unstuck.parameters import default_parameters
-from unstuck.patient import draw_patient
-from unstuck.scenario import Treatment
+from unstuck.patient.draw import draw_patient
+from unstuck.files.treatment import Treatment
 treatment = Treatment("ssri-like")
 patient = draw_patient(treatment.circuit, default_parameters(), None, seed=4, index=2, neurons=120)
 life = Life(patient, treatment)

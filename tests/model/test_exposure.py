@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.documents import InputError
-from unstuck.exposure import (
+from unstuck.drugs.effects import Contribution
+from unstuck.drugs.exposure import (
     Bout,
     PatientExposure,
     daily_noise,
@@ -16,9 +16,9 @@ from unstuck.exposure import (
     life_event_process,
     phase_bouts,
 )
+from unstuck.files.treatment import MOST_LIFE_EVENTS, Treatment
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.pharmacology import Contribution
-from unstuck.scenario import MOST_LIFE_EVENTS, Treatment
 from unstuck.targets import NO_EFFECT, TARGETS, Mode
 
 pytestmark = pytest.mark.quick

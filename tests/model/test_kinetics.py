@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from unstuck.circuit import Floats
-from unstuck.kinetics import Amounts, Compartment, Dose
+from unstuck.drugs.kinetics import Amounts, Compartment, Dose
 
 pytestmark = pytest.mark.quick
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.documents import InputError
-from unstuck.engine import RunError
-from unstuck.life import Checkpoint, Life
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.engine.step import RunError
+from unstuck.files.treatment import Treatment
+from unstuck.files.units import Dose
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.patient import Patient, draw_patient
-from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.quantities import Dose
-from unstuck.scenario import Treatment
-from unstuck.simulation import Arm, Simulation, get_stuck
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.life import Checkpoint, Life
+from unstuck.patient.simulation import Arm, Simulation, get_stuck
 
 SWITCH = """
 title: a switch

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from protocols import TIGHT, Held, states_at
 from unstuck.circuit import Circuit, Floats, network_circuit
-from unstuck.circuit_file import CircuitFile
-from unstuck.engine import Accuracy, Engine, State, healthy_state
-from unstuck.life import Checkpoint, Life
+from unstuck.engine.readouts import connectivity, population_means, projection_strength
+from unstuck.engine.step import Accuracy, Engine, State, healthy_state
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet
-from unstuck.patient import draw_patient
-from unstuck.readouts import connectivity, population_means, projection_strength
-from unstuck.scenario import Treatment
+from unstuck.patient.draw import draw_patient
+from unstuck.patient.life import Checkpoint, Life
 from unstuck.targets import Effects
 
 SHIPPED = {

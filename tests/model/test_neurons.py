@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck import kernels
+from unstuck.agents import Interneuron, Neuron, Pyramidal, Serotonergic
 from unstuck.circuit import Floats
 from unstuck.circuit_model import CircuitModel
-from unstuck.engine import Accuracy, Engine, settle
-from unstuck.neurons import Interneuron, Neuron, Pyramidal, Serotonergic
+from unstuck.engine import kernels
+from unstuck.engine.step import Accuracy, Engine, settle
 from unstuck.targets import NO_EFFECT, Effects
 
 HOURS = 2.0

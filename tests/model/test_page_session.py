@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.documents import InputError
-from unstuck.life import Life
+from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.units import Dose
+from unstuck.files.yaml import InputError
 from unstuck.page import wire
 from unstuck.page.copies import neuron_detail
 from unstuck.page.plan import AddedStress, GivenDose, PanelPlan, Plan, from_query, to_query
 from unstuck.page.prescribe import as_yaml, possible_part, prescribed
 from unstuck.page.session import Session
 from unstuck.parameters import default_parameters
-from unstuck.patient import draw_patient, read_cohort
-from unstuck.quantities import Dose
-from unstuck.scenario import Treatment, scenario_folders
-from unstuck.simulation import get_stuck
+from unstuck.patient.draw import draw_patient, read_cohort
+from unstuck.patient.life import Life
+from unstuck.patient.simulation import get_stuck
 
 NEURONS = 120
 THREE = Plan((PanelPlan("untreated"), PanelPlan("ssri-like"), PanelPlan("ketamine-like")), neurons=NEURONS)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unstuck.circuit_file import CircuitFile
-from unstuck.documents import InputError
+from unstuck.drugs.effects import TYPICAL
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import scenario_folders
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import CohortFile, Purpose, Spread, draw_patient, draw_traits, read_cohort, stream
-from unstuck.pharmacology import TYPICAL
-from unstuck.scenario import scenario_folders
-from unstuck.stability import healthy_is_attractor
+from unstuck.patient.draw import CohortFile, Purpose, Spread, draw_patient, draw_traits, read_cohort, stream
+from unstuck.patient.stability import healthy_is_attractor
 from unstuck.targets import TARGETS
 
 pytestmark = pytest.mark.quick

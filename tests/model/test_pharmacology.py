@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.circuit import Floats
-from unstuck.documents import InputError, read_document
-from unstuck.drug_file import DrugFile
-from unstuck.kinetics import Dose
+from unstuck.drugs.effects import GONE, Contribution, Course, Sensitivity
+from unstuck.drugs.kinetics import Dose
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import read, shipped
+from unstuck.files.yaml import InputError, read_document
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.pharmacology import GONE, Contribution, Course, Sensitivity
-from unstuck.scenario import read, shipped
 
 pytestmark = pytest.mark.quick
 

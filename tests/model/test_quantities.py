@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
-from unstuck.quantities import Concentration, Dose, Hours, PerYear, PositiveHours
+from unstuck.files.units import Concentration, Dose, Hours, PerYear, PositiveHours
 
 
 class Sheet(BaseModel):

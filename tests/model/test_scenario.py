@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.documents import InputError
-from unstuck.engine import Accuracy
-from unstuck.life import Checkpoint, Life
+from unstuck.engine.step import Accuracy
+from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile, find, shipped
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
-from unstuck.patient import Patient, draw_patient
-from unstuck.scenario import Condition, Regimen, Treatment, TreatmentFile, find, shipped
-from unstuck.simulation import Simulation
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.life import Checkpoint, Life
+from unstuck.patient.simulation import Simulation
 
 
 class Write(Protocol):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.documents import InputError
-from unstuck.life import Checkpoint
+from unstuck.files.treatment import Treatment
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters, reference_parameters
-from unstuck.patient import Patient, draw_patient
-from unstuck.scenario import Treatment
-from unstuck.simulation import FUNCTIONAL_DAYS, Arm, Simulation, checkpoint_key
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.life import Checkpoint
+from unstuck.patient.simulation import FUNCTIONAL_DAYS, Arm, Simulation, checkpoint_key
 
 NETWORK = 200
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from unstuck import kernels
 from unstuck.circuit import Circuit, Floats, mean_field_circuit, network_circuit
-from unstuck.circuit_file import CircuitFile
-from unstuck.engine import Engine, healthy_state, settle
+from unstuck.engine import kernels
+from unstuck.engine.step import Engine, healthy_state, settle
+from unstuck.files.circuit import CircuitFile
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.stability import KNOCKS, WITHIN, after_knock, distance_from_health, healthy_is_attractor
+from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from_health, healthy_is_attractor
 from unstuck.targets import NO_EFFECT
 
 

@@ -11,13 +11,12 @@ from math import nan
 
 import numpy as np
 from unstuck.circuit import Circuit, Floats
-from unstuck.documents import choose
+from unstuck.files.treatment import Treatment, shipped
+from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import Patient, draw_patient, read_cohort
-from unstuck.scenario import Treatment, shipped
-from unstuck.simulation import Arm, Checkpoint, Reading, Simulation
+from unstuck.patient.draw import Patient, draw_patient, read_cohort
+from unstuck.patient.simulation import Arm, Checkpoint, Reading, Simulation
 
-from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.evidence.facts import Fact, Responders, TypicalPart
 from unstuck_analysis.outcomes import (
     NOT_STUCK_ABOVE,
@@ -27,6 +26,7 @@ from unstuck_analysis.outcomes import (
     reading_on,
     recovery_course,
 )
+from unstuck_analysis.study.cohort import cohort_path
 
 MINUTES = (10, 20, 30, 40, 50, 60)  # when the first hour is read
 HOURS = (*(minute / 60 for minute in MINUTES), 2.0, 4.0, 8.0, 12.0)

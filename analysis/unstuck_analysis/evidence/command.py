@@ -6,15 +6,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unstuck_analysis.ablation import Matrix
 from unstuck_analysis.evidence import page
+from unstuck_analysis.evidence.ablation import Matrix
 from unstuck_analysis.evidence.arms import Subject
 from unstuck_analysis.evidence.facts import Fact, choose_facts, read_facts
 from unstuck_analysis.evidence.findings import Evidence, as_object, measure_all
 from unstuck_analysis.evidence.mechanisms import choose_mechanisms
 from unstuck_analysis.evidence.runs import RUNS
-from unstuck_analysis.storage import prepare_folder
-from unstuck_analysis.terminal import console, progress, say
+from unstuck_analysis.output.files import prepare_folder
+from unstuck_analysis.output.terminal import console, progress, say
 
 FOLDER = Path("results") / "evidence"  # always the same, so that a stopped run resumes
 Progress = Callable[[str, int], AbstractContextManager[Callable[[Subject], None]]]

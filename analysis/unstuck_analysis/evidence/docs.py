@@ -11,8 +11,8 @@ from pathlib import Path
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis import report
-from unstuck_analysis.ablation import Matrix
 from unstuck_analysis.evidence import page, pictures
+from unstuck_analysis.evidence.ablation import Matrix
 from unstuck_analysis.evidence.ensemble import read_ensemble, spreads
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.evidence.findings import (
@@ -27,7 +27,7 @@ from unstuck_analysis.evidence.mechanisms import choose_mechanisms, mechanisms
 from unstuck_analysis.evidence.runs import RUNS
 from unstuck_analysis.evidence.verification import checks
 from unstuck_analysis.figures import save_figure
-from unstuck_analysis.markdown import table
+from unstuck_analysis.output.markdown import table
 
 INTRODUCTION = f"""\
 # Evidence

@@ -11,7 +11,7 @@ from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
-from unstuck.documents import InputError
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.arms import Subject, plan_typical, run_subject

@@ -13,7 +13,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Literal
 
-from unstuck.documents import Document, InputError, nearest, read_document, shown
+from unstuck.files.yaml import Document, InputError, nearest, read_document, shown
 
 COLUMNS = ("id", "role", "grade", "statement", "protocol", "metric", "low", "high", "source")
 ROLES = ("fit", "test")

@@ -6,7 +6,7 @@ One that came after the first look names the test rows it was added for; only th
 from collections.abc import Sequence
 from functools import cache
 
-from unstuck.documents import Document, InputError, nearest, read_document, shown
+from unstuck.files.yaml import Document, InputError, nearest, read_document, shown
 
 from unstuck_analysis.evidence.facts import shipped_file
 

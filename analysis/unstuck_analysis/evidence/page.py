@@ -8,15 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unstuck_analysis import report
-from unstuck_analysis.ablation import Matrix, matrix_rows
 from unstuck_analysis.evidence import pictures
+from unstuck_analysis.evidence.ablation import Matrix, matrix_rows
 from unstuck_analysis.evidence.ensemble import read_ensemble, spreads
 from unstuck_analysis.evidence.facts import Fact
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured, csv_rows
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.verification import checks
 from unstuck_analysis.figures import save_figure
-from unstuck_analysis.storage import write_whole
+from unstuck_analysis.output.files import write_whole
 
 COLUMNS = (
     "row",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from unstuck_analysis.ablation import Matrix, shift
+from unstuck_analysis.evidence.ablation import Matrix, shift
 from unstuck_analysis.evidence.arms import scenario
 from unstuck_analysis.evidence.facts import Fact, TypicalPart
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured

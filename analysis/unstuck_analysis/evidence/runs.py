@@ -16,14 +16,14 @@ from pathlib import Path
 
 import unstuck
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import read_cohort
+from unstuck.patient.draw import read_cohort
 
-from unstuck_analysis.cohort import cohort_path
 from unstuck_analysis.evidence import arms
 from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_subject, scenario
 from unstuck_analysis.evidence.mechanisms import mechanisms
-from unstuck_analysis.processes import interrupts_held, spawned_pool
-from unstuck_analysis.storage import write_whole
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.study.cohort import cohort_path
+from unstuck_analysis.study.processes import interrupts_held, spawned_pool
 
 RUNS = "runs"  # folder of the stored arms, inside an output folder
 
@@ -44,7 +44,7 @@ def run_job(job: Job) -> dict[Setup, Record]:
     """Run one job in this process."""
     if not job.without:
         return run_subject(job.subject, job.plan)
-    from unstuck_analysis.ablation import switched_off
+    from unstuck_analysis.evidence.ablation import switched_off
 
     return run_subject(job.subject, job.plan, alter=switched_off(job.without))
 
@@ -174,6 +174,6 @@ def fixed_text() -> str:
     package = Path(unstuck.__file__).parent
     code = [path for path in sorted(package.rglob("*.py")) if "page" not in path.parts]
     here = Path(arms.__file__).parent
-    for path in [*code, here / "arms.py", here.parent / "outcomes.py", here.parent / "ablation.py"]:
+    for path in [*code, here / "arms.py", here.parent / "outcomes.py", here / "ablation.py"]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

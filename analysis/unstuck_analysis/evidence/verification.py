@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from unstuck import kernels
 from unstuck.circuit import INTERNEURON, Circuit, Floats, mean_field_circuit, network_circuit
-from unstuck.circuit_file import CircuitFile
 from unstuck.circuit_model import CircuitModel
-from unstuck.engine import Accuracy, healthy_state, settle
+from unstuck.drugs.effects import TYPICAL
+from unstuck.engine import kernels
+from unstuck.engine.step import Accuracy, healthy_state, settle
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient import Patient
-from unstuck.pharmacology import TYPICAL
-from unstuck.scenario import read
-from unstuck.simulation import Arm, Simulation
-from unstuck.stability import KNOCKS, WITHIN, after_knock, distance_from_health
+from unstuck.patient.draw import Patient
+from unstuck.patient.simulation import Arm, Simulation
+from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from_health
 from unstuck.targets import NO_EFFECT, Effects
 
 from unstuck_analysis.evidence.arms import scenario

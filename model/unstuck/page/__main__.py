@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from unstuck.documents import InputError
+from unstuck.files.yaml import InputError
 from unstuck.page.serve import ViewError, main
 
 

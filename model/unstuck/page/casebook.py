@@ -1,12 +1,12 @@
 """Treatments read, patients drawn, and how each became stuck: worked out once, used by every copy."""
 
+from unstuck.files.treatment import Treatment, scenario_folders
 from unstuck.page.copies import PatientCopy, WayThere, live_to_day_0
 from unstuck.page.plan import LETTERS, PanelPlan, Plan
 from unstuck.page.prescribe import prescribed
 from unstuck.parameters import default_parameters
-from unstuck.patient import Patient, draw_patient, read_cohort
-from unstuck.scenario import Treatment, scenario_folders
-from unstuck.simulation import checkpoint_key
+from unstuck.patient.draw import Patient, draw_patient, read_cohort
+from unstuck.patient.simulation import checkpoint_key
 
 Who = tuple[str, int, int, int]  # circuit, seed, patient, neurons
 

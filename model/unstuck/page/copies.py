@@ -8,14 +8,14 @@ from math import inf
 import numpy as np
 
 from unstuck.circuit import Circuit, Floats
-from unstuck.circuit_file import projection_ends
-from unstuck.engine import State
-from unstuck.life import Checkpoint, Life
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.engine.readouts import connectivity, projection_strength
+from unstuck.engine.step import State
+from unstuck.files.circuit import projection_ends
+from unstuck.files.treatment import Treatment
 from unstuck.page.plan import PanelPlan
-from unstuck.patient import Patient
-from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.readouts import connectivity, projection_strength
-from unstuck.scenario import Treatment
+from unstuck.patient.draw import Patient
+from unstuck.patient.life import Checkpoint, Life
 from unstuck.targets import NO_EFFECT, Effects
 
 ROW_HOURS = 4.0

@@ -18,13 +18,13 @@ import ipyvuetify
 import solara
 import traitlets
 
+from unstuck.files.treatment import Treatment
+from unstuck.files.units import Dose
 from unstuck.page import wire
 from unstuck.page.plan import PanelPlan, Plan, from_query, patient_numbers
 from unstuck.page.prescribe import possible_part
 from unstuck.page.serve import DEFAULT_TREATMENTS, OFFERED_VARIABLE
 from unstuck.page.session import Session
-from unstuck.quantities import Dose
-from unstuck.scenario import Treatment
 
 _FRAME_S = 1 / 30
 _ACKNOWLEDGED_S = 1.0  # how long a frame may take to be painted before the next is made

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
 from unstuck.circuit import LARGEST, SMALLEST
-from unstuck.documents import nearest, shown
+from unstuck.files.yaml import nearest, shown
 
 LETTERS = "abc"
 MOST_NEURONS = min(5_000, LARGEST)  # above, a frame takes longer than a blink

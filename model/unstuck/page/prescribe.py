@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from unstuck.documents import InputError
-from unstuck.life import BODY_WEIGHT_KG
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
+from unstuck.files.units import Dose
+from unstuck.files.yaml import InputError
 from unstuck.page.plan import AddedStress, GivenDose, PanelPlan, Plan
-from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.quantities import Dose
-from unstuck.scenario import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
+from unstuck.patient.life import BODY_WEIGHT_KG
 
 HIGHEST_TIMES_USUAL = 20.0  # far above any study
 

@@ -99,7 +99,7 @@ def _check_installed() -> None:
 
 def _checked_treatments(names: Sequence[str]) -> list[str]:
     """Every treatment is read before the server starts, so that a typing mistake is found here."""
-    from unstuck.scenario import Treatment
+    from unstuck.files.treatment import Treatment
 
     if len(names) > len(LETTERS):
         raise ViewError(f"{len(names)} treatments: the page shows up to {len(LETTERS)} side by side")

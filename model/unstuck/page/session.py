@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unstuck.circuit import Floats
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.files.treatment import Treatment
 from unstuck.page.casebook import Casebook
 from unstuck.page.copies import Course, NeuronDetail, PatientCopy, neuron_detail
 from unstuck.page.plan import LAST_DAY, LETTERS, GivenDose, PanelPlan, Plan, to_query
 from unstuck.page.prescribe import as_yaml, checked_dose
-from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.scenario import Treatment
 
 SLOWEST_H_PER_S, FASTEST_H_PER_S = 1.0, 7 * HOURS_A_DAY
 TWELVE_WEEKS = 84.0

@@ -10,14 +10,14 @@ from functools import cache
 import numpy as np
 
 from unstuck.circuit import CELL_TYPES
-from unstuck.documents import InputError
-from unstuck.drug_file import DrugFile
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.yaml import InputError
 from unstuck.page.copies import PatientCopy, readout_ends
 from unstuck.page.plan import LETTERS, MOST_NEURONS
 from unstuck.page.prescribe import dose_times, doses_given
 from unstuck.page.session import FASTEST_H_PER_S, Session, Snapshot
-from unstuck.pharmacology import HOURS_A_DAY
-from unstuck.scenario import Treatment, read, shipped
 
 _FAR = 1e6  # days
 

@@ -1,0 +1,146 @@
+"""Files of one's own: check them, describe them to an editor, start them from a template."""
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import ConfigDict
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Treatment, TreatmentFile, circuit_for, read, shipped
+from unstuck.files.yaml import (
+    Document,
+    InputError,
+    choose,
+    json_schema,
+    nearest,
+    read_document_with_places,
+)
+from unstuck.parameters import default_parameters
+from unstuck.patient.checks import check_drug
+from unstuck.patient.draw import CohortFile
+
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.study.file import Study, StudyFile
+
+SCHEMAS: dict[str, type[Document]] = {
+    "drug": DrugFile,
+    "treatment": TreatmentFile,
+    "circuit": CircuitFile,
+    "study": StudyFile,
+    "cohort": CohortFile,
+}
+_TEMPLATES = files("unstuck_analysis.library") / "templates"
+
+
+class _AnyFile(Document):
+    """Whatever keys a file has."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def plural(kind: str) -> str:
+    """The folder of a kind: drugs, treatments, circuits, studies."""
+    return "studies" if kind == "study" else f"{kind}s"
+
+
+def choose_kind(word: str, kinds: Sequence[str]) -> str:
+    """The kind meant by its singular or plural; InputError with the nearest spelling."""
+    by_word = {form: kind for kind in kinds for form in (kind, plural(kind))}
+    try:
+        return by_word[choose(word, by_word, "kind")]
+    except ValueError:
+        hint = nearest(word, by_word)
+        raise InputError(f"unknown kind {word!r}{hint} (known: {', '.join(kinds)})") from None
+
+
+def check_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The kind of every file, all valid; else InputError with the faults of all of them."""
+    kinds: list[tuple[Path, str]] = []
+    faults: list[str] = []
+    for path in paths:
+        try:
+            kinds.append((path, check_file(path)))
+        except InputError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise InputError("\n".join(faults))
+    return kinds
+
+
+def check_file(path: Path) -> str:
+    """The kind of a file, checked with all that it names; InputError for the first file at fault."""
+    kind, name = kind_of(path), str(path.absolute() if len(path.parts) == 1 and not path.suffix else path)
+    if kind == "treatment":
+        Treatment(name)
+    elif kind == "circuit":
+        circuit_for(name)
+    elif kind == "drug":
+        drug, places = read("drugs", name, DrugFile)
+        check_drug(drug, places, _known_regions())
+    elif kind == "study":
+        _ = Study.load(name).plan
+    elif kind == "cohort":
+        _check_cohort(path)
+    return kind
+
+
+def kind_of(path: Path) -> str:
+    """The kind whose own keys a file has; where it has none, that of its folder (InputError if unclear)."""
+    found, places = read_document_with_places(path, _AnyFile)
+    keys = set(found.model_extra or {})
+    own = {kind: _own_keys(kind) for kind in SCHEMAS}
+    best = max(own, key=lambda kind: len(keys & own[kind]))
+    if keys & own[best]:
+        return best
+    by_folder = [kind for kind in SCHEMAS if plural(kind) == path.absolute().parent.name]
+    by_parent = [kind for kind in SCHEMAS if found.model_dump().get("extends") in shipped(plural(kind))]
+    if by_folder or by_parent:
+        return (by_folder or by_parent)[0]
+    examples = "; ".join(f"{kind}: {', '.join(sorted(own[kind])[:4])}" for kind in SCHEMAS)
+    unknown = next(iter(keys - {"title", "description", "extends"}), "")
+    hint = nearest(unknown, [key for kind_keys in own.values() for key in kind_keys])
+    raise places.error(
+        (unknown,) if unknown else (), f"no key tells the kind of this file{hint} ({examples})"
+    )
+
+
+def _own_keys(kind: str) -> set[str]:
+    fields = SCHEMAS[kind].model_fields.items()
+    return {field.alias or name for name, field in fields} - {"title", "description", "extends"}
+
+
+def _known_regions() -> list[str]:
+    """Regions of every circuit at hand, because a drug file names no circuit."""
+    circuits = [read("circuits", name, CircuitFile)[0] for name in shipped("circuits")]
+    return list(dict.fromkeys(region for circuit in circuits for region in circuit.regions))
+
+
+def _check_cohort(path: Path) -> None:
+    cohort, places = read_document_with_places(path, CohortFile)
+    for number, varied in enumerate(cohort.parameters):
+        for position, symbol in enumerate(varied.symbols):
+            try:
+                choose(symbol, default_parameters(), "parameter")
+            except ValueError as fault:
+                raise places.error(("parameters", number, "symbols", position), str(fault)) from None
+
+
+def schema_of(kind: str) -> dict[str, object]:
+    """JSON Schema of a kind of file, named in singular or plural."""
+    return json_schema(SCHEMAS[choose_kind(kind, list(SCHEMAS))])
+
+
+def write_template(kind: str, name: str) -> Path:
+    """Write a commented, valid NAME.yaml into the working folder; InputError if the file is there already."""
+    kinds = sorted(path.name.removesuffix(".yaml") for path in _TEMPLATES.iterdir())
+    template = _TEMPLATES / f"{choose_kind(kind, kinds)}.yaml"
+    name = name.removesuffix(".yaml")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}", name):
+        raise InputError(f"{name!r} is no name for a file: use letters, digits, '-', '_' and '.'")
+    path = Path(f"{name}.yaml")
+    if path.exists():
+        raise InputError(f"{path}: is there already; choose another name")
+    write_whole(path, template.read_text(encoding="utf-8").replace("NAME", name).encode())
+    return path

@@ -1,0 +1,210 @@
+"""What one file means, as `unstuck show` prints it: a drug, a treatment or a circuit."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import RenderableType
+from rich.text import Text
+from unstuck.drugs.effects import HOURS_A_DAY, Course
+from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import Regimen, Treatment, circuit_for, read, shipped
+from unstuck.files.yaml import InputError, nearest
+from unstuck.parameters import default_parameters
+from unstuck.patient.life import BODY_WEIGHT_KG
+
+from unstuck_analysis.library.check import kind_of, plural
+from unstuck_analysis.library.list import plain_table
+from unstuck_analysis.library.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
+
+SHOWN = ("drug", "treatment", "circuit")
+
+
+def describe(name: str) -> Iterator[RenderableType]:
+    """All that goes by a name, or the file at a path; InputError with the nearest spelling if none does."""
+    kinds = [kind for kind in SHOWN if name in shipped(plural(kind))]
+    path = Path(name)
+    if not kinds and (path.suffix in (".yaml", ".yml") or len(path.parts) > 1):
+        kinds = [kind_of(path)]
+    if not kinds:
+        known = [known for kind in SHOWN for known in shipped(plural(kind))]
+        raise InputError(f"nothing is called {name!r}{nearest(name, known)} (see: unstuck list)")
+    for kind in kinds:
+        if kind == "drug":
+            yield from _drug(read("drugs", name, DrugFile)[0])
+        elif kind == "treatment":
+            yield from _treatment(Treatment(name))
+        elif kind == "circuit":
+            yield from _circuit(circuit_for(name))
+        else:
+            raise InputError(f"{name}: a {kind} is shown by `unstuck check` only")
+
+
+def draw_drug(name: str, path: Path) -> None:
+    """Write a drug's figure (first day and steady state) as PNG or SVG; InputError for another suffix."""
+    from unstuck_analysis.figures import save_figure
+    from unstuck_analysis.library.drug_card import drug_figure
+
+    if path.suffix not in (".png", ".svg"):
+        raise InputError(f"{path}: a figure is a .png or .svg file")
+    drug, _ = read("drugs", name, DrugFile)
+    save_figure(drug_figure(drug, default_parameters()), path)
+
+
+def _head(kind: str, title: str, description: str) -> Iterator[RenderableType]:
+    yield Text(f"{kind}: {title}", style="bold")
+    if description:
+        yield Text(f"{' '.join(description.split())}\n")
+
+
+def _drug(drug: DrugFile) -> Iterator[RenderableType]:
+    """Actions with their targets in words, then every number with source and confidence."""
+    yield from _head("Drug", drug.title, drug.description)
+    yield Text(f"Class {drug.drug_class}; {_usual(drug)}\n")
+    actions = plain_table("action", "target", "in words", "over time")
+    for number, action in enumerate(drug.actions, 1):
+        target = f"{action.target} {action.mode}" + (f" in {action.region}" if action.region else "")
+        actions.add_row(f"{number}", target, action.meaning.meaning, law_in_words(action))
+    yield actions
+    numbers = plain_table("number", "value", "sure", "source", title="\nEvery number")
+    numbers.columns[1].max_width = 12
+    section = ""
+    for number in sourced_numbers(drug):
+        if number.section != section:
+            section = number.section
+            numbers.add_row(Text(section, style="bold"))
+        numbers.add_row(f"  {number.key}", number.value, number.confidence, number.source)
+    yield numbers
+    for note in drug.notes:
+        yield Text(f"\nNote: {note}")
+    yield Text(f"\nLimits: {' '.join(drug.limits.split())}" if drug.limits else "")
+
+
+def _usual(drug: DrugFile) -> str:
+    """The usual dose with where it comes from, the schedule and the compounds."""
+    dose = f"usual dose {drug.usual_dose}" if drug.usual_dose else "no dose"
+    schedule = f", {drug.usual_schedule}" if drug.usual_schedule else ""
+    source = f" ({drug.usual_source})" if drug.usual_source else ""
+    compounds = f"; compounds: {', '.join(drug.kinetics.compounds)}" if drug.kinetics else ""
+    return f"{dose}{schedule}{source}{compounds}"
+
+
+class SourcedNumber(NamedTuple):
+    """A number of a drug file as texts, and where in the file it stands."""
+
+    section: str
+    key: str
+    value: str
+    source: str
+    confidence: str
+
+
+def sourced_numbers(drug: DrugFile) -> Iterator[SourcedNumber]:
+    """Every number of a drug file with source and confidence; symbols with the value they stand for."""
+    found = _sourced(drug.model_dump(mode="json", by_alias=True, exclude_none=True), ())
+    yield from sorted(found, key=lambda number: number.section.startswith("action"))
+
+
+def _sourced(content: Any, key: tuple[str, ...]) -> Iterator[SourcedNumber]:
+    if isinstance(content, list):
+        for number, inner in enumerate(content, 1):
+            yield from _sourced(inner, (*key[:-1], f"{key[-1].removesuffix('s')} {number}"))
+    elif isinstance(content, Mapping) and "source" in content:
+        value = _values({k: v for k, v in content.items() if k not in ("source", "confidence")})
+        sure = content.get("confidence", "-")
+        yield SourcedNumber(key[0], " ".join(key[1:]), value, content["source"], sure)
+    elif isinstance(content, Mapping):
+        for name, inner in content.items():
+            yield from _sourced(inner, () if name == "metabolites" else (*key, name))
+
+
+def _values(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(_value(v) if key == "value" else f"{key} {_value(v)}" for key, v in numbers.items())
+
+
+def _value(value: object) -> str:
+    records = default_parameters().records
+    if isinstance(value, str) and value in records:
+        record = records[value]
+        return f"{value} = {record.value:.3g}" + (f" {record.unit}" if record.unit != "1" else "")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _treatment(treatment: Treatment) -> Iterator[RenderableType]:
+    """Phases with stress and drugs in words, and when it ends."""
+    file = treatment.file
+    yield from _head("Treatment", file.title, file.description)
+    phases = plain_table("phase", "days", "stress", "drugs")
+    for name, phase in file.phases.items():
+        start_day = (file.start_h(name) - file.day_0_h) / HOURS_A_DAY
+        drugs = [regimen_in_words(regimen, treatment.drugs[regimen.drug]) for regimen in phase.drugs]
+        days = f"{start_day:g} to {start_day + phase.lasting / HOURS_A_DAY:g}"
+        phases.add_row(name, days, stress_in_words(phase), "\n".join(drugs) or "none")
+    yield phases
+    yield Text(
+        f"\nCircuit: {treatment.file.circuit}. Scored on day {file.endpoint_day:g}. {_ending(treatment)}"
+    )
+    for note in treatment.notes:
+        yield Text(f"Note: {note}")
+
+
+def _ending(treatment: Treatment) -> str:
+    """When a typical patient's last drug is gone, and how long the patient is followed."""
+    file = treatment.file
+    gone_h = [
+        contribution.gone_h()
+        for name, phase in file.phases.items()
+        for regimen in phase.drugs
+        for contribution in _course(treatment, regimen, file.start_h(name)).contributions(
+            default_parameters()
+        )
+    ]
+    if not gone_h:
+        return f"The phases end on day {(file.end_h - file.day_0_h) / HOURS_A_DAY:g}."
+    gone_day = (max(gone_h) - file.day_0_h) / HOURS_A_DAY
+    return (
+        f"In a typical patient every effect is below 1 % of its peak from day {gone_day:.1f} on;"
+        f" patients are followed for {time_in_words(file.follow_up)} longer at least."
+    )
+
+
+def _course(treatment: Treatment, regimen: Regimen, start_h: float) -> Course:
+    drug = treatment.drugs[regimen.drug]
+    amount = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    return Course(drug, tuple(regimen.doses(start_h, amount, drug.usual_over)))
+
+
+def _circuit(circuit: CircuitFile) -> Iterator[RenderableType]:
+    """Regions, populations, projections with their weights worked out, and roles."""
+    parameters = default_parameters()
+    yield from _head("Circuit", circuit.title, circuit.description)
+    regions = plain_table("region", "name", "serotonin not cleared by SERT")
+    for name, region in circuit.regions.items():
+        regions.add_row(name, region.name, _value(region.uncleared_serotonin))
+    yield regions
+    populations = plain_table("population", "cells", "share", "set-point", "maximum", "NMDA share")
+    whole = sum(population.share for population in circuit.populations.values())
+    for name, p in circuit.populations.items():
+        rates = (f"{p.set_point_Hz:g} Hz", f"{p.maximal_Hz:g} Hz")
+        populations.add_row(name, p.cells, f"{100 * p.share / whole:.0f} %", *rates, _value(p.nmda_share))
+    yield Text()
+    yield populations
+    projections = plain_table("from", "to", "weight", "inputs", "kind", "source")
+    for name, projection in circuit.projections.items():
+        pre, post = projection_ends(name)
+        weight = parameters.number(projection.weight) * parameters.number(projection.times)
+        fixed = "inhibitory" if circuit.populations[pre].cells == "interneuron" else "excitatory"
+        kind = "plastic" if projection.plastic else fixed
+        projections.add_row(pre, post, f"{weight:.3g}", f"{projection.inputs}", kind, projection.source)
+    yield Text()
+    yield projections
+    yield from _roles(circuit)
+
+
+def _roles(circuit: CircuitFile) -> Iterator[RenderableType]:
+    roles = circuit.roles
+    stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
+    yield Text(f"\nSerotonin comes from {roles.serotonin_source}; stress drives {stress}.")
+    yield Text(f"Recovery is read from {'; '.join(roles.readout)}.")
+    yield Text(f"Forebrain: {', '.join(roles.forebrain)}. Reported beside recovery: {roles.overactive}.")

@@ -1,0 +1,65 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import io
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unstuck.files.yaml import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class StorageError(RuntimeError):
+    """The disk would not take a file."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside, flush to disk, then rename; StorageError (disk full, not writable) leaves nothing."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as fault:
+        with contextlib.suppress(OSError):  # a file system that is read-only
+            beside.unlink(missing_ok=True)
+        raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+
+
+def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a table as Parquet, whole or not at all."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_whole(path, buffer.getvalue())
+
+
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Read a table; InputError if the file is no Parquet."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except ValueError as fault:  # pyarrow's own faults are ValueErrors
+        raise InputError(f"{path}: is not a Parquet file: {fault}") from None
+
+
+def prepare_folder(path: Path, *, overwrite: bool) -> Path:
+    """Make an output folder that can be written; InputError if it holds files not to be overwritten."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file, not a folder")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise InputError(f"{path}: is not empty; give another folder with --out, or --overwrite")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise StorageError(f"{path}: cannot be made: {fault.strerror or fault}") from fault
+    probe = path / ".unstuck-writable"
+    write_whole(probe, b"x")
+    probe.unlink()
+    return path

@@ -1,0 +1,1 @@
+"""Questions that researchers ask about a circuit or about a comparison."""

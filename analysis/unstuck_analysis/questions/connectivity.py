@@ -1,0 +1,283 @@
+"""How regions drive each other in one state: response to an input, correlation under noise, the graph.
+
+    response[i, j] = change of region j's principal activity for a small input to region i, per unit of input
+    correlation    = of principal activities over many draws of the noise, at a slow state held still
+
+The graph is the circuit's own with the strength of every projection in that state. Its strength (weights
+into a population) and global efficiency (mean of 1 / length of the shortest way, a connection being 1 /
+weight long; Latora & Marchiori 2001, 10.1103/PhysRevLett.87.198701) are over excitatory projections between
+populations.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import networkx
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from unstuck.circuit import PYRAMIDAL, Circuit, Floats
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
+from unstuck.engine.step import State, healthy_state, settle
+from unstuck.files.treatment import Treatment
+from unstuck.parameters import default_parameters
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.life import Life
+from unstuck.patient.simulation import get_stuck
+from unstuck.targets import NO_EFFECT, Effects
+
+from unstuck_analysis.figures import INK, styled
+from unstuck_analysis.output.captions import About, inputs_hash
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.questions.landscape import require_stuck
+
+_TOLERANCE = 1e-9
+_NOISE_DRIVE = 0.002  # standard deviation of the input noise where a circuit's own is 0
+_DRAWS = 400
+
+
+@dataclass(frozen=True)
+class RegionalState:
+    """One state of a circuit: what acts, how regions respond to each other and move together."""
+
+    circuit: Circuit
+    state: State
+    effects: Effects
+    region_input: Floats
+    response: pd.DataFrame
+    correlation: pd.DataFrame
+
+    @property
+    def mean_response(self) -> float:
+        """Mean size of the response over ordered pairs of different regions."""
+        return float(np.abs(_off_diagonal(self.response.to_numpy())).mean())
+
+    @property
+    def mean_correlation(self) -> float:
+        """Mean size of the correlation over pairs of different regions."""
+        return float(np.abs(_off_diagonal(self.correlation.to_numpy())).mean())
+
+    def graph(self) -> networkx.DiGraph:
+        """Populations with their activity, projections with their weight and strength (healthy = 1)."""
+        circuit, state = self.circuit, self.state
+        strength = projection_strength(circuit, state.labile + state.consolidated)
+        activity = population_means(circuit, state.x)
+        graph = networkx.DiGraph(title=circuit.file.title)
+        for k, (name, node) in enumerate(circuit.graph.nodes(data=True)):
+            x, y = node["position"]
+            place = {"x": float(x), "y": float(y)}
+            graph.add_node(
+                name, region=node["region"], cells=node["cells"], activity=float(activity[k]), **place
+            )
+        for pre, post, edge in circuit.graph.edges(data=True):
+            now = float(strength[circuit.projections.index(edge["name"])]) if edge["plastic"] else 1.0
+            sign = -1 if circuit.graph.nodes[pre]["cells"] == "interneuron" else 1
+            graph.add_edge(
+                pre,
+                post,
+                weight=float(edge["weight"]) * now,
+                strength=now,
+                sign=sign,
+                plastic=edge["plastic"],
+            )
+        return graph
+
+
+def regional_state(
+    circuit: Circuit, state: State, acting: tuple[Effects, Floats], *, seed: int = 1
+) -> RegionalState:
+    """Measure one slow state under what acts on it; the slow state is held still."""
+    effects, region_input = acting
+    regions = [k for k, _ in enumerate(circuit.regions) if _principal(circuit, k).any()]
+    names = [circuit.regions[k] for k in regions]
+    resting = _settled(circuit, state, effects, region_input)
+    response = np.empty((len(regions), len(regions)))
+    for row, region in enumerate(regions):
+        probed = region_input.copy()
+        probed[region] += PROBE_DRIVE
+        response[row] = _activities(circuit, _settled(circuit, resting, effects, probed), regions)
+    response = (response - _activities(circuit, resting, regions)) / PROBE_DRIVE
+    sigma = circuit.parameters["sigma_n"] or _NOISE_DRIVE
+    noise = np.random.default_rng(np.random.SeedSequence([seed, 9])).standard_normal(
+        (_DRAWS, len(circuit.regions))
+    )
+    courses = np.array(
+        [
+            _activities(circuit, _settled(circuit, resting, effects, region_input + sigma * draw), regions)
+            for draw in noise
+        ]
+    )
+    correlation = pd.DataFrame(np.corrcoef(courses.T), pd.Index(names), pd.Index(names))
+    return RegionalState(
+        circuit,
+        resting,
+        effects,
+        region_input,
+        pd.DataFrame(response, pd.Index(names), pd.Index(names)),
+        correlation,
+    )
+
+
+def three_states(
+    patient: Patient, treatment: Treatment, day: float, *, seed: int = 1
+) -> dict[str, RegionalState]:
+    """The patient healthy, stuck (day 0), and on a day of a treatment with what then acts.
+
+    InputError if the patient never gets stuck.
+    """
+    circuit, none = patient.circuit, (NO_EFFECT, np.zeros(len(patient.circuit.regions)))
+    checkpoint = get_stuck(patient, treatment)
+    require_stuck(checkpoint, f"the patient of circuit {circuit.file.title!r}")
+    life = Life(patient, treatment, checkpoint)
+    assert life.checkpoint is not None
+    found = {
+        "healthy": regional_state(circuit, healthy_state(circuit), none, seed=seed),
+        "stuck": regional_state(circuit, life.checkpoint.state, none, seed=seed),
+    }
+    life.advance(life.checkpoint.time_h + day * HOURS_A_DAY)
+    acting = (life.exposure.ending if day > 0 else life.exposure.reported)(life.time_h)
+    found[f"{treatment.name}, day {day:g}"] = regional_state(circuit, life.state, acting, seed=seed)
+    return found
+
+
+def typical_states(treatment: str, day: float, *, neurons: int, seed: int) -> dict[str, RegionalState]:
+    """`three_states` of the typical patient with a network of some neurons (0: the mean-field)."""
+    loaded = Treatment(treatment)
+    patient = draw_patient(loaded.circuit, default_parameters(), None, seed=seed, index=0, neurons=neurons)
+    return three_states(patient, loaded, day, seed=seed)
+
+
+def graph_measures(graph: networkx.DiGraph) -> tuple[pd.Series, float]:
+    """Strength (weights into a population) by population, and the global efficiency of the graph.
+
+    Over excitatory projections between different populations.
+    """
+    edges = [
+        (a, b, d["weight"])
+        for a, b, d in graph.edges(data=True)
+        if d["sign"] > 0 and d["weight"] > 0 and a != b
+    ]
+    excitatory = networkx.DiGraph()
+    excitatory.add_nodes_from(graph)
+    excitatory.add_edges_from((a, b, {"weight": w, "length": 1.0 / w}) for a, b, w in edges)
+    lengths = dict(networkx.all_pairs_dijkstra_path_length(excitatory, weight="length"))
+    inverse = [1.0 / length for ways in lengths.values() for length in ways.values() if length > 0]
+    n = len(excitatory)
+    strength = pd.Series(dict(excitatory.in_degree(weight="weight")), dtype=float)
+    return strength, sum(inverse) / (n * (n - 1))
+
+
+def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
+    """One row a state: mean response and correlation between regions, strength, global efficiency."""
+    rows = []
+    for name, found in states.items():
+        strength, efficiency = graph_measures(found.graph())
+        rows.append((name, found.mean_response, found.mean_correlation, float(strength.sum()), efficiency))
+    columns = ["state", "mean_response", "mean_correlation", "total_strength", "global_efficiency"]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
+    """One row a state and ordered pair of regions: response per unit of input, and correlation."""
+    rows = [
+        (name, pre, post, found.response.loc[pre, post], found.correlation.loc[pre, post])
+        for name, found in states.items()
+        for pre in found.response.index
+        for post in found.response.columns
+    ]
+    return pd.DataFrame(
+        rows, columns=pd.Index(["state", "input_to", "response_of", "response", "correlation"])
+    )
+
+
+def graph_files(graph: networkx.DiGraph) -> dict[str, bytes]:
+    """The graph as GraphML, GEXF and node-link JSON, by suffix."""
+    files: dict[str, bytes] = {}
+    for suffix, write in ((".graphml", networkx.write_graphml), (".gexf", networkx.write_gexf)):
+        buffer = io.BytesIO()
+        write(graph, buffer)
+        files[suffix] = buffer.getvalue()
+    files[".json"] = json.dumps(networkx.node_link_data(graph, edges="links"), indent=1).encode()
+    return files
+
+
+def write_graphs(states: Mapping[str, RegionalState], folder: Path) -> list[str]:
+    """Write the graph of every state in every format; the names of the files."""
+    names: list[str] = []
+    for state, found in states.items():
+        for suffix, content in graph_files(found.graph()).items():
+            names.append(f"{state.split(',')[0]}{suffix}")
+            write_whole(folder / names[-1], content)
+    return names
+
+
+def about_states(treatment: str, neurons: int, seed: int) -> About:
+    """What the caption of the figure says of where its numbers come from."""
+    n = "1 typical patient, " + (f"network of {neurons:,} neurons" if neurons else "mean-field")
+    inputs = inputs_hash(Treatment(treatment), default_parameters(), neurons, seed)
+    return About(f"treatment {treatment}", f"{n}; {_DRAWS} draws of noise", str(seed), inputs)
+
+
+SHOWS = (
+    "Above: change of a region's principal activity for a small input to another, per unit of drive. Below:"
+    " correlation of principal activities under noise. Slow state held still; activity 1 = healthy."
+)
+
+
+@styled
+def connectivity_figure(states: Mapping[str, RegionalState]) -> Figure:
+    """Response of regions to a small input to each other, and their correlation under noise, by state."""
+    figure = Figure(figsize=(3.6 * len(states) + 0.6, 7), layout="constrained")
+    panels = figure.subplots(2, len(states), squeeze=False)
+    highest = max(np.abs(_off_diagonal(found.response.to_numpy())).max() for found in states.values())
+    for column, (name, found) in enumerate(states.items()):
+        panels[0, column].set_title(name)
+        for row, (table, limit) in enumerate(((found.response, highest), (found.correlation, 1.0))):
+            image = _draw_matrix(panels[row, column], table, limit)
+            if column == len(states) - 1:
+                label = ("response per unit of input", "correlation under noise")[row]
+                figure.colorbar(image, ax=panels[row, column], shrink=0.8).set_label(label)
+    panels[0, 0].set_ylabel("small input to")
+    panels[0, 0].set_xlabel("response of")
+    return figure
+
+
+def _draw_matrix(axes: Axes, table: pd.DataFrame, limit: float) -> AxesImage:
+    """Regions against regions, orange above 0 and purple below, the diagonal left out."""
+    values = table.to_numpy().copy()
+    np.fill_diagonal(values, np.nan)
+    image = axes.imshow(values, vmin=-limit, vmax=limit, cmap="PuOr_r")
+    axes.set_xticks(range(len(table)), labels=list(table.columns))
+    axes.set_yticks(range(len(table)), labels=list(table.index))
+    axes.spines[:].set_visible(False)
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            ink = "white" if abs(value) > 0.75 * limit else INK
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color=ink)
+    return image
+
+
+def _principal(circuit: Circuit, region: int) -> npt.NDArray[np.bool_]:
+    return (circuit.wiring.region == region) & (circuit.wiring.cells == PYRAMIDAL)
+
+
+def _settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> State:
+    found = state.copy()
+    settle(circuit, found.y, found.x, found.serotonin_nM, effects, region_input, _TOLERANCE)
+    return found
+
+
+def _activities(circuit: Circuit, state: State, regions: list[int]) -> Floats:
+    means = population_means(circuit, state.x)
+    return np.array([means[_principal(circuit, k)].mean() for k in regions])
+
+
+def _off_diagonal(values: Floats) -> Floats:
+    return values[~np.eye(len(values), dtype=bool)]

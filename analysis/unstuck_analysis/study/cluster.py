@@ -1,0 +1,123 @@
+"""Studies on a cluster: a Dask workforce described by a small file, or a SLURM job array without one.
+
+    kind: slurm            # or pbs, local, or scheduler with the address of a running one
+    jobs: 10
+    workers_per_job: 8
+    memory_per_job: 16 GB
+    walltime: "02:00:00"
+    queue: normal
+
+Workers have one thread each, and write their rows to the disk that all of them share.
+"""
+
+import shlex
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+from unstuck.files.yaml import Document, InputError, read_document
+
+from unstuck_analysis.study.executors import Workforce
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+QUEUED_S, WITHOUT_QUEUE_S = 24 * 3600.0, 60.0  # how long a study waits while there is no worker
+CHUNK_S = 30.0  # longer than on one machine: a scheduler has many workers to feed
+
+
+class ClusterFile(Document):
+    """How to get Dask workers; the keys are those of the queueing systems."""
+
+    kind: Literal["local", "slurm", "pbs", "scheduler"]
+    jobs: int = Field(default=1, ge=1)
+    workers_per_job: int = Field(default=1, ge=1)
+    memory_per_job: str = "4 GB"
+    walltime: str = "01:00:00"
+    queue: str | None = None
+    account: str | None = None
+    directives: list[str] = []
+    before: list[str] = []  # shell lines before a worker starts, as `module load`
+    address: str | None = None
+
+
+def dask_workforce(path: Path) -> Workforce:
+    """The workers that a cluster file describes; InputError if dask is not installed."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("a cluster needs dask: pip install 'unstuck[cluster]'") from None
+    file = read_document(path, ClusterFile)
+    if (file.kind == "scheduler") != (file.address is not None):
+        raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
+    client = Client(file.address) if file.address else Client(make_cluster(file))
+    patience_s = QUEUED_S if file.kind in ("slurm", "pbs") else WITHOUT_QUEUE_S
+    return client_workforce(client, file.jobs * file.workers_per_job, patience_s=patience_s)
+
+
+def make_cluster(file: ClusterFile) -> Any:
+    """A Dask cluster of one-threaded workers, started."""
+    if file.kind == "local":
+        from distributed import LocalCluster
+
+        return LocalCluster(n_workers=file.jobs * file.workers_per_job, threads_per_worker=1)
+    cluster = queued_cluster(file)
+    cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued anew
+    return cluster
+
+
+def queued_cluster(file: ClusterFile) -> Any:
+    """A Dask cluster on a queueing system, with no job submitted yet."""
+    from dask_jobqueue.pbs import PBSCluster
+    from dask_jobqueue.slurm import SLURMCluster
+
+    settings: dict[str, Any] = {
+        "cores": file.workers_per_job,
+        "processes": file.workers_per_job,
+        "memory": file.memory_per_job,
+        "walltime": file.walltime,
+        "queue": file.queue,
+        "account": file.account,
+        "job_extra_directives": file.directives,
+        "job_script_prologue": [*(f"export {name}={n}" for name, n in ONE_THREAD.items()), *file.before],
+        "scheduler_options": {"dashboard_address": None},
+    }
+    return SLURMCluster(**settings) if file.kind == "slurm" else PBSCluster(**settings)
+
+
+def client_workforce(
+    client: "Client", workers: int, chunk_s: float = CHUNK_S, patience_s: float = WITHOUT_QUEUE_S
+) -> Workforce:
+    """The workers of a Dask client; a chunk that was lost with its worker is done again by another."""
+    from distributed import KilledWorker
+
+    def start() -> Executor:
+        return client.get_executor(pure=False)
+
+    def here() -> int:
+        return len(client.scheduler_info()["workers"])
+
+    return Workforce(start, workers, 2 * workers, chunk_s, (KilledWorker,), here, patience_s)
+
+
+def slurm_script(study: str, folder: Path, *, seed: int | None, jobs: int) -> str:
+    """A job array that does a study in `jobs` parts; each job can be killed and queued again at will."""
+    where = (
+        study if "/" not in study and not study.endswith((".yaml", ".yml")) else str(Path(study).resolve())
+    )
+    seeded = [] if seed is None else ["--seed", str(seed)]
+    command = ["unstuck", "sweep", where, "--out", str(folder.resolve()), *seeded]
+    threads = "\n".join(f"export {name}={count}" for name, count in ONE_THREAD.items())
+    return f"""#!/bin/bash
+#SBATCH --job-name=unstuck
+#SBATCH --array=1-{jobs}
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=1
+#SBATCH --mem=2G
+#SBATCH --time=04:00:00
+#SBATCH --requeue
+{threads}
+{shlex.join(command)} --shard "$SLURM_ARRAY_TASK_ID/{jobs}" --workers "$SLURM_CPUS_PER_TASK"
+"""

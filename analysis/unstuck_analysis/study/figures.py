@@ -1,0 +1,233 @@
+"""Figures of a study: heat maps over two axes, curves over one, arms side by side, clouds of a sample."""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from unstuck.circuit import Floats
+
+from unstuck_analysis.figures import FAINT, INK, look, mean_band, styled
+from unstuck_analysis.outcomes import bootstrap_mean
+from unstuck_analysis.study.results import Results
+
+ALWAYS_COUNTED = ("not_stuck", "connectivity_stuck")  # of all patients; other outcomes only of those stuck
+MOST_CURVES = 6
+SHARES = "boolean"
+NOBODY = "no patient counts here"
+
+
+def shown_outcomes(results: Results, most: int = 3) -> list[str]:
+    """The outcomes that figures show: the first ones that the study file names."""
+    return (results.spec.study.outcomes or ["responded", "held_days", "escaped"])[:most]
+
+
+def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Rows that count for an outcome: finished, with a value, and of patients who were stuck."""
+    stuck = (table.status == "done") & table[outcome].notna()
+    return table.loc[stuck if outcome in ALWAYS_COUNTED else stuck & ~table.not_stuck.fillna(True)]
+
+
+def label(results: Results, path: str) -> str:
+    """A path or outcome as it stands at an axis."""
+    unit = results.units.get(path, "")
+    name = path.replace("treatment.phases.", "").replace("_", " ").removeprefix("drug.")
+    return f"{name} ({unit})" if unit else name
+
+
+def outcome_figure(results: Results, outcome: str) -> Figure | None:
+    """An outcome over whatever the study varies; None where no patient counts."""
+    table = results.outcomes()
+    if counted(table, outcome).empty:
+        return None
+    paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
+    if results.spec.study.design not in ("grid", "list"):
+        return _clouds(results, table, outcome, paths)
+    if len(paths) >= 2:
+        return _heat_maps(results, table, outcome, paths[1], paths[0])
+    return _curves(results, table, outcome, paths[0]) if paths else _arms(results, table, outcome)
+
+
+@styled
+def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str, up: str) -> Figure:
+    """Mean over patients (and over further axes) by two axes, a panel an arm."""
+    arms, counts = list(results.spec.basis.arms), counted(table, outcome)
+    figure = Figure(figsize=(1.6 + 5.4 * len(arms), 4.6), layout="constrained")
+    maps = {
+        arm: counts[counts.treatment == arm]
+        .astype({outcome: float})
+        .pivot_table(index=up, columns=across, values=outcome)
+        for arm in arms
+    }
+    every = np.concatenate([m.to_numpy().ravel() for m in maps.values()])
+    low, high = (0.0, 1.0) if table[outcome].dtype == SHARES else (np.nanmin(every), np.nanmax(every))
+    images: list[AxesImage] = []
+    for number, (arm, found) in enumerate(maps.items()):
+        axes = figure.add_subplot(1, len(arms), number + 1)
+        if found.empty:
+            axes.set_title(f"{arm}: {NOBODY}")
+            continue
+        images.append(axes.imshow(found, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high))
+        _write_cells(axes, found, (low + high) / 2, ".2f" if high == 1.0 else ".3g")
+        axes.set_title(arm)
+        axes.set_xlabel(label(results, across))
+        axes.set_ylabel(label(results, up))
+    figure.colorbar(images[-1], ax=figure.axes[-1]).set_label(_what(outcome, table))
+    return figure
+
+
+def _write_cells(axes: Axes, found: pd.DataFrame, middle: float, digits: str) -> None:
+    axes.set_xticks(range(found.shape[1]), [f"{value:g}" for value in found.columns])
+    axes.set_yticks(range(found.shape[0]), [f"{value:g}" for value in found.index])
+    axes.spines[:].set_visible(False)
+    if found.size > 200:
+        return
+    for (row, column), value in np.ndenumerate(found.to_numpy()):
+        color = "white" if value < middle else "black"
+        axes.text(column, row, f"{value:{digits}}", ha="center", va="center", color=color, fontsize=8)
+
+
+@styled
+def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> Figure:
+    """Mean with its 95 % interval over one axis, a line an arm."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    for position, arm in enumerate(results.spec.basis.arms):
+        rows = counted(table, outcome)
+        of_arm = rows.loc[rows.treatment == arm]
+        where, values = np.unique(of_arm[path].to_numpy(dtype=float)), of_arm[outcome].to_numpy(dtype=float)
+        at = [values[of_arm[path] == number] for number in where]
+        values = np.array([_interval(found, results.spec.study.seed) for found in at])
+        if len(values):
+            ends = np.abs(values[:, 1:].T - values[:, 0])
+            axes.errorbar(where, values[:, 0], ends, label=arm, marker="o", capsize=3, **look(position))
+    axes.set_xlabel(label(results, path))
+    axes.set_ylabel(_what(outcome, table))
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+@styled
+def _arms(results: Results, table: pd.DataFrame, outcome: str) -> Figure:
+    """Every patient, the mean and its 95 % interval, a row an arm."""
+    arms = list(results.spec.basis.arms)
+    figure = Figure(figsize=(8, 1.2 + 0.55 * len(arms)), layout="constrained")
+    axes, rows = figure.add_subplot(), counted(table, outcome)
+    rng = np.random.default_rng(results.spec.study.seed)
+    for position, arm in enumerate(arms):
+        values = rows.loc[rows.treatment == arm, outcome].to_numpy(dtype=float)
+        if not len(values):
+            continue
+        mean, low, high = _interval(values, results.spec.study.seed)
+        color = look(position)["color"]
+        if table[outcome].dtype != SHARES:
+            spread = position + rng.uniform(-0.18, 0.18, len(values))
+            axes.plot(values, spread, "o", color=color, alpha=0.3, markersize=4, markeredgewidth=0)
+        axes.plot([low, high], [position, position], color=color, linewidth=3)
+        axes.plot(mean, position, "o", color=color, markersize=9, markeredgecolor="white")
+        axes.annotate(f"{mean:.2g}", (mean, position), (0, 8), textcoords="offset points", ha="center")
+    axes.set_yticks(range(len(arms)), arms)
+    axes.set_ylim(len(arms) - 0.4, -0.7)
+    if table[outcome].dtype == SHARES:
+        axes.set_xlim(-0.03, 1.03)
+    axes.set_xlabel(_what(outcome, table))
+    return figure
+
+
+@styled
+def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence[str]) -> Figure:
+    """The mean over patients of every sampled point, against each axis in turn."""
+    columns = min(len(paths), 3)
+    rows = ceil(len(paths) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.4 * rows), layout="constrained")
+    counts = counted(table, outcome).astype({outcome: float})
+    for number, path in enumerate(paths):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        for position, arm in enumerate(results.spec.basis.arms):
+            rows_of_arm = counts.loc[counts.treatment == arm, ["point", path, outcome]]
+            x, y = rows_of_arm.groupby("point").mean().to_numpy(dtype=float).T
+            color = look(position)["color"]
+            axes.plot(x, y, "o", color=color, markersize=3, alpha=0.6, label=arm)
+        if results.spec.study.vary[path].scale == "log":
+            axes.set_xscale("log")
+        axes.set_xlabel(label(results, path))
+        axes.set_ylabel(_what(outcome, table))
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", frameon=False)
+    return figure
+
+
+def course_figure(results: Results, column: str) -> Figure | None:
+    """A column of the series over days; None where no patient counts."""
+    series, table = results.series(), results.outcomes()
+    who = ["run_id", "point", "treatment", "patient"]
+    stuck = table.loc[~table.not_stuck.fillna(True), [*who, *results.plan.paths]]
+    series = series.merge(stuck, on=who).dropna(subset=column)
+    return None if series.empty else _course_figure(results, series, column)
+
+
+@styled
+def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figure:
+    """Mean and 95 % band by arm, or of one arm by its first axis."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    for position, (name, rows) in enumerate(_courses(results, series)):
+        of_patients = rows.pivot_table(index=["patient", "day"], values=column).reset_index()
+        days, mean, low, high = mean_band(of_patients, column, results.spec.study.seed)
+        axes.fill_between(days, low, high, color=look(position)["color"], alpha=0.16, linewidth=0)
+        axes.plot(days, mean, label=name, linewidth=2, **look(position))
+    axes.axhline(0.0, color=FAINT, linewidth=1, zorder=0)
+    axes.axvline(0.0, color=FAINT, linewidth=1, zorder=0)
+    axes.set_xlabel("days since day 0")
+    axes.set_ylabel(label(results, column))
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _courses(results: Results, series: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What each curve shows, and its readings; over further axes patients are averaged."""
+    arms, paths = list(results.spec.basis.arms), results.plan.paths
+    if len(arms) > 1 or not paths:
+        by, groups, names = "treatment", arms, arms
+    else:
+        by, values = paths[0], np.unique(series[paths[0]])
+        groups = values[np.unique(np.linspace(0, len(values) - 1, MOST_CURVES).round().astype(int))]
+        names = [f"{label(results, by)} {value:g}" for value in groups]
+    for group, name in zip(groups, names, strict=True):
+        rows = series.loc[series[by] == group]
+        if len(rows):
+            ends = rows.pivot_table(index="run_id", values="day", aggfunc="max")
+            yield name, rows.loc[rows.day <= ends.to_numpy().min()]  # days that every run reached
+
+
+@styled
+def indices_figure(found: pd.DataFrame, first: str, second: str) -> Figure:
+    """Two sensitivity measures of every axis, the strongest on top."""
+    ordered = found.sort_values(second)
+    figure = Figure(figsize=(8, 1.0 + 0.45 * len(ordered)), layout="constrained")
+    axes, rows = figure.add_subplot(), np.arange(len(ordered))
+    for offset, column, position in ((0.18, second, 1), (-0.18, first, 2)):
+        errors = ordered.get(f"{column} +-")
+        axes.barh(
+            rows + offset, ordered[column], 0.34, xerr=errors, label=column, color=look(position)["color"]
+        )
+    axes.set_yticks(rows, ordered["axis"], color=INK)
+    axes.legend(frameon=False, loc="lower right")
+    axes.set_xlim(left=min(0.0, *ordered[first]))
+    share = "S1" in (first, second)
+    axes.set_xlabel(
+        "share of the variance (1)" if share else "effect over the whole axis (unit of the outcome)"
+    )
+    return figure
+
+
+def _interval(values: Floats, seed: int) -> tuple[float, float, float]:
+    return bootstrap_mean(np.asarray(values, dtype=float), np.random.default_rng(seed), draws=1_000)
+
+
+def _what(outcome: str, table: pd.DataFrame) -> str:
+    name = outcome.replace("_", " ")
+    return f"share: {name}" if table[outcome].dtype == SHARES else f"mean: {name}"

@@ -1,0 +1,134 @@
+"""The plan of a study: every run with a name made of its content, and the order in which runs are best done.
+
+run_id names what a run reads (resolved scenario, parameters, patient, model version) and seeds nothing: the
+random streams are those of patient.py. Rows that read the same, as an untreated arm at two doses of a drug,
+have one name and are run once.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from unstuck import __version__
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.files.treatment import TreatmentFile
+from unstuck.files.yaml import InputError, Places
+
+from unstuck_analysis.study.vary import Settings, Variation, digest
+
+if TYPE_CHECKING:
+    from unstuck_analysis.study.file import Spec
+
+ENDPOINT = "treatment.endpoint_day"
+FIRST_COLUMNS = ["run_id", "point", "treatment", "seed", "patient", "group"]
+_GROUP = FIRST_COLUMNS.index("group")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One patient at one point under one treatment."""
+
+    run_id: str
+    treatment: str
+    patient: int
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every run as a table: FIRST_COLUMNS, and a column for everything that varies, in the unit of its knob.
+
+    Rows of one group share their patient, so that they are best done one after the other.
+    """
+
+    table: pd.DataFrame
+    fixed: Settings
+
+    @property
+    def paths(self) -> list[str]:
+        """What varies between points."""
+        return list(self.table.columns[len(FIRST_COLUMNS) :])
+
+    def runs(self) -> list[Run]:
+        """Runs to do, each once, in the best order."""
+        ordered = self.table.drop_duplicates("run_id").sort_values("group", kind="stable")
+        numbers = ordered[self.paths].to_numpy(dtype=float)
+        return [
+            Run(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
+            for run_id, treatment, patient, row in zip(
+                ordered.run_id, ordered.treatment, ordered.patient, numbers, strict=True
+            )
+        ]
+
+
+def _given(paths: Sequence[str], numbers: Sequence[float]) -> Settings:
+    pairs = zip(paths, numbers, strict=True)
+    return tuple((path, float(number)) for path, number in pairs if not isnan(number))
+
+
+def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, places: Places) -> Plan:
+    """Name every run of a study; InputError where a point makes a file that is refused."""
+    file, names = spec.study, list(spec.basis.arms)
+    rows: list[tuple[Any, ...]] = []
+    for number, settings in enumerate(points):
+        values = dict(settings)
+        varied = [values.get(path, float("nan")) for path in file.paths]
+        for position, name in enumerate(names):
+            try:
+                scene = variation.scene(name, settings)
+                if ENDPOINT in values:
+                    _check_endpoint(scene.treatment.file)
+            except ValueError as fault:
+                raise places.error((), f"at point {number} ({_told(settings)}), {name}: {fault}") from None
+            first = 0 if file.paired else file.patients * (number * len(names) + position)
+            for patient in range(first, first + file.patients):
+                who = (str(file.seed), str(patient))
+                run_id = digest(spec.model, scene.digest, *who)
+                group = (patient, scene.patient_digest)
+                rows.append((run_id, number, name, file.seed, patient, group, *varied))
+    table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
+    table["group"] = _ranks([row[_GROUP] for row in rows])
+    return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+
+
+def _check_endpoint(file: TreatmentFile) -> None:
+    """InputError for an endpoint that a study asks for and no run reaches, be it the usual one."""
+    last_day = (file.end_h - file.day_0_h + file.follow_up) / HOURS_A_DAY
+    if file.endpoint_day > last_day + 1e-9:
+        raise InputError(
+            f"{ENDPOINT}: day {file.endpoint_day:g} is after the run, which ends on day {last_day:g}"
+        )
+
+
+def _ranks(groups: Sequence[tuple[int, str]]) -> list[int]:
+    """Groups as numbers: by patient, then by first appearance."""
+    first_seen = {group: number for number, group in reversed(list(enumerate(groups)))}
+    ordered = sorted(first_seen, key=lambda group: (group[0], first_seen[group]))
+    ranks = {group: rank for rank, group in enumerate(ordered)}
+    return [ranks[group] for group in groups]
+
+
+def _told(settings: Settings) -> str:
+    return ", ".join(f"{path} = {number:g}" for path, number in settings) or "nothing varied"
+
+
+@cache
+def model_version() -> str:
+    """Version of the model with a digest of its source: results of two models are never mixed."""
+    hashed = hashlib.blake2b(digest_size=6)
+    for path in _sources():
+        hashed.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return f"{__version__}+{hashed.hexdigest()}"
+
+
+def _sources() -> list[Path]:
+    model = Path(str(files("unstuck")))
+    code = [path for path in model.rglob("*.py") if "page" not in path.relative_to(model).parts]
+    here = Path(__file__).parent
+    return [*sorted(code), model / "defaults.json", here.parent / "outcomes.py", here / "cohort.py"]

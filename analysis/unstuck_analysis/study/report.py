@@ -1,0 +1,213 @@
+"""The report of a study: one HTML file with response surfaces, time courses, failures and provenance."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from unstuck_analysis.library.words import notes_on
+from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
+from unstuck_analysis.study.design import MORRIS_LEVELS, problem_of, unit_sample
+from unstuck_analysis.study.figures import (
+    NOBODY,
+    SHARES,
+    counted,
+    course_figure,
+    indices_figure,
+    label,
+    outcome_figure,
+    shown_outcomes,
+)
+from unstuck_analysis.study.results import Results
+
+MOST_ROWS, MOST_FAILURES = 60, 20
+
+
+def study_report(results: Results) -> str:
+    """The report of what is stored so far."""
+    file = results.spec.study
+    return html(file.title, file.question or file.description, list(_sections(results)))
+
+
+def _sections(results: Results) -> Iterator[Section]:
+    counts = results.store.status()
+    yield Section("What was run", table=_overview(results, counts))
+    if counts["done"]:
+        yield Section("What came of it", table=outcome_table(results), notes=_notes(results))
+        for outcome in shown_outcomes(results):
+            yield from _outcome_sections(results, outcome)
+        for column in results.spec.study.series.columns:
+            text = (
+                "Mean over the stuck patients, with a 95 % bootstrap interval of the mean; a patient who was"
+                " run at several points enters with its mean over them."
+            )
+            name = column.replace("_", " ")
+            yield _figure(f"Over time: {name}", course_figure(results, column), f"{name} by day", text)
+    yield _failures(results)
+    yield Section("Notes on the drugs", notes=[*drug_notes(results, limits=True), NO_PLACEBO])
+    yield Section("Limits of the model", notes=LIMITS)
+    yield Section("Provenance", table=_provenance(results))
+    yield Section("To reproduce", code=_commands(results))
+
+
+def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Section:
+    if figure is None:
+        return Section(title, text=f"There is no figure: {NOBODY}.")
+    return figure_section(title, figure, meaning, text)
+
+
+def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
+    """What of the drugs of a study lies outside the model."""
+    arms = results.spec.basis.arms.values()
+    return notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
+
+
+def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
+    name = outcome.replace("_", " ")
+    whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
+    caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
+    yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
+    for arm in results.spec.basis.arms:
+        found = sensitivity_indices(results, outcome, arm)
+        if found is not None:
+            first, second = found.columns[1], found.columns[3]
+            figure = indices_figure(found, first, second)
+            yield figure_section(f"What {name} depends on: {arm}", figure, f"indices of {name}", _MEANING)
+
+
+_MEANING = (
+    "Sobol: share of the variance by an axis alone (S1) and with all its interactions (ST). Morris: mean"
+    " absolute effect of an axis (mu*) and how much it depends on where the others are (sigma). Lines:"
+    " 95 % intervals."
+)
+
+
+def sensitivity_indices(results: Results, outcome: str, arm: str) -> pd.DataFrame | None:
+    """Sobol or Morris measures of the mean over patients; None for other designs, or while points miss."""
+    file = results.spec.study
+    if file.design not in ("sobol", "morris"):
+        return None
+    table = counted(results.outcomes(), outcome)
+    by_point = table.loc[table.treatment == arm, ["point", outcome]].astype(float).groupby("point")
+    problem, y = problem_of(file), by_point.mean().sort_index().to_numpy().ravel()
+    if len(y) < results.plan.table.point.nunique() or np.ptp(y) == 0:
+        return None
+    if file.design == "sobol":
+        from SALib.analyze import sobol
+
+        found = sobol.analyze(problem, y, calc_second_order=False, seed=file.seed)
+        columns = {"S1": found["S1"], "S1 +-": found["S1_conf"], "ST": found["ST"], "ST +-": found["ST_conf"]}
+    else:
+        from SALib.analyze import morris
+
+        x = unit_sample(file, file.seed)
+        found = morris.analyze(problem, x, y, num_levels=MORRIS_LEVELS, seed=file.seed)
+        columns = {"sigma": found["sigma"], "sigma +-": np.zeros(problem["num_vars"])}
+        columns |= {"mu*": found["mu_star"], "mu* +-": found["mu_star_conf"]}
+    return pd.DataFrame({"axis": [label(results, path) for path in problem["names"]], **columns})
+
+
+def outcome_table(results: Results) -> Table:
+    """Means over patients by point and arm: at most MOST_ROWS, the rest are in the exported table."""
+    table, shown = results.outcomes(), shown_outcomes(results, 8)
+    keys = [*results.plan.paths, "treatment"]
+    planned = results.plan.table.drop_duplicates(["point", "treatment"])
+    rows: list[list[str]] = []
+    for _, row in planned.head(MOST_ROWS).iterrows():
+        here = table.loc[(table.point == row["point"]) & (table.treatment == row["treatment"])]
+        texts = [str(row[key]) if key == "treatment" else f"{row[key]:g}" for key in keys]
+        rows.append([texts[-1], *texts[:-1], *(_mean(here, outcome) for outcome in shown)])
+    names = ["treatment", *(label(results, path) for path in results.plan.paths)]
+    return Table([*names, *(_heading(table, outcome) for outcome in shown)], rows)
+
+
+def _mean(table: pd.DataFrame, outcome: str) -> str:
+    values = counted(table, outcome)[outcome].to_numpy(dtype=float)
+    if not len(values):
+        return "-"
+    if table[outcome].dtype == SHARES:
+        return f"{100 * values.mean():.0f} % of {len(values)}"
+    return f"{values.mean():.3g}"
+
+
+def _heading(table: pd.DataFrame, outcome: str) -> str:
+    return outcome.replace("_", " ") + ("" if table[outcome].dtype == SHARES else " (mean)")
+
+
+def _notes(results: Results) -> list[str]:
+    left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
+    notes = [
+        "Outcomes but `not stuck` and `connectivity stuck` are those of patients whom stress had trapped."
+    ]
+    return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
+
+
+def _overview(results: Results, counts: dict[str, int]) -> Table:
+    file, table = results.spec.study, results.plan.table
+    varied = [f"{label(results, path)}: {_values(table.loc[:, path])}" for path in results.plan.paths]
+    rows = [
+        ["treatments", ", ".join(results.spec.basis.arms)],
+        ["varied", "; ".join(varied) or "nothing"],
+        ["fixed", "; ".join(f"{path}: {value}" for path, value in file.fixed.items()) or "nothing"],
+        ["design", f"{file.design}, {table.point.nunique()} points"],
+        [
+            "patients",
+            f"{file.patients} a point, {'the same' if file.paired else 'others'} at every point and arm",
+        ],
+        ["neurons", str(file.neurons) if file.neurons else "mean-field"],
+        ["rows", ", ".join(f"{number} {name}" for name, number in counts.items())],
+    ]
+    return Table(["what", "how"], rows)
+
+
+def _values(column: pd.Series) -> str:
+    values = sorted(column.dropna().unique())
+    if len(values) <= 12:
+        return ", ".join(f"{value:g}" for value in values)
+    return f"{values[0]:g} to {values[-1]:g} ({len(values)} values)"
+
+
+def _failures(results: Results) -> Section:
+    failed = results.failures()
+    if failed.empty:
+        return Section("Failures", text="No run failed.")
+    rows = [
+        [str(value) for value in row]
+        for row in failed[["run_id", "treatment", "patient", "error"]].head(MOST_FAILURES).to_numpy()
+    ]
+    text = f"{len(failed)} rows failed; tracebacks are in the results folder."
+    return Section("Failures", text=text, table=Table(["run", "treatment", "patient", "error"], rows))
+
+
+def _provenance(results: Results) -> Table:
+    told = results.store.sessions()
+    rows = [
+        ["model", results.spec.model],
+        ["study", f"{results.spec.name}, hash {results.spec.hash}"],
+        ["seed", str(results.spec.study.seed)],
+        *([name, value] for name, value in results.store.about["environment"].items()),
+        ["sessions", "; ".join(_session(session) for session in told[:20])],
+    ]
+    return Table(["what", "value"], rows)
+
+
+def _session(session: Mapping[str, Any]) -> str:
+    """When and where a session was, and with which versions."""
+    here = session.get("environment", {})
+    known = [name for name in ("git", "python", "numpy", "numba") if name in here]
+    versions = ", ".join(f"{name} {here[name]}" for name in known)
+    told = f"{session.get('started')} on {session.get('host')}, shard {session.get('shard')}"
+    return f"{told} ({versions})" if versions else told
+
+
+def _commands(results: Results) -> str:
+    """The commands that were given, and the study with its seed as a file."""
+    given = [str(session.get("command", "")) for session in results.store.sessions()]
+    study = json.loads(results.spec.study.model_dump_json(exclude_defaults=True, by_alias=True))
+    file = yaml.safe_dump(study | {"seed": results.spec.study.seed}, sort_keys=False, allow_unicode=True)
+    lines = [*dict.fromkeys(filter(None, given)), f"unstuck report {results.store.folder}"]
+    return "\n".join([*lines, "", f"# file: {results.spec.name}.yaml", file])

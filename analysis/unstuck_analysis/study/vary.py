@@ -1,0 +1,411 @@
+"""What a study can vary, by dotted path, and what a run reads once it is varied.
+
+    model.SYMBOL                             a parameter of the model
+    patient.cv, patient.cv.NAME              spread between patients: every one, or one
+    circuit.neurons                          neurons a patient (0: the mean-field)
+    circuit.projections.PRE > POST.weight    also .times and .inputs
+    circuit.regions.NAME.uncleared_serotonin
+    circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share and .share
+    circuit.roles.stress_input.POPULATION
+    drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
+    drug.NAME.absorption_half_life           also .effect_site_half_life and .dose_concentration
+    drug.NAME.TARGET.half_effect             also .exponent, .half_life, .appears, .rise_tau, .fall_half_life
+    drug.NAME.metabolites.NAME.half_life     also .dose_concentration, .fraction and .TARGET.half_effect ...
+    treatment.phases.PHASE.for, .stress      in every treatment that has the phase
+    treatment.follow_up, .endpoint_day       in every treatment
+
+A path leads to places in the files that runs read. To vary is to write a number there and to check the file
+again, so that whatever a file refuses is refused here too, and before any run.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+from unstuck.circuit import LARGEST, SMALLEST
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import Action, DrugFile, Kinetics
+from unstuck.files.treatment import Treatment, TreatmentFile
+from unstuck.files.units import Concentration, Dose, Hours
+from unstuck.files.yaml import Document, InputError, Key, Places
+from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
+from unstuck.patient.checks import check_circuit, check_circuit_numbers, check_drug
+from unstuck.patient.draw import CohortFile
+
+Settings: TypeAlias = tuple[tuple[str, float], ...]
+"""Numbers by dotted path, each in the unit of the path's knob."""
+
+Part: TypeAlias = tuple[str, ...]
+"""One file of a basis: ("cohort",), ("treatment", ARM), ("circuit", ARM) or ("drug", ARM, NAME)."""
+
+Changes: TypeAlias = tuple[tuple[Key, float | str], ...]
+
+_READ_HOURS = TypeAdapter(Hours)
+
+FAR = 10.0  # a parameter may leave its range by this factor; 0 is the limit below where 0 is none of it
+SHARES = ("stB", "l0", "core", "nmI", "nmE", "Dmin", "kP", "kH", "kD", "kN", "kA", "life_event_stress")
+NEVER_ZERO = ("rB", "mB", "QK", "Th", "nT", "KD", "TS", "rho2", "wmaxf", "kP", "kH", "kD", "kN", "kA")
+HEALTH_CHECKS = 40  # circuits whose health a plan waits for (36 ms each); that of more is left to their runs
+
+
+class ArmFiles(Document):
+    """One treatment with the circuit and the drugs it names."""
+
+    treatment: TreatmentFile
+    circuit: CircuitFile
+    drugs: dict[str, DrugFile]
+
+
+class Basis(Document):
+    """All that the runs of a study read, before anything is varied."""
+
+    parameters: dict[str, float]
+    cohort: CohortFile | None
+    neurons: int
+    arms: dict[str, ArmFiles]
+
+
+def basis_of(treatments: Sequence[Treatment], cohort: CohortFile | None, neurons: int) -> Basis:
+    """What a study of these treatments reads, with the shipped parameters."""
+    arms = {t.name: ArmFiles(treatment=t.file, circuit=t.circuit, drugs=t.drugs) for t in treatments}
+    return Basis(parameters=dict(default_parameters()), cohort=cohort, neurons=neurons, arms=arms)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a dotted path stands for: the places it writes to, and the unit of its numbers."""
+
+    unit: str
+    places: tuple[tuple[Part, Key], ...]
+    whole: bool = False
+    signed: bool = False
+    limits: tuple[float, float] | None = None  # of a parameter of the model, which is a bare number
+
+    def number(self, value: float | str) -> float:
+        """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
+        number = self._read(value)
+        if number < 0 and not self.signed:
+            raise ValueError(f"must not be negative, but is {number:g}")
+        if self.limits and not self.limits[0] <= number <= self.limits[1]:
+            unit = "" if self.unit == "1" else f" {self.unit}"
+            allowed = f"from {self.limits[0]:g} to {self.limits[1]:g}{unit}"
+            raise ValueError(f"must be {allowed} (its range, and {FAR:g} times beyond), not {number:g}")
+        if self.whole and number != int(number):
+            raise ValueError(f"must be a whole number, not {number:g}")
+        return number
+
+    def _read(self, value: float | str) -> float:
+        if self.unit == "d" and not self.limits:
+            return _hours(value) / HOURS_A_DAY
+        if self.unit in ("mg", "mg/kg"):
+            dose = Dose.parse(value)
+            if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
+                raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
+            return dose.amount
+        if self.unit == "nM" and not self.limits:
+            return Concentration.parse(value).nM(None)
+        if isinstance(value, str):
+            raise ValueError(f"must be a number, not {value!r}")
+        return float(value)
+
+    def written(self, number: float) -> float | str:
+        """A number as it stands in a file."""
+        if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM"):
+            return f"{number!r} {self.unit}"
+        return int(number) if self.whole else number
+
+
+def limits_of(record: Parameter) -> tuple[float, float]:
+    """The least and the largest value that a parameter can take in a study."""
+    low, high = record.range or (0.0, inf)
+    timed = record.unit in ("h", "d", "nM", "uM") and OFF.get(record.symbol) != 0.0
+    lowest = low / FAR if timed or record.symbol in NEVER_ZERO else 0.0
+    return lowest, min(high * FAR, 1.0) if record.symbol in SHARES else high * FAR
+
+
+def _hours(value: float | str) -> float:
+    try:
+        return _READ_HOURS.validate_python(value)
+    except ValidationError as fault:
+        raise ValueError(fault.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+def knobs(basis: Basis) -> dict[str, Knob]:
+    """Everything that can be varied in a basis, by dotted path."""
+    found: dict[str, Knob] = {}
+    for path, knob in _all_knobs(basis):
+        known = found.get(path)
+        found[path] = replace(knob, places=known.places + knob.places) if known else knob
+    return found
+
+
+def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
+    records = default_parameters().records
+    for symbol in basis.parameters:
+        record = records[symbol] if symbol in records else Parameter(symbol, "", 0.0, "1", "off")
+        place = (("parameters",), (symbol,))
+        yield f"model.{symbol}", Knob(record.unit, (place,), signed=True, limits=limits_of(record))
+    if basis.cohort is not None:
+        yield from _cohort_knobs(basis.cohort)
+    yield "circuit.neurons", Knob("neurons", ((("neurons",), ()),), whole=True)
+    for arm, files in basis.arms.items():
+        yield from _circuit_knobs(arm, files.circuit)
+        yield from _treatment_knobs(arm, files.treatment)
+        for name, drug in files.drugs.items():
+            yield from _drug_knobs(arm, name, drug, files.treatment)
+
+
+def _cohort_knobs(cohort: CohortFile) -> Iterator[tuple[str, Knob]]:
+    spreads: list[tuple[Sequence[str], Key]] = [
+        (varied.symbols, ("parameters", number)) for number, varied in enumerate(cohort.parameters)
+    ]
+    spreads += [((name,), (name,)) for name in ("drug_half_lives", "drug_strengths")]
+    for names, key in spreads:
+        place = (("cohort",), (*key, "cv"))
+        yield "patient.cv", Knob("1", (place,))
+        for name in names:
+            yield f"patient.cv.{name}", Knob("1", (place,))
+
+
+def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
+    leaves: list[tuple[Key, str]] = []
+    for name in file.projections:
+        leaves += [(("projections", name, key), "1") for key in ("weight", "times", "inputs")]
+    leaves += [(("regions", name, "uncleared_serotonin"), "1") for name in file.regions]
+    for name in file.populations:
+        leaves += [(("populations", name, key), "Hz") for key in ("set_point_Hz", "maximal_Hz")]
+        leaves += [(("populations", name, key), "1") for key in ("nmda_share", "share")]
+    leaves += [(("roles", "stress_input", name), "drive") for name in file.roles.stress_input]
+    for key, unit in leaves:
+        place = (("circuit", arm), key)
+        whole, signed = key[-1] == "inputs", unit == "drive"
+        yield ".".join(map(str, ("circuit", *key))), Knob(unit, (place,), whole=whole, signed=signed)
+
+
+def _treatment_knobs(arm: str, file: TreatmentFile) -> Iterator[tuple[str, Knob]]:
+    part: Part = ("treatment", arm)
+    for name in file.phases:
+        yield f"treatment.phases.{name}.for", Knob("d", ((part, ("phases", name, "for")),))
+        yield f"treatment.phases.{name}.stress", Knob("1", ((part, ("phases", name, "stress")),))
+    yield "treatment.follow_up", Knob("d", ((part, ("follow_up",)),))
+    yield "treatment.endpoint_day", Knob("day", ((part, ("endpoint_day",)),))
+
+
+def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Iterator[tuple[str, Knob]]:
+    path, part = f"drug.{Path(name).stem}", ("drug", arm, name)
+    regimens = [
+        ("phases", phase_name, "drugs", number, "dose")
+        for phase_name, phase in file.phases.items()
+        for number, regimen in enumerate(phase.drugs)
+        if regimen.drug == name
+    ]
+    if drug.usual_dose is not None:
+        unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
+        yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
+    if drug.kinetics is not None:
+        for key, unit in _kinetic_leaves(drug.kinetics):
+            yield ".".join(map(str, (path, *key))), Knob(unit, ((part, ("kinetics", *key, "value")),))
+    for number, action in enumerate(drug.actions):
+        key = ("actions", number, *_strength_key(action))
+        yield f"{path}.{action.target}", Knob("1", ((part, key),))
+        of = path if action.of == "parent" else f"{path}.metabolites.{action.of}"
+        for law, name, unit in _law_leaves(action):
+            place = (part, ("actions", number, law, name, "value"))
+            yield f"{of}.{action.target}.{name}", Knob(unit, (place,))
+
+
+def _kinetic_leaves(kinetics: Kinetics) -> Iterator[tuple[Key, str]]:
+    """Key and unit of every number of a drug's kinetics that is given."""
+    for name in ("half_life", "absorption_half_life", "effect_site_half_life"):
+        if getattr(kinetics, name) is not None:
+            yield (name,), "d"
+    yield ("dose_concentration",), "nM"
+    for name in kinetics.metabolites:
+        yield ("metabolites", name, "half_life"), "d"
+        yield ("metabolites", name, "dose_concentration"), "nM"
+        yield ("metabolites", name, "fraction"), "1"
+
+
+def _law_leaves(action: Action) -> Iterator[tuple[str, str, str]]:
+    """Law, key and unit of every number of an action that is given, its strength aside."""
+    if action.hill is not None:
+        yield "hill", "half_effect", "nM"
+        yield "hill", "exponent", "1"
+    if action.pulse is not None:
+        yield "pulse", "half_life", "d"
+        if action.pulse.appears is not None:
+            yield "pulse", "appears", "d"
+    for name in ("rise_tau", "fall_half_life"):
+        if action.level is not None and getattr(action.level, name) is not None:
+            yield "level", name, "d"
+
+
+def _strength_key(action: Action) -> Key:
+    if action.level:
+        return "level", "while_taken", "value"
+    if action.pulse:
+        return "pulse", "after_dose", "value"
+    return ("hill", "area", "effect") if action.hill and action.hill.area else ("hill", "maximum", "value")
+
+
+class VariedTreatment(Treatment):
+    """A treatment whose files were varied, and lie in no folder."""
+
+    def __init__(self, name: str, files: ArmFiles) -> None:
+        self.path, self.name = Path(name), name
+        self.file, self.circuit, self.drugs = files.treatment, files.circuit, files.drugs
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that one run reads beside its patient's number; digests stand for the content.
+
+    patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
+    """
+
+    treatment: Treatment
+    changed: tuple[tuple[str, float], ...]  # parameters that are not those of the basis
+    cohort: CohortFile | None
+    neurons: int
+    digest: str
+    patient_digest: str
+
+    @property
+    def parameters(self) -> ParameterSet:
+        """The parameters of the scene."""
+        return default_parameters().with_values(**dict(self.changed))
+
+
+class _NoFile(Places):
+    """Places of what was varied and stands in no file: a fault is told with its key alone."""
+
+    def error(self, key: Sequence[str | int], message: str) -> InputError:
+        return InputError(f"{'.'.join(map(str, key))}: {message}")
+
+
+class Variation:
+    """A basis with its knobs turned. Checked parts are kept, so that points which share them are quick."""
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis, self.knobs = basis, knobs(basis)
+        self._part = lru_cache(64)(self._changed_part)
+        self._values = json.dumps(basis.parameters, sort_keys=True)
+        self._health_checks = HEALTH_CHECKS
+
+    def scene(self, arm: str, settings: Settings) -> Scene:
+        """What an arm reads under some settings; ValueError for a number that a file refuses."""
+        changes = self._changes(settings)
+        drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
+        treatment, treatment_digest = self._changed(("treatment", arm), changes)
+        circuit, circuit_digest = self._changed(("circuit", arm), changes)
+        cohort, cohort_digest = self._changed(("cohort",), changes)
+        parameters = self._parameters(changes.get(("parameters",), ()))
+        neurons = self._neurons(changes)
+        patient_digest = digest(circuit_digest, cohort_digest, self._values, repr(parameters), str(neurons))
+        files = ArmFiles.model_construct(
+            treatment=treatment, circuit=circuit, drugs={name: file for name, (file, _) in drugs.items()}
+        )
+        return Scene(
+            VariedTreatment(arm, files),
+            parameters,
+            cohort,
+            neurons,
+            digest(patient_digest, treatment_digest, *(d for _, d in drugs.values())),
+            patient_digest,
+        )
+
+    def _changes(self, settings: Settings) -> dict[Part, Changes]:
+        changes: dict[Part, Changes] = {}
+        for path, number in settings:
+            knob = self.knobs[path]
+            for part, key in knob.places:
+                changes[part] = (*changes.get(part, ()), (key, knob.written(number)))
+        return changes
+
+    def _changed(self, part: Part, changes: dict[Part, Changes]) -> tuple[Any, str]:
+        return self._part(part, changes.get(part, ()))
+
+    def _changed_part(self, part: Part, changes: Changes) -> tuple[Document | None, str]:
+        document = self._original(part)
+        if document is None:
+            return None, ""
+        if changes:
+            data = document.model_dump(mode="json")
+            for key, value in changes:
+                _write(data, key, value)
+            document = _checked(type(document), data)
+            self._check_beside_others(part, document)
+        return document, digest(document.model_dump_json())
+
+    def _check_beside_others(self, part: Part, document: Document) -> None:
+        """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
+        places = _NoFile({})
+        if isinstance(document, CircuitFile):
+            self._health_checks -= 1
+            (check_circuit if self._health_checks >= 0 else check_circuit_numbers)(document, places)
+        if isinstance(document, DrugFile):
+            check_drug(document, places, list(self.basis.arms[part[1]].circuit.regions))
+
+    def _original(self, part: Part) -> Document | None:
+        if part == ("cohort",):
+            return self.basis.cohort
+        kind, arm, *name = part
+        files = self.basis.arms[arm]
+        return files.drugs[name[0]] if kind == "drug" else getattr(files, kind)
+
+    def _parameters(self, changes: Changes) -> tuple[tuple[str, float], ...]:
+        """Parameters that differ from the shipped ones, sorted, so that equal sets are written equally."""
+        values = {str(key[0]): float(value) for key, value in changes}
+        changed = tuple(sorted((k, v) for k, v in values.items() if v != self.basis.parameters[k]))
+        if changed:
+            _check_healthy_rates(default_parameters().with_values(**dict(changed)))
+        return changed
+
+    def _neurons(self, changes: dict[Part, Changes]) -> int:
+        neurons = next((int(value) for _, value in changes.get(("neurons",), ())), self.basis.neurons)
+        check_neurons(neurons)
+        return neurons
+
+
+def _check_healthy_rates(parameters: ParameterSet) -> None:
+    """InputError for parameters of which no synapse could stand still in health."""
+    try:
+        rules = parameters.for_rules()
+    except ZeroDivisionError:
+        rules = None
+    if rules is None or not all(isfinite(rate) and rate >= 0 for rate in (rules.etap, rules.etad)):
+        told = ", ".join(f"{symbol} = {parameters[symbol]:g}" for symbol in ("l0", "core", "wmaxf"))
+        raise InputError(f"no healthy state: l0 + core must be below 1 and wmaxf above 1, not {told}")
+
+
+def check_neurons(neurons: int) -> None:
+    """ValueError for a number of neurons that no patient can have."""
+    if neurons and not SMALLEST <= neurons <= LARGEST:
+        raise InputError(f"{neurons} neurons: 0 for the mean-field, or {SMALLEST} to {LARGEST}")
+
+
+def digest(*texts: str) -> str:
+    """A short name for content."""
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=12).hexdigest()
+
+
+def _write(data: Any, key: Key, value: float | str) -> None:
+    for step in key[:-1]:
+        data = data[step]
+    data[key[-1]] = value
+
+
+def _checked(schema: type[Document], data: Any) -> Document:
+    try:
+        return schema.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{place}: {first['msg']}".removeprefix(": ")) from None

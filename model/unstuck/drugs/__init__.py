@@ -1,0 +1,1 @@
+"""Drugs: concentration over time, effects on targets, and everything that acts on one patient."""

@@ -1,0 +1,1 @@
+"""The engine: settle firing, step the slow state, read it out."""

@@ -1,0 +1,1 @@
+"""Files that people write: read, checked in themselves, and found. Loads no numba."""

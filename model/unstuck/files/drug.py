@@ -1,0 +1,324 @@
+"""The schema of a drug file: kinetics, actions on targets and what was measured, each number with its source.
+
+A drug is kinetics and a list of actions. An action names a target and a mode (`targets.py`) and one law:
+
+    hill    a concentration through a Hill curve:        maximum C^n / (C^n + half_effect^n)
+    pulse   given directly, a jump after every dose that halves with a half-life (doses add)
+    level   given directly, held while the drug is taken, with a rise and a fall (doses add)
+
+Strengths are those at the usual dose. Another dose, or a patient's sensitivity, multiplies a concentration, a
+pulse or an unbounded level, and the odds of a level that is an occupancy or a share (0 to 1). A level follows
+the amount taken within a usual interval: a dose counts until the next is due, but no longer than that.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Generic, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from unstuck.files import units as quantities
+from unstuck.files.yaml import Document, Misplaced, at_key, choose
+from unstuck.targets import TARGETS, Mode
+
+T = TypeVar("T")
+
+Confidence = Literal["A", "B", "C"]
+
+NEVER_FADES = "a pulse of a share must be below 1, because its odds halve and those of 1 never end"
+
+
+class Sourced(Document, Generic[T]):
+    """A number with where it comes from: a citation, `fitted`, `derived: ...`, or `assumed`."""
+
+    value: T
+    source: str = Field(min_length=3)
+    confidence: Confidence | None = None
+
+
+Number = Sourced[float | str]  # a number, or the symbol of a fitted parameter
+Positive = Annotated[float, Field(gt=0.0)]
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+FULL_OCCUPANCY = Number(value=1.0, source="definition of an occupancy")
+
+
+class Area(Document):
+    """The effect of one usual dose as the constant effect of the same area: so strong, for so long.
+
+    It fixes the height of a Hill curve whose height nobody measured, so that a usual course has the same mean
+    effect as a drug whose effect is given directly.
+    """
+
+    effect: float | str
+    lasting: quantities.PositiveHours
+    source: str = Field(min_length=3)
+    confidence: Confidence | None = None
+
+
+class Hill(Document):
+    """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
+
+    half_effect: Sourced[quantities.Concentration | str]
+    exponent: Number
+    maximum: Number = FULL_OCCUPANCY
+    area: Area | None = None
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Self:
+        half, exponent = self.half_effect.value, self.exponent.value
+        if not isinstance(half, str) and half.amount == 0:
+            raise Misplaced(("half_effect", "value"), "a half effect needs more than zero concentration")
+        if not isinstance(exponent, str) and exponent <= 0:
+            raise Misplaced(("exponent", "value"), f"an exponent must be more than 0, not {exponent:g}")
+        # Not whether it was written: a file that a study stored has every default written.
+        if self.area is not None and self.maximum != FULL_OCCUPANCY:
+            raise Misplaced(("area",), "a Hill law has a maximum or an area that fixes it, not both")
+        return self
+
+
+class Pulse(Document):
+    """Effect right after a usual dose, halving with a half-life; doses add.
+
+    What has to be made first, like a metabolite, says with which half-life it `appears` (a time, or a
+    parameter's symbol, where 0 is at once): the area under the effect stays the same.
+    """
+
+    after_dose: Number
+    half_life: Sourced[quantities.PositiveHours]
+    appears: Sourced[quantities.PositiveHours | str] | None = None
+
+
+class Level(Document):
+    """Effect while a usual dose is taken; rises with a time constant, falls with a half-life."""
+
+    while_taken: Number
+    rise_tau: Sourced[quantities.PositiveHours] | None = None
+    fall_half_life: Sourced[quantities.PositiveHours] | None = None
+
+
+class Measured(Document):
+    """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
+
+    dose: quantities.Dose
+    doses: int = Field(ge=1)
+    after: quantities.Hours | None = None
+    occupancy: float = Field(ge=0, le=1)
+    spread: float | None = Field(default=None, ge=0, le=1)
+    source: str = Field(min_length=3)
+    confidence: Confidence | None = None
+
+
+class Action(Document):
+    """One action of a drug: what it acts on, how, and by which law (exactly one of hill, pulse, level)."""
+
+    target: str
+    mode: str
+    region: str | None = None
+    of: str = "parent"
+    hill: Hill | None = None
+    pulse: Pulse | None = None
+    level: Level | None = None
+    measured: list[Measured] = []
+    note: str = ""
+
+    @field_validator("target")
+    @classmethod
+    def _target_exists(cls, target: str) -> str:
+        return choose(target, TARGETS, "target")
+
+    @field_validator("mode")
+    @classmethod
+    def _mode_fits_target(cls, mode: str, info: ValidationInfo) -> str:
+        target = info.data.get("target")
+        return choose(mode, TARGETS[target], f"mode of {target}") if target else mode
+
+    @model_validator(mode="after")
+    def _has_one_law_within_limits(self) -> Self:
+        if sum(law is not None for law in (self.hill, self.pulse, self.level)) != 1:
+            raise ValueError("an action has exactly one law: hill, pulse or level")
+        if self.target == "region.input" and self.region is None:
+            raise ValueError("region: needed by region.input")
+        if self.target != "region.input" and self.region is not None:
+            raise Misplaced(("region",), f"only region.input has one, {self.target} is everywhere")
+        if self.hill is None and self.of != "parent":
+            raise Misplaced(("of",), "only a hill law follows a compound; an effect given directly has none")
+        for key, strength in self.strengths():
+            highest = self.meaning.highest
+            if not isinstance(strength, str) and not 0 <= strength <= highest:
+                allowed = f"from 0 to {highest:g}" if highest < float("inf") else "0 or more"
+                raise Misplaced(key, f"{self.target} by {self.mode} must be {allowed}, not {strength:g}")
+            if strength == 1 and self.never_fades:
+                raise Misplaced(key, f"{self.target} by {self.mode}: {NEVER_FADES}")
+        if self.hill and self.hill.area and self.meaning.highest <= 1:
+            raise Misplaced(("hill", "area"), f"{self.target} by {self.mode} is a share: give its maximum")
+        return self
+
+    def strengths(self) -> Iterable[tuple[tuple[str, ...], float | str]]:
+        """Every strength of the action's law with its key."""
+        if self.hill:
+            yield ("hill", "maximum", "value"), self.hill.maximum.value
+            if self.hill.area:
+                yield ("hill", "area", "effect"), self.hill.area.effect
+        if self.pulse:
+            yield ("pulse", "after_dose", "value"), self.pulse.after_dose.value
+        if self.level:
+            yield ("level", "while_taken", "value"), self.level.while_taken.value
+
+    @property
+    def meaning(self) -> Mode:
+        """What the mode does to the target."""
+        return TARGETS[self.target][self.mode]
+
+    @property
+    def never_fades(self) -> bool:
+        """Whether strength 1 would never end: the odds of a pulse halve, and those of 1 are infinite."""
+        return self.pulse is not None and self.meaning.is_share
+
+
+class Published(Document):
+    """What was measured of a compound's kinetics at the usual dose, to hold against the model's.
+
+    What the model is known to miss by more than a tenth is named in `missed`; the docs call it a miss.
+    """
+
+    terminal_half_life: Sourced[quantities.PositiveHours] | None = None  # where half_life is not that
+    time_to_peak: Sourced[quantities.PositiveHours] | None = None
+    accumulation: Sourced[Positive] | None = (
+        None  # last level before a dose at steady state, over that after one dose
+    )
+    peak: Sourced[quantities.Concentration] | None = None
+    steady_mean: Sourced[quantities.Concentration] | None = None
+    missed: list[Literal["terminal_half_life", "time_to_peak", "accumulation", "peak", "steady_mean"]] = []
+
+
+class Compound(Document):
+    """What goes round in the blood; dose_concentration is what a usual dose gives if all there at once."""
+
+    half_life: Sourced[quantities.PositiveHours]
+    dose_concentration: Sourced[quantities.Concentration]
+    molar_mass_g_per_mol: Sourced[Positive] | None = None
+    published: Published = Published()
+
+    @property
+    def molar_mass(self) -> float | None:
+        """Molar mass (g/mol), if the file gives one."""
+        return None if self.molar_mass_g_per_mol is None else self.molar_mass_g_per_mol.value
+
+    @model_validator(mode="after")
+    def _concentrations_become_molar(self) -> Self:
+        given: dict[tuple[str, ...], Sourced[quantities.Concentration]] = {
+            ("dose_concentration",): self.dose_concentration
+        }
+        for name in ("peak", "steady_mean"):
+            number: Sourced[quantities.Concentration] | None = getattr(self.published, name)
+            if number is not None:
+                given[("published", name)] = number
+        for key, number in given.items():
+            with at_key(*key, "value"):
+                if not number.value.nM(self.molar_mass) > 0:
+                    raise ValueError("a concentration after a dose is more than zero")
+        return self
+
+
+class Metabolite(Compound):
+    """An active metabolite: what it comes from, and how much of that becomes it."""
+
+    of: str = "parent"
+    fraction: Sourced[Share]
+
+
+class Kinetics(Compound):
+    """Route and linear kinetics of the parent, and its metabolites."""
+
+    route: Literal["oral", "intranasal", "infusion", "bolus"]
+    absorption_half_life: Sourced[quantities.PositiveHours] | None = None
+    effect_site_half_life: Sourced[quantities.PositiveHours] | None = None
+    metabolites: dict[str, Metabolite] = {}
+
+    @model_validator(mode="after")
+    def _absorption_fits_route(self) -> Self:
+        absorbed = self.route in ("oral", "intranasal")
+        if absorbed != (self.absorption_half_life is not None):
+            raise ValueError(
+                f"absorption_half_life: {'needed' if absorbed else 'not used'} by route {self.route}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _metabolites_come_from_the_parent(self) -> Self:
+        for name, metabolite in self.metabolites.items():
+            source, passed = metabolite.of, {name}
+            with at_key("metabolites", name, "of"):
+                choose(source, self.compounds, f"source of metabolite {name}")
+                while source in self.metabolites:
+                    if source in passed:
+                        raise ValueError("metabolites come from each other and from nothing else")
+                    passed.add(source)
+                    source = self.metabolites[source].of
+        return self
+
+    @property
+    def compounds(self) -> dict[str, Compound]:
+        """The parent and its metabolites, by name."""
+        return {"parent": self, **self.metabolites}
+
+
+class DrugFile(Document):
+    """A drug file. Class drugs give effects directly (pulse, level); compounds have kinetics (hill)."""
+
+    title: str
+    drug_class: str = Field(alias="class")
+    description: str = ""
+    extends: str | None = None
+    usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
+    usual_every: quantities.PositiveHours | None = None  # none: given once
+    usual_over: quantities.Hours = 0.0
+    usual_schedule: str = ""
+    usual_source: str = ""  # where the usual dose, interval and duration come from
+    kinetics: Kinetics | None = None
+    actions: list[Action]
+    notes: list[str] = []
+    limits: str = ""
+
+    @field_validator("usual_dose")
+    @classmethod
+    def _usual_dose_is_a_dose(cls, dose: quantities.Dose | None) -> quantities.Dose | None:
+        if dose is not None and dose.amount == 0:
+            raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
+        return dose
+
+    @model_validator(mode="after")
+    def _actions_fit_together(self) -> Self:
+        seen: set[tuple[str, str | None, str]] = set()
+        for number, action in enumerate(self.actions):
+            key = ("actions", number)
+            if action.hill is not None:
+                self._check_hill(action, action.hill, key)
+            if (action.target, action.region, action.of) in seen:
+                raise Misplaced(
+                    (*key, "target"),
+                    f"two actions of the same compound on {action.target}: they contradict each other",
+                )
+            seen.add((action.target, action.region, action.of))
+        return self
+
+    def _check_hill(self, action: Action, law: Hill, key: tuple[str | int, ...]) -> None:
+        if self.kinetics is None:
+            raise Misplaced((*key, "hill"), "a hill law needs kinetics")
+        with at_key(*key, "of"):
+            choose(action.of, self.kinetics.compounds, "compound or metabolite")
+        if not isinstance(law.half_effect.value, str):
+            with at_key(*key, "hill", "half_effect", "value"):
+                law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
+
+    def usual_doses(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
+        """A dose as a multiple of the usual one, which none means; ValueError where there is no usual one."""
+        if dose is None:
+            return 1.0
+        if self.usual_dose is None:
+            raise ValueError(f"{self.title} is given as it is, without a dose")
+        return dose.mg(body_weight_kg) / self.usual_dose.mg(body_weight_kg)
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a dose may be given over some time: not what is swallowed, sprayed or given as a bolus."""
+        return self.kinetics is None or self.kinetics.route == "infusion"

@@ -1,0 +1,361 @@
+"""Treatment files: what happens to a patient, phase after phase, and where shipped files are found.
+
+Day 0 is the start of the phase named by `day_0`; everything before it makes the patient stuck and is shared
+by all treatments that agree on it. Days in a schedule count from the start of their phase.
+"""
+
+import os
+import sysconfig
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, model_validator
+
+from unstuck.drugs.effects import HOURS_A_DAY
+from unstuck.drugs.kinetics import Dose
+from unstuck.files import units as quantities
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.yaml import (
+    Document,
+    InputError,
+    Key,
+    Misplaced,
+    Places,
+    at_key,
+    choose,
+    nearest,
+    read_document_with_places,
+    shown,
+)
+from unstuck.patient.checks import check_circuit, check_drug
+
+FileType = TypeVar("FileType", bound=Document)
+
+ENDPOINT_DAY = 84.0  # unless said
+MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
+
+
+class Condition(Document):
+    """Holds if, on a day of the phase, the recovery index is below (or at least) a number."""
+
+    day: float = Field(ge=0)
+    recovery_below: float | None = None
+    recovery_at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Condition":
+        if (self.recovery_below is None) == (self.recovery_at_least is None):
+            raise ValueError("a condition asks either recovery_below or recovery_at_least")
+        return self
+
+    @property
+    def hour(self) -> float:
+        """When it is asked, in hours after the start of the phase."""
+        return self.day * HOURS_A_DAY
+
+    def holds(self, recovery: float) -> bool:
+        """Whether the condition holds for a recovery index."""
+        if self.recovery_below is not None:
+            return recovery < self.recovery_below
+        assert self.recovery_at_least is not None
+        return recovery >= self.recovery_at_least
+
+
+class Regimen(Document):
+    """One drug in one phase: how much, when, for how long, and under which condition it starts or stops."""
+
+    drug: str
+    dose: quantities.Dose | None = None
+    every: quantities.PositiveHours | None = None
+    on_days: list[float] | None = None
+    starting: quantities.Hours = Field(default=0.0, alias="from")
+    lasting: quantities.PositiveHours | None = Field(default=None, alias="for")
+    over: quantities.Hours | None = None  # none: as long as the drug's file says
+    taper_over: quantities.Hours = 0.0
+    when: Condition | None = None
+    stop_when: Condition | None = None
+
+    @model_validator(mode="after")
+    def _schedule_is_clear(self) -> "Regimen":
+        if (self.every is None) == (self.on_days is None):
+            raise ValueError("a schedule has either every (with for) or on_days")
+        if (self.every is None) != (self.lasting is None):
+            raise ValueError("every and for go together")
+        if self.taper_over and self.every is None:
+            raise ValueError("taper_over: only with every")
+        if self.on_days is not None and (not self.on_days or min(self.on_days) < 0):
+            raise ValueError("on_days: at least one day, none negative")
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_come_in_time(self) -> "Regimen":
+        """What can never be given, or is asked too late to be heeded, is a fault."""
+        if self.when and self.on_days and self.starting + min(self.on_days) * HOURS_A_DAY < self.when.hour:
+            raise Misplaced(
+                ("on_days",),
+                f"day {min(self.on_days):g} comes before its condition is asked, on day {self.when.day:g}:"
+                " it would never be given",
+            )
+        if self.stop_when and self.stop_when.hour < self.first_h:
+            raise Misplaced(
+                ("stop_when", "day"),
+                f"day {self.stop_when.day:g} is before the first dose, on day {self.first_h / HOURS_A_DAY:g}",
+            )
+        if self.when and self.stop_when and self.stop_when.day <= self.when.day:
+            raise Misplaced(("stop_when", "day"), f"must come after day {self.when.day:g} of when")
+        return self
+
+    @property
+    def first_h(self) -> float:
+        """Hours after the phase's start at which the first dose begins."""
+        return self.starting + (min(self.on_days) * HOURS_A_DAY if self.on_days else 0.0)
+
+    @property
+    def last_h(self) -> float:
+        """Hours after the phase's start at which the last single dose begins, or a regular course ends."""
+        if self.on_days is not None:
+            return self.starting + max(self.on_days) * HOURS_A_DAY
+        assert self.lasting is not None
+        return self.starting + self.lasting + self.taper_over
+
+    @property
+    def end_h(self) -> float:
+        """Hours after the phase's start at which the last dose is over."""
+        return self.last_h + (self.over or 0.0 if self.on_days is not None else 0.0)
+
+    def doses(self, phase_start_h: float, amount: float, usual_over_h: float = 0.0) -> list[Dose]:
+        """Single doses of `amount` usual doses each, in hours of the scenario; a taper falls evenly."""
+        over_h = usual_over_h if self.over is None else self.over
+        if self.on_days is not None:
+            days = sorted(self.on_days)
+            return [
+                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, amount, over_h, single=True)
+                for d in days
+            ]
+        assert self.every is not None
+        assert self.lasting is not None
+        doses: list[Dose] = []
+        since_h = 0.0
+        while since_h < self.lasting + self.taper_over - 1e-9:
+            left = (
+                1.0
+                if since_h < self.lasting - 1e-9
+                else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
+            )
+            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, over_h, self.every))
+            since_h += self.every
+        return doses
+
+
+class StressBout(Document):
+    """A stretch of stress on top of its phase's, from an hour of the phase on; it may outlast the phase."""
+
+    starting: quantities.Hours = Field(default=0.0, alias="from")
+    lasting: quantities.PositiveHours = Field(alias="for")
+    stress: float = Field(gt=0.0, le=1.0)
+
+
+class Phase(Document):
+    """A stretch of time with constant stress, bouts of more, and drugs."""
+
+    lasting: quantities.PositiveHours = Field(alias="for")
+    stress: float = Field(default=0.0, ge=0.0, le=1.0)
+    bouts: list[StressBout] = []
+    life_events: quantities.PerYear | None = None
+    drugs: list[Regimen] = []
+
+    @model_validator(mode="after")
+    def _life_events_are_rare_enough(self) -> "Phase":
+        if (self.life_events or 0.0) > MOST_LIFE_EVENTS:
+            raise Misplaced(
+                ("life_events",),
+                f"{self.life_events:g} per year: at most {MOST_LIFE_EVENTS:g} per year",
+            )
+        return self
+
+
+class TreatmentFile(Document):
+    """A treatment file."""
+
+    title: str
+    description: str = ""
+    extends: str | None = None
+    circuit: str = "default"
+    phases: dict[str, Phase] = Field(min_length=1)
+    day_0: str = "treatment"
+    endpoint_day: float = Field(default=ENDPOINT_DAY, gt=0)
+    follow_up: quantities.Hours = 12 * 7 * HOURS_A_DAY
+
+    @model_validator(mode="after")
+    def _day_0_and_doses_lie_inside(self) -> "TreatmentFile":
+        with at_key("day_0"):
+            choose(self.day_0, self.phases, "phase in day_0")
+        for name, phase in self.phases.items():
+            for number, regimen in enumerate(phase.drugs):
+                key = ("phases", name, "drugs", number, "on_days" if regimen.on_days else "for")
+                ends = f"but the phase ends on day {phase.lasting / HOURS_A_DAY:g}"
+                if regimen.end_h > phase.lasting + 1e-6:
+                    day = regimen.end_h / HOURS_A_DAY
+                    raise Misplaced(key, f"{regimen.drug} goes on to day {day:g} of phase {name}, {ends}")
+                if regimen.on_days and regimen.last_h > phase.lasting - 1e-6:
+                    day = regimen.last_h / HOURS_A_DAY
+                    raise Misplaced(key, f"{regimen.drug} begins on day {day:g} of phase {name}, {ends}")
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_can_be_asked(self) -> "TreatmentFile":
+        treated = list(self.phases)[list(self.phases).index(self.day_0) :]
+        for name, phase in self.phases.items():
+            days = phase.lasting / HOURS_A_DAY
+            for number, regimen in enumerate(phase.drugs):
+                for kind, condition in (("when", regimen.when), ("stop_when", regimen.stop_when)):
+                    key = ("phases", name, "drugs", number, kind)
+                    if condition and name not in treated:
+                        raise Misplaced(key, f"recovery is known from day 0 (phase {self.day_0}) on")
+                    if condition and condition.day > days:
+                        raise Misplaced(
+                            (*key, "day"),
+                            f"day {condition.day:g} is after the phase, which lasts {days:g} days",
+                        )
+                    if kind == "when" and condition and regimen.every and regimen.end_h <= condition.hour:
+                        raise Misplaced((*key, "day"), f"the course is over by day {condition.day:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _endpoint_is_reached(self) -> "TreatmentFile":
+        last_day = (self.end_h - self.day_0_h + self.follow_up) / HOURS_A_DAY
+        # A run that ends before the endpoint that nobody asked for has no response, rather than a fault.
+        if self.endpoint_day != ENDPOINT_DAY and self.endpoint_day > last_day + 1e-9:
+            raise Misplaced(
+                ("endpoint_day",),
+                f"day {self.endpoint_day:g} is after the run: phases and follow_up end on day {last_day:g}",
+            )
+        return self
+
+    def start_h(self, phase: str) -> float:
+        """Hours from the scenario's start to a phase's start."""
+        names = list(self.phases)
+        return sum(self.phases[name].lasting for name in names[: names.index(phase)])
+
+    @property
+    def day_0_h(self) -> float:
+        """Hours from the scenario's start to day 0."""
+        return self.start_h(self.day_0)
+
+    @property
+    def end_h(self) -> float:
+        """Hours from the scenario's start to the end of the last phase."""
+        return sum(phase.lasting for phase in self.phases.values())
+
+
+def scenario_folders() -> list[Path]:
+    """Where shipped names are looked for: the working folder, the checkout, the installed copy."""
+    return [Path(os.getcwd()) / "scenarios", *shipped_folders()]
+
+
+def shipped_folders() -> list[Path]:
+    """Where the files lie that come with the program: in the checkout, in the installed copy."""
+    packaged = Path(str(files("unstuck")))
+    return [
+        packaged.parent.parent / "scenarios",
+        packaged / "scenarios",
+        Path(sysconfig.get_path("data")) / "share" / "unstuck" / "scenarios",
+    ]
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """Every shipped file of a kind (drugs, circuits, treatments, studies) by name; nearer folders win."""
+    found: dict[str, Path] = {}
+    for folder in reversed(scenario_folders()):
+        found |= {path.stem: path for path in sorted((folder / kind).glob("*.yaml"))}
+    return dict(sorted(found.items()))
+
+
+def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
+    """The file meant by a shipped name or a path (relative to the file that names it); InputError if none."""
+    given = Path(name_or_path)
+    if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
+        candidates = [given] if beside is None else [beside.parent / given, given]
+        return next((path for path in candidates if _exists(path)), candidates[0])
+    names = shipped(kind)
+    if name_or_path in names:
+        return names[name_or_path]
+    sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
+    if beside is None or not _exists(sibling):
+        what = kind.removesuffix("s") if kind != "studies" else "study"
+        raise InputError(
+            f"unknown {what} {shown(name_or_path)}{nearest(name_or_path, names)} (known: {', '.join(names)})"
+        )
+    return sibling
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than names may be
+        return False
+
+
+def read(
+    kind: str, name_or_path: str, schema: type[FileType], beside: Path | None = None
+) -> tuple[FileType, Places]:
+    """Read a file of a kind with the places of its keys; `extends` names a file of the same kind."""
+    path = find(kind, name_or_path, beside)
+    return read_document_with_places(path, schema, find_parent=lambda name, file: find(kind, name, file))
+
+
+def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
+    """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
+    drug, places = read("drugs", name_or_path, DrugFile, beside)
+    check_drug(drug, places, list(circuit.regions))
+    return drug
+
+
+def circuit_for(name_or_path: str) -> CircuitFile:
+    """Read a circuit file; InputError for unknown symbols and for a circuit without a healthy state."""
+    circuit, places = read("circuits", name_or_path, CircuitFile)
+    check_circuit(circuit, places)
+    return circuit
+
+
+class Treatment:
+    """A treatment file with the circuit and drugs it names, checked against each other."""
+
+    def __init__(self, name_or_path: str) -> None:
+        self.path = find("treatments", name_or_path)
+        self.name = self.path.stem
+        self.file, places = read("treatments", name_or_path, TreatmentFile)
+        self.circuit = circuit_for(self._path_of("circuits", self.file.circuit, ("circuit",), places))
+        self.drugs: dict[str, DrugFile] = {}
+        for phase_name, phase in self.file.phases.items():
+            for number, regimen in enumerate(phase.drugs):
+                key = ("phases", phase_name, "drugs", number, "drug")
+                drug_path = self._path_of("drugs", regimen.drug, key, places)
+                self.drugs[regimen.drug] = drug_for(self.circuit, drug_path)
+                self._check_way_of_giving(regimen, key[:-1], places)
+
+    def _check_way_of_giving(self, regimen: Regimen, key: Key, places: Places) -> None:
+        """InputError for a dose of what has none, or a duration of what is given at once."""
+        drug = self.drugs[regimen.drug]
+        if regimen.dose is not None and drug.usual_dose is None:
+            raise places.error((*key, "dose"), f"{regimen.drug} has no usual_dose to tell a dose in")
+        if regimen.over is not None and not drug.takes_time:
+            assert drug.kinetics is not None
+            route = f"{regimen.drug} is given at once (route {drug.kinetics.route})"
+            raise places.error((*key, "over"), f"{route}; only an infusion takes time")
+
+    def _path_of(self, kind: str, name: str, key: Key, places: Places) -> str:
+        try:
+            path = find(kind, name, self.path)
+        except InputError as fault:
+            raise places.error(key, str(fault)) from None
+        if not _exists(path) or not path.is_file():
+            raise places.error(key, f"there is no file {path}")
+        return str(path)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes of the drugs used, each once (what of a drug lies outside the model)."""
+        return list(dict.fromkeys(note for drug in self.drugs.values() for note in drug.notes))
