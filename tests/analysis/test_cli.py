@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import Unstuck, fails
+from command_line import Unstuck, fails
 from typer.main import get_command
 from unstuck_analysis import compare as comparing
 from unstuck_analysis.cli import app

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Compared, Unstuck
+from command_line import Compared, Unstuck
 from unstuck.engine.step import RunError
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, paired_difference, summary
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Compared
+from command_line import Compared
 from unstuck_analysis.compare import Comparison, compare, paired_difference
 from unstuck_analysis.output.files import StorageError, write_parquet, write_whole
 from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes

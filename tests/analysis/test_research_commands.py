@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Compared, Unstuck
+from command_line import Compared, Unstuck
 from unstuck_analysis.figures import DASHES, PALETTE, look
 
 

@@ -482,7 +482,7 @@ def test_the_token_of_a_remote_page_is_no_business_of_the_plan() -> None:
 
 @pytest.mark.quick
 def test_a_treatment_file_of_ones_own_gives_its_name_and_offers_its_drugs() -> None:
-    file = Path(__file__).parents[1] / "browser" / "failing.yaml"
+    file = Path(__file__).parents[2] / "browser" / "failing.yaml"
     session = Session(Plan((PanelPlan(str(file)),)))
     assert session.scenario(0)[0] == "unstuck-a-failing.yaml"
     (own,) = controls(session)["panels"][0]["own_drugs"]  # type: ignore[misc]

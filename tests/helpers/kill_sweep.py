@@ -1,6 +1,6 @@
 """Kill a real sweep with SIGKILL at random moments, resume it each time, and compare with one left alone.
 
-python tests/analysis/kill_sweep.py 25
+python tests/helpers/kill_sweep.py 25
 """
 
 import random

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Unstuck, fails
+from command_line import Unstuck, fails
 
 pytestmark = pytest.mark.quick
 SMALL = ("--patients", "1", "--neurons", "100", "--workers", "1")

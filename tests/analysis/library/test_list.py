@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Unstuck
+from command_line import Unstuck
 from pydantic import TypeAdapter
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Regimen, TreatmentFile, read, shipped

@@ -10,7 +10,7 @@ import pytest
 from study_cases import ROWS, TWO_DOSES, write_study
 from unstuck_analysis.cli import main
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def run(*words: object) -> int:

@@ -19,7 +19,7 @@ from unstuck_analysis.whole_shelf import BEGIN, END
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
 PARAMETERS = default_parameters()
-SHELF = Path(__file__).parents[2] / "docs" / "drug-shelf.md"
+SHELF = Path(__file__).parents[3] / "docs" / "drug-shelf.md"
 
 
 @pytest.mark.quick

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "browser"
 READY_S = 90.0
 
 
