@@ -27,13 +27,14 @@ class ByLaw:
     jumps_h: list[float] = field(default_factory=list)
     regions: int = 5
 
-    def at(self, time_h: float) -> tuple[Effects, Floats]:
+    def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """What acts at this moment."""
         return self.law(time_h), np.zeros(self.regions)
 
-    def reported(self, time_h: float) -> tuple[Effects, Floats]:
-        """The same."""
-        return self.at(time_h)
+    def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """The same at each of the times."""
+        effects = [self.law(hour) for hour in times_h.tolist()]
+        return np.array(effects), np.zeros((len(effects), self.regions))
 
 
 def held(effects: Effects, until_h: float = inf) -> ByLaw:
@@ -137,7 +138,7 @@ def follow(
     """The settled states of a protocol at these hours (sorted)."""
     start, exposure = PROTOCOLS[name]
     engine = Engine(circuit, starting_state(circuit, start, stuck), accuracy=accuracy)
-    seen = {0.0: engine.settled(*exposure.at(0.0))}
+    seen = {0.0: engine.settled(*exposure.reported(0.0))}
     engine.advance(exposure, max(hours), output_h=hours, on_output=seen.__setitem__)
     return {hour: seen[hour] for hour in hours}
 

@@ -5,14 +5,12 @@ The engine loops over these functions; an agent calls them for itself.
 
 from typing import NamedTuple
 
-import numpy as np
-
 from unstuck.circuit import INTERNEURON, PYRAMIDAL, SEROTONERGIC, Synapses, Wiring
 from unstuck.rules import Rules
 from unstuck.rules.adaptation import receptors_change
 from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
 from unstuck.rules.bdnf import bdnf_change
-from unstuck.rules.compiled import compiled
+from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.firing import activity, receptor_gain, serotonin_gain, total_drive
 from unstuck.rules.plasticity import (
     coincidence,
@@ -45,6 +43,16 @@ class Surroundings(NamedTuple):
     strength: Floats  # (plastic synapses,) whole strength
 
 
+@compiled_part
+def population_mean(w: Wiring, values: Floats, k: int) -> float:
+    """Mean over the neurons of population k."""
+    first = w.populations.first
+    total = 0.0
+    for i in range(first[k], first[k + 1]):
+        total += values[i]
+    return total / (first[k + 1] - first[k])
+
+
 @compiled
 def serotonin_pools(
     w: Wiring, p: Rules, acting: Effects, y: Slow, raphe_activity: float, serotonin_nM: Floats
@@ -56,7 +64,7 @@ def serotonin_pools(
         serotonin_nM[r] = serotonin_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
 
 
-@compiled
+@compiled_part
 def population_drive(
     w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, serotonin_nM: Floats, k: int
 ) -> tuple[float, float]:
@@ -96,7 +104,7 @@ def surround(
         )
 
 
-@compiled
+@compiled_part
 def received(synapses: Synapses, strength: Floats, x: Floats, i: int) -> float:
     """Drive onto neuron i: sum of strength times presynaptic activity."""
     total = 0.0
@@ -149,7 +157,6 @@ def neuron_change(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, i: 
 @compiled
 def circuit_change(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, rate: Slow) -> None:
     """Set the rates of change (1/h) of what the whole circuit has once: autoreceptors, SERT, receptors."""
-    first = w.populations.first
     drive = autoreceptor_drive(
         float(fast.serotonin_nM[w.populations.region[w.source]]),
         acting.agonist_5ht1a,
@@ -159,7 +166,7 @@ def circuit_change(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, ra
     rate.autoreceptor_sensitivity[0] = sensitivity_change(
         y.autoreceptor_sensitivity[0], drive, p.autoreceptor
     )
-    raphe_trkb = float(np.mean(y.trkb[first[w.source] : first[w.source + 1]]))
+    raphe_trkb = population_mean(w, y.trkb, w.source)
     rate.sert_vmax_following[0] = transporter_change(
         y.sert_vmax_following[0], raphe_trkb, acting.sert_follows_trkb, p.serotonin
     )

@@ -15,9 +15,16 @@ from typing import NamedTuple
 import numpy as np
 
 from unstuck.circuit import Circuit, Wiring
-from unstuck.engine.neuron import Fast, Surroundings, neuron_activity, serotonin_pools, surround
+from unstuck.engine.neuron import (
+    Fast,
+    Surroundings,
+    neuron_activity,
+    population_mean,
+    serotonin_pools,
+    surround,
+)
 from unstuck.rules import Rules
-from unstuck.rules.compiled import compiled
+from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.firing import activity_slope
 from unstuck.state import VARIABLES, Floats, Slow, State
 from unstuck.targets import Effects
@@ -39,6 +46,7 @@ class Work(NamedTuple):
     system: Floats
     mean_x: Floats
     mean_move: Floats
+    driven: Floats  # activity that each neuron is driven to
     residual: Floats
     slope: Floats
 
@@ -57,6 +65,7 @@ def work_for(w: Wiring) -> Work:
         np.empty(k),
         np.empty(w.bias.size),
         np.empty(w.bias.size),
+        np.empty(w.bias.size),
     )
 
 
@@ -64,7 +73,9 @@ def work_for(w: Wiring) -> Work:
 def whole_strength(w: Wiring, y: Slow, strength: Floats, excitation: Floats) -> None:
     """Set the whole strength of every plastic synapse, and the mean excitatory weight between populations."""
     first, projection = w.populations.first, w.plastic.projection
-    excitation[:] = w.fixed_excitation
+    for k in range(first.size - 1):
+        for m in range(first.size - 1):
+            excitation[k, m] = w.fixed_excitation[k, m]
     total = 0.0
     for j in range(strength.size):
         strength[j] = y.labile[j] + y.intermediate[j] + y.consolidated[j]
@@ -75,7 +86,7 @@ def whole_strength(w: Wiring, y: Slow, strength: Floats, excitation: Floats) -> 
             total = 0.0
 
 
-@compiled
+@compiled_part
 def solve(a: Floats, b: Floats) -> None:
     """Solve a z = b by elimination with row exchange; b becomes z, a is overwritten."""
     n = b.size
@@ -98,31 +109,27 @@ def solve(a: Floats, b: Floats) -> None:
         b[j] /= a[j, j]
 
 
-@compiled
-def population_mean(w: Wiring, values: Floats, k: int) -> float:
-    """Mean over the neurons of population k."""
-    first = w.populations.first
-    total = 0.0
-    for i in range(first[k], first[k + 1]):
-        total += values[i]
-    return total / (first[k + 1] - first[k])
+@compiled_part
+def sweep(w: Wiring, x: Floats, do: Work) -> None:
+    """Set the activity that every neuron is driven to."""
+    for i in range(x.size):
+        do.driven[i] = neuron_activity(w, do.around, x, i)
 
 
-@compiled
-def sweep(w: Wiring, x: Floats, do: Work) -> float:
+@compiled_part
+def set_residual(w: Wiring, x: Floats, do: Work) -> float:
     """Set how far every neuron is from the activity it is driven to, and its slope; returns the farthest."""
     farthest = 0.0
     for i in range(x.size):
-        driven = neuron_activity(w, do.around, x, i)
-        do.residual[i] = driven - x[i]
-        do.slope[i] = w.scaling[i] * activity_slope(driven, w.highest_activity[i])
+        do.residual[i] = do.driven[i] - x[i]
+        do.slope[i] = w.scaling[i] * activity_slope(do.driven[i], w.highest_activity[i])
         far = abs(do.residual[i])
         if far > farthest or far != far:  # NaN must not pass for settled
             farthest = far
     return farthest
 
 
-@compiled
+@compiled_part
 def couple_populations(w: Wiring, do: Work) -> None:
     """Set how the drive to every population changes with the mean activity of every other."""
     populations = do.mean_x.size
@@ -138,7 +145,7 @@ def couple_populations(w: Wiring, do: Work) -> None:
         do.coupling[k, w.source] += by_serotonin / raphe_step
 
 
-@compiled
+@compiled_part
 def newton_move(w: Wiring, x: Floats, do: Work) -> None:
     """Move the populations by Newton's method, and every neuron with its population."""
     couple_populations(w, do)
@@ -188,7 +195,8 @@ def settle(
     sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
     while True:
         serotonin_and_surroundings(w, p, acting, region_input, y, fast, do)
-        farthest = sweep(w, x, do)
+        sweep(w, x, do)
+        farthest = set_residual(w, x, do)
         sweeps += 1
         left -= 1
         lost = not np.isfinite(farthest)
@@ -199,7 +207,8 @@ def settle(
                 return farthest, sweeps, fallbacks
             damping, left = FALLBACKS[fallbacks]
             fallbacks += 1
-            x[:] = 1.0
+            for i in range(x.size):
+                x[i] = 1.0
         elif damping > 0.0:
             for i in range(x.size):
                 x[i] += damping * do.residual[i]
@@ -208,14 +217,10 @@ def settle(
 
 
 @compiled
-def sweep_once(w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast) -> float:
-    """Set firing to what the present firing drives it to, without settling; returns the largest change."""
-    do = work_for(w)
-    whole_strength(w, y, do.around.strength, do.excitation)
-    serotonin_and_surroundings(w, p, acting, region_input, y, fast, do)
-    farthest = sweep(w, fast.x, do)
-    for i in range(fast.x.size):
-        fast.x[i] += do.residual[i]
+def approach(w: Wiring, x: Floats, do: Work) -> float:
+    """One Newton move of x for a caller that has set `do.driven` itself; returns how far the farthest was."""
+    farthest = set_residual(w, x, do)
+    newton_move(w, x, do)
     return farthest
 
 
@@ -246,15 +251,18 @@ def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_inp
     x, fast = state.x.copy(), Fast(state.x, state.serotonin_nM)
     if not np.isfinite(x).all():
         x[:] = fast.x[:] = 1.0
-    sweep_once(circuit.wiring, circuit.rules, effects, region_input, state.slow, fast)
+    w, do = circuit.wiring, work_for(circuit.wiring)
+    whole_strength(w, state.slow, do.around.strength, do.excitation)
+    serotonin_and_surroundings(w, circuit.rules, effects, region_input, state.slow, fast, do)
+    driven = np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
     for region, pool_nM in zip(circuit.regions, fast.serotonin_nM, strict=True):
         if not isfinite(pool_nM):
             return f"serotonin in {region} is {pool_nM}"
-    change = np.abs(fast.x - x)
+    change = np.abs(driven - x)
     worst = int(np.argmax(np.where(np.isfinite(change), change, np.inf)))
     name = f"firing of {circuit.population_of(worst)}"
-    if not isfinite(fast.x[worst]):
-        return f"{name} is {fast.x[worst]}"
+    if not isfinite(driven[worst]):
+        return f"{name} is {driven[worst]}"
     return f"{name} does not settle: it changes by {change[worst]:g} per sweep"
 
 

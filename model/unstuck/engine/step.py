@@ -27,7 +27,7 @@ from unstuck.engine.neuron import Fast, circuit_change, neuron_change
 from unstuck.engine.settle import RunError as RunError
 from unstuck.engine.settle import not_finite, settle, settled_state, why_not_settled
 from unstuck.rules import Rules
-from unstuck.rules.compiled import compiled
+from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
 from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
@@ -37,20 +37,20 @@ HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
 EXACT_DECAY = 0.5  # share of the linear decay of labile strength that is solved exactly
 FIELDS = len(Effects._fields)
-STAGES = (0.0, 1.0 / 3.0, 2.0 / 3.0)  # of a step
+STAGES = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])  # of a step
 
 
 class Exposure(Protocol):
-    """What acts on a circuit over time; times in hours, region inputs (regions,) in drive."""
+    """What acts on a circuit over time; times in hours, region inputs in drive."""
 
     jumps_h: list[float]
 
-    def at(self, time_h: float) -> tuple[Effects, Floats]:
-        """Effects and region inputs that act at this moment, just after any jump."""
+    def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """Effects (times, fields of `Effects`) and region inputs (times, regions), just after any jump."""
         ...
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
-        """What a reading at this moment is taken under: as `at`, or the mean of the last 24 h."""
+        """What a reading at this moment is taken under: what acts, or the mean of the last 24 h."""
         ...
 
 
@@ -67,8 +67,8 @@ class Accuracy:
     """How exactly a run is solved: largest local error of the slow state, and of settled firing."""
 
     slow: float = 1e-3
-    firing: float = 1e-6
-    longest_step_h: float = 7 * HOURS_A_DAY
+    firing: float = 1e-5
+    longest_step_h: float = 3 * HOURS_A_DAY
 
 
 class StepController(NamedTuple):
@@ -126,7 +126,7 @@ class Course(NamedTuple):
 _views = compiled_views()
 
 
-@compiled
+@compiled_part
 def effects_of(row: Floats) -> Effects:
     """Effects from a row of numbers in the order of their fields."""
     return Effects(
@@ -151,7 +151,7 @@ def effects_of(row: Floats) -> Effects:
     )
 
 
-@compiled
+@compiled_part
 def add_rates(
     w: Wiring, p: Rules, row: Floats, y: Slow, fast: Fast, tolerance: float, rate: Slow
 ) -> tuple[float, int, int]:
@@ -164,18 +164,18 @@ def add_rates(
     return left, sweeps, fallbacks
 
 
-@compiled
+@compiled_part
 def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
-    """Set the share of the decay of labile strength that is solved exactly, averaged per neuron."""
+    """Set the share of the decay of labile strength that is solved exactly: a mean by weight per neuron."""
     for g in range(decay.per_h.size):
         i = int(decay.neuron[g])
         decay.per_h[g] = 0.0
         if i >= 0 and w.plastic.start[i + 1] > w.plastic.start[i]:
-            start, stop = w.plastic.start[i], w.plastic.start[i + 1]
-            together = 0.0
-            for j in range(start, stop):
-                together += coincidence(x[i], float(x[w.plastic.pre[j]]), p.plasticity)
-            made = potentiation(y.trkb[i], together / (stop - start), p.plasticity)
+            together, weight = 0.0, 0.0
+            for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
+                weight += w.plastic.weight[j]
+                together += w.plastic.weight[j] * coincidence(x[i], float(x[w.plastic.pre[j]]), p.plasticity)
+            made = potentiation(y.trkb[i], together / weight, p.plasticity)
             decay.per_h[g] = EXACT_DECAY * labile_decay(made, gate(y.trkb[i], p.trkb), p.plasticity)
 
 
@@ -194,7 +194,7 @@ def move(course: Course, length_h: float, bend: Floats, bend_per_h: float, decay
             out[i] = course.start[i] + straight * course.change[i] + bent * bend[i]
 
 
-@compiled
+@compiled_part
 def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
     """Turn bend, the change at a stage, into its departure from the course of the start."""
     for g in range(decay.per_h.size):
@@ -202,7 +202,7 @@ def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
             bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
 
 
-@compiled
+@compiled_part
 def error_of(course: Course, companion: Floats, scale: Floats, start: Positions) -> float:
     """Largest root mean square difference of end point and companion among the variables; NaN in, NaN out."""
     largest = 0.0
@@ -236,9 +236,11 @@ def try_step(
     share: (stages,) of the time at the upper end. Returns the error, or -1 where firing does not settle, the
     number of sweeps and of fallbacks.
     """
-    there, below = course.start.copy(), np.empty_like(course.start)
+    there, below = np.empty(course.start.size), np.empty(course.start.size)
     sweeps, fallbacks = 0, 0
-    for stage in range(len(STAGES)):
+    for i in range(there.size):
+        there[i] = course.start[i]
+    for stage in range(share.size):
         rate = course.change if stage == 0 else course.bend_before if stage == 1 else course.bend
         for end in range(1 if share[stage] == 1.0 else 2):
             fast = firing.above if end == 0 else firing.below
@@ -254,7 +256,8 @@ def try_step(
             sweeps += swept
             fallbacks += fell
             if not left <= tolerance:
-                course.end[:] = there
+                for i in range(there.size):
+                    course.end[i] = there[i]
                 return -1.0, sweeps, fallbacks
         if share[stage] < 1.0:
             for i in range(rate.size):
@@ -383,16 +386,17 @@ class Engine:
         Where effects swing within a step, the rates are the mean of those at both ends of the swing: the mean
         of what drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment).
         """
-        # isinstance of a protocol would cost a sixth of a mean-field run
-        swing_at = cast(Swinging, exposure).swing if hasattr(exposure, "swing") else None
-        for stage, part in enumerate(STAGES):
-            time_h = self.time_h + part * h
-            swing = swing_at(time_h) if swing_at else None
-            share, *ends = swing if swing else (1.0, exposure.at(time_h))
-            self._share[stage] = share
-            for row, (effects, region_input) in zip(self._acting[stage], ends, strict=False):
-                row[:FIELDS] = effects
-                row[FIELDS:] = region_input
+        times_h = self.time_h + STAGES * h
+        effects, region_input = exposure.at_times(times_h)
+        self._acting[:, 0, :FIELDS], self._acting[:, 0, FIELDS:] = effects, region_input
+        self._share[:] = 1.0
+        if not hasattr(exposure, "swing"):  # isinstance of a protocol would cost a sixth of a mean-field run
+            return
+        for stage, time_h in enumerate(times_h.tolist()):
+            if swing := cast(Swinging, exposure).swing(time_h):
+                self._share[stage] = swing[0]
+                for row, acting in zip(self._acting[stage], swing[1:], strict=True):
+                    row[:FIELDS], row[FIELDS:] = acting
 
     def _try(self, course: Course, decay: Decay, h: float) -> float:
         """The error of a step of length h (RunError where there is none)."""
