@@ -157,7 +157,7 @@ class CircuitModel(Model):
         raise RunError(f"firing does not settle on day {self.day:g}")
 
     def signal_and_learn(self) -> None:
-        """Let every neuron set the rates of its signals and synapses, and the circuit those of its receptors."""
+        """Let every neuron set the rates of its signals and synapses, and the circuit of its receptors."""
         self.agents.do("change")
         self.milieu.adapt()
 

@@ -67,7 +67,7 @@ class Accuracy:
     """How exactly a run is solved: largest local error of the slow state, and of settled firing."""
 
     slow: float = 1e-3
-    firing: float = 1e-5
+    firing: float = 1e-4
     longest_step_h: float = 3 * HOURS_A_DAY
 
 
