@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, e, fsum, inf, log
+from math import ceil, e, fsum, inf, log, prod
 from typing import Protocol
 
 import numpy as np
@@ -54,7 +54,7 @@ class EffectLaw(Protocol):
 class Response:
     """How a patient differs from the typical one in the response to drugs.
 
-    exposure: factor on the concentration, and so on the odds of an occupancy, by (target, drug name); the drug
+    exposure: factor on the concentration, and so on the odds of an occupancy, by (target, drug name); the
     name "" stands for every drug. half_lives: factor on the half-lives that vary with a parameter, by symbol.
     """
 
@@ -63,7 +63,7 @@ class Response:
 
     def exposure_at(self, target: str, drug_name: str) -> float:
         """Factor on the exposure of a target to a drug (1 in the typical patient)."""
-        return self.exposure.get((target, drug_name), 1.0) * self.exposure.get((target, ""), 1.0)
+        return prod(self.exposure.get((target, name), 1.0) for name in {drug_name, ""})
 
     def half_life_h(self, compound: Compound, parameters: ParameterSet) -> float:
         """Half-life (h) of a compound in this patient."""
@@ -75,7 +75,7 @@ TYPICAL = Response()
 
 
 def _share(usual: float, relative: Floats) -> Floats:
-    """A share whose odds at the usual dose are multiplied by `relative` (0: no effect; a share of 1 stays 1)."""
+    """A share whose odds at the usual dose are multiplied by `relative`; a share of 1 stays 1."""
     more = usual * relative
     left = 1.0 - usual + more
     return np.divide(more, left, out=np.zeros_like(more), where=left > 0.0)
@@ -117,9 +117,8 @@ class WhileTaken:
     def level(self, times_h: Floats) -> Floats:
         """The level at each time, relative to the usual one at steady state."""
         last = np.searchsorted(self._hours, times_h, side="right") - 1
-        known = np.maximum(last, 0)
-        level = self._level(known, np.maximum(times_h - self._hours[known], 0.0))
-        return np.where(last >= 0, level, 0.0)
+        # Before the first change `last` is -1, the last change: its level is not used there.
+        return np.where(last >= 0, self._level(last, np.maximum(times_h - self._hours[last], 0.0)), 0.0)
 
     def at(self, times_h: Floats) -> Floats:
         """Strength at each time."""

@@ -52,7 +52,9 @@ class Amounts:
             started = changes.setdefault(dose.time_h, [0.0, 0.0])
             if dose.over_h > 0:
                 started[1] += dose.relative_dose / dose.over_h
-                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[1] -= dose.relative_dose / dose.over_h
+                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[1] -= (
+                    dose.relative_dose / dose.over_h
+                )
             else:
                 started[0] += dose.relative_dose
         self._times_h = np.array(sorted(changes))

@@ -8,15 +8,16 @@ A drug is kinetics and a list of actions. An action names a target and a mode (`
     level   given directly, in proportion to a level that rises while the drug is taken and then falls
 
 Strengths are those at the usual dose. Another dose, or a patient's exposure, multiplies a concentration, a
-pulse or a level. Where the strength is an occupancy or a share (0 to 1), it multiplies the odds of it. A level
-follows the amount taken within a usual interval: a dose counts until the next is due, but no longer than that.
-Any number but a dose may be the symbol of a parameter, so that it differs between patients.
+pulse or a level. Where the strength is an occupancy or a share (0 to 1), it multiplies the odds of it. A
+level follows the amount taken within a usual interval: a dose counts until the next is due, but no longer
+than that. Strengths, times and half effects may be symbols of parameters, which differ between patients.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from unstuck.files import units as quantities
 from unstuck.files.yaml import Document, Misplaced, at_key, choose
@@ -36,6 +37,21 @@ class Sourced(Document, Generic[T]):
     source: str = Field(min_length=3)
     confidence: Confidence | None = None
 
+
+def _symbol_or_quantity(value: Any) -> str:
+    is_symbol = isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w*", value) is not None
+    return "symbol" if is_symbol else "quantity"
+
+
+_Symbol = Annotated[str, Tag("symbol")]
+HoursOrSymbol = Annotated[
+    Annotated[quantities.PositiveHours, Tag("quantity")] | _Symbol, Discriminator(_symbol_or_quantity)
+]
+"""A time of more than zero, in hours, or the symbol of a parameter."""
+ConcentrationOrSymbol = Annotated[
+    Annotated[quantities.Concentration, Tag("quantity")] | _Symbol, Discriminator(_symbol_or_quantity)
+]
+"""A concentration, or the symbol of a parameter."""
 
 Number = Sourced[float | str]  # a number, or the symbol of a fitted parameter
 Positive = Annotated[float, Field(gt=0.0)]
@@ -59,7 +75,7 @@ class Area(Document):
 class Hill(Document):
     """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
 
-    half_effect: Sourced[quantities.Concentration | str]
+    half_effect: Sourced[ConcentrationOrSymbol]
     exponent: Number
     maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
@@ -77,27 +93,24 @@ class Hill(Document):
         return self
 
 
-TimeOrSymbol = quantities.PositiveHours | str  # a time, or the symbol of a parameter in hours
-
-
 class Pulse(Document):
     """Effect after a usual dose; doses add.
 
-    `after_dose` jumps up and halves with `half_life`. What has to be formed first, like a metabolite, says with
-    which half-life it `appears`; the area under the effect stays the same. `peak` with `peaks_after` p is
-    the slow form peak (t/p) exp(1 - t/p).
+    `after_dose` jumps up and halves with `half_life`. What has to be formed first, like a metabolite, says
+    with which half-life it `appears`; the area under the effect stays the same. `peak` with `peaks_after` p
+    is the slow form peak (t/p) exp(1 - t/p).
     """
 
     after_dose: Number | None = None
-    half_life: Sourced[TimeOrSymbol] | None = None
-    appears: Sourced[TimeOrSymbol] | None = None
+    half_life: Sourced[HoursOrSymbol] | None = None
+    appears: Sourced[HoursOrSymbol] | None = None
     peak: Number | None = None
-    peaks_after: Sourced[TimeOrSymbol] | None = None
+    peaks_after: Sourced[HoursOrSymbol] | None = None
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Self:
-        fading, slow = (self.after_dose, self.half_life), (self.peak, self.peaks_after)
-        if (None in fading) == (None in slow) or (None in fading and any(fading)) or (None in slow and any(slow)):
+        given = {key for key in ("after_dose", "half_life", "peak", "peaks_after") if getattr(self, key)}
+        if given not in ({"after_dose", "half_life"}, {"peak", "peaks_after"}):
             raise ValueError("a pulse has either after_dose and half_life, or peak and peaks_after")
         if self.appears and self.peak:
             raise Misplaced(("appears",), "only with after_dose and half_life")
@@ -126,8 +139,8 @@ class Level(Document):
     while_taken: Number | None = None
     odds: Number | None = None
     factor: Number | None = None
-    rise_tau: Sourced[TimeOrSymbol] | None = None
-    fall_half_life: Sourced[TimeOrSymbol] | None = None
+    rise_tau: Sourced[HoursOrSymbol] | None = None
+    fall_half_life: Sourced[HoursOrSymbol] | None = None
 
     @model_validator(mode="after")
     def _has_one_strength(self) -> Self:
@@ -195,9 +208,13 @@ class Action(Document):
         if self.hill is None and self.of != "parent":
             raise Misplaced(("of",), "only a hill law follows a compound; an effect given directly has none")
         if self.level and self.level.odds and not self.meaning.is_share:
-            raise Misplaced(("level", "odds"), f"{self.target} by {self.mode} is not a share: give while_taken")
+            raise Misplaced(
+                ("level", "odds"), f"{self.target} by {self.mode} is not a share: give while_taken"
+            )
         if self.level and self.level.factor and self.meaning.law != "multiply":
-            raise Misplaced(("level", "factor"), f"{self.target} by {self.mode} is not a factor: give while_taken")
+            raise Misplaced(
+                ("level", "factor"), f"{self.target} by {self.mode} is not a factor: give while_taken"
+            )
         for key, strength in self.strengths():
             highest = self.meaning.highest
             if not isinstance(strength, str) and not 0 <= strength <= highest:
@@ -258,9 +275,9 @@ class Published(Document):
 class Compound(Document):
     """What goes round in the blood; dose_concentration is what a usual dose gives if all there at once."""
 
-    half_life: Sourced[TimeOrSymbol]
+    half_life: Sourced[HoursOrSymbol]
     half_life_varies_with: str | None = None  # symbol of the parameter whose drawn factor it shares
-    dose_concentration: Sourced[quantities.Concentration | str]
+    dose_concentration: Sourced[ConcentrationOrSymbol]
     molar_mass_g_per_mol: Sourced[Positive] | None = None
     published: Published = Published()
 
@@ -271,7 +288,7 @@ class Compound(Document):
 
     @model_validator(mode="after")
     def _concentrations_become_molar(self) -> Self:
-        given: dict[tuple[str, ...], Sourced[quantities.Concentration | str]] = {
+        given: dict[tuple[str, ...], Sourced[ConcentrationOrSymbol]] = {
             ("dose_concentration",): self.dose_concentration
         }
         for name in ("peak", "steady_mean"):
