@@ -1,4 +1,4 @@
-"""What the tests of every room share: the frozen reference parameters and the default circuit."""
+"""What all tests share: the shipped parameters and the default circuit."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
-from unstuck.parameters import ParameterSet, reference_parameters
+from unstuck.files.yaml import read_document
+from unstuck.parameters import ParameterSet, default_parameters, shipped_parameter_file
 
 # CI draws the same examples every time; who develops meets new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -19,14 +19,14 @@ if os.environ.get("CI"):
 
 @pytest.fixture(scope="session")
 def reference() -> ParameterSet:
-    """The frozen set of the independent reference trajectories: no noise, no life events."""
-    return reference_parameters()
+    """The shipped parameters, which are those of the reference trajectories."""
+    return default_parameters()
 
 
 @pytest.fixture(scope="session")
 def default_file() -> CircuitFile:
     """The default circuit file."""
-    return read("circuits", "default", CircuitFile)[0]
+    return read_document(shipped_parameter_file().parent / "circuits" / "default.yaml", CircuitFile)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from unstuck.circuit import Floats
-from unstuck.engine.step import Accuracy, Engine, Exposure, State
+from unstuck.engine.step import Accuracy, Engine, Exposure
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 
-TIGHT = Accuracy(slow=1e-4, firing=1e-9)
+TIGHT = Accuracy(slow=1e-6, firing=1e-11)
 
 
 @dataclass
