@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 import yaml
 from protocols import Held
-from unstuck.circuit import Circuit, Floats
+from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
 from unstuck.drugs.exposure import PatientExposure
 from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import connectivity
-from unstuck.engine.step import Accuracy, Engine, State, healthy_state
+from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Regimen, Treatment, find, read, shipped
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, PatientRun, get_stuck, run_treatment
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects, combine
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
@@ -310,7 +311,7 @@ def state_after_a_day(circuit: Circuit, given: dict[str, float]) -> Floats:
     engine.advance(Held(len(circuit.regions), NO_EFFECT._replace(**given)), 24.0)
     state = engine.settled(NO_EFFECT._replace(**given), np.zeros(len(circuit.regions)))
     state.slow.sert_vmax_following[:] = 1.0
-    return np.concatenate([state.y, state.serotonin_nM / circuit.rules.S0])
+    return np.concatenate([state.y, state.serotonin_nM / PARAMETERS["S0"]])
 
 
 def test_an_ssri_adds_nothing_where_the_transporter_is_knocked_out_on_day_0(

@@ -21,11 +21,11 @@ from typing import Protocol
 
 import numpy as np
 
-from unstuck.circuit import Floats, Integers
 from unstuck.drugs.kinetics import Amounts, Compartment, Dose
 from unstuck.files.drug import Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
+from unstuck.state import Floats, Integers
 from unstuck.targets import Mode
 
 HOURS_A_DAY = 24.0

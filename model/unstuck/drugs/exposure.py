@@ -10,8 +10,8 @@ from math import copysign, sqrt
 
 import numpy as np
 
-from unstuck.circuit import Floats
 from unstuck.drugs.effects import HOURS_A_DAY, Contribution
+from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, Effects, Law
 
 _TABLE_STEPS = 32  # points per dosing interval in the running means of frequent doses

@@ -13,7 +13,7 @@ from math import log
 
 import numpy as np
 
-from unstuck.circuit import Floats
+from unstuck.state import Floats
 
 
 @dataclass(frozen=True)

@@ -256,7 +256,7 @@ class CohortFile(Document):
             one, other = (names.index(name) for name in each.between)
             matrix[one, other] = matrix[other, one] = each.r
         try:
-            return np.linalg.cholesky(matrix)
+            return np.linalg.cholesky(matrix).astype(np.float64)
         except np.linalg.LinAlgError:
             pairs = ", ".join(chain(f"{a} and {b}" for a, b in (c.between for c in self.correlations)))
             raise ValueError(f"these correlations cannot all hold: {pairs}") from None

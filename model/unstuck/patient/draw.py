@@ -13,7 +13,7 @@ from math import ceil, exp, sqrt
 
 import numpy as np
 
-from unstuck.circuit import Circuit, Floats, mean_field_circuit, network_circuit
+from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.drugs.effects import HOURS_A_DAY, TYPICAL, Response
 from unstuck.drugs.exposure import Spell
 from unstuck.files.circuit import CircuitFile
@@ -29,6 +29,7 @@ from unstuck.files.cohort import (
 )
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
+from unstuck.state import Floats
 
 __all__ = [
     "CohortFile",

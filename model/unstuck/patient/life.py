@@ -15,15 +15,15 @@ from typing import Literal
 
 import numpy as np
 
-from unstuck.circuit import Floats
 from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course
 from unstuck.drugs.exposure import PatientExposure, Spell
 from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import Reading, connectivity, take_reading
-from unstuck.engine.step import Accuracy, Diagnostics, Engine, State
+from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
 from unstuck.files.units import Dose as DoseAmount
 from unstuck.patient.draw import Patient
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 
 FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1

@@ -13,9 +13,10 @@ from unstuck.circuit import Circuit, mean_field_circuit
 from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.drugs.exposure import Constant
 from unstuck.engine.readouts import population_means, projection_strength
-from unstuck.engine.step import Accuracy, Engine, State
+from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.parameters import ParameterSet
+from unstuck.state import State
 
 WITHIN = 0.005  # every activity and every projection must come back this close
 KNOCKS = (1.01, 0.98)  # all plastic strengths times this (model description, section 16)

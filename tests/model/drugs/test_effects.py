@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.circuit import Floats
 from unstuck.drugs.effects import GONE, TYPICAL, Contribution, Course, Response
 from unstuck.drugs.kinetics import Dose
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import read, shipped
 from unstuck.files.yaml import InputError, read_document
 from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.state import Floats
 
 pytestmark = pytest.mark.quick
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.circuit import Floats
 from unstuck.drugs.effects import Contribution
 from unstuck.drugs.exposure import Constant, PatientExposure, Spell, combine_arrays
 from unstuck.patient.draw import daily_noise
+from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, TARGETS, Effects, Law, Mode, combine
 
 pytestmark = pytest.mark.quick

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
-from unstuck.circuit import Floats
 from unstuck.drugs.kinetics import Amounts, Compartment, Dose
+from unstuck.state import Floats
 
 pytestmark = pytest.mark.quick
 

@@ -97,6 +97,7 @@ def test_every_treatment_begins_at_zero_recovery() -> None:
 @pytest.mark.quick
 def test_the_length_of_the_stress_is_the_patient_s_own() -> None:
     one, typical = patient(drawn=True), patient()
+    assert one.stress_h is not None
     assert one.stress_h != 42 * 24.0
     assert stuck(drawn=True).time_h == one.stress_h + 60 * 24.0
     assert typical.stress_h is None
