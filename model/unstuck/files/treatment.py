@@ -4,13 +4,15 @@ Day 0 is the start of the phase named by `day_0`; everything before it makes the
 by all treatments that agree on it. Days in a schedule count from the start of their phase.
 """
 
+import copy
 import os
 import sysconfig
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.drugs.kinetics import Dose
@@ -34,7 +36,9 @@ from unstuck.patient.checks import check_circuit, check_drug
 FileType = TypeVar("FileType", bound=Document)
 
 ENDPOINT_DAY = 84.0  # unless said
-MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
+TYPICAL_STRESS_H = (
+    42 * HOURS_A_DAY
+)  # of `for: patient` in the typical patient (model description, section 13)
 
 
 class Condition(Document):
@@ -125,27 +129,25 @@ class Regimen(Document):
         """Hours after the phase's start at which the last dose is over."""
         return self.last_h + (self.over or 0.0 if self.on_days is not None else 0.0)
 
-    def doses(self, phase_start_h: float, amount: float, usual_over_h: float = 0.0) -> list[Dose]:
-        """Single doses of `amount` usual doses each, in hours of the scenario; a taper falls evenly."""
+    def doses(self, phase_start_h: float, relative_dose: float, usual_over_h: float = 0.0) -> list[Dose]:
+        """Doses relative to the usual dose, in hours from the first phase on; a taper falls evenly."""
         over_h = usual_over_h if self.over is None else self.over
         if self.on_days is not None:
             days = sorted(self.on_days)
             return [
-                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, amount, over_h, single=True)
+                Dose(phase_start_h + self.starting + d * HOURS_A_DAY, relative_dose, over_h, single=True)
                 for d in days
             ]
         assert self.every is not None
         assert self.lasting is not None
         doses: list[Dose] = []
-        since_h = 0.0
-        while since_h < self.lasting + self.taper_over - 1e-9:
-            left = (
-                1.0
-                if since_h < self.lasting - 1e-9
-                else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
-            )
-            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, over_h, self.every))
-            since_h += self.every
+        for number in range(ceil((self.lasting + self.taper_over) / self.every - 1e-9)):
+            since_h = number * self.every  # by multiplication, so that every dose is at its exact hour
+            tapering_h = since_h - self.lasting + self.every
+            tapered = since_h >= self.lasting - 1e-9
+            left = 1.0 - tapering_h / (self.taper_over + self.every) if tapered else 1.0
+            start_h = phase_start_h + self.starting + since_h
+            doses.append(Dose(start_h, relative_dose * left, over_h, self.every))
         return doses
 
 
@@ -157,22 +159,48 @@ class StressBout(Document):
     stress: float = Field(gt=0.0, le=1.0)
 
 
-class Phase(Document):
-    """A stretch of time with constant stress, bouts of more, and drugs."""
+def _kind_of_length(value: Any) -> str:
+    return "patient" if value == "patient" else "time"
 
-    lasting: quantities.PositiveHours = Field(alias="for")
+
+Length = Annotated[
+    Annotated[quantities.PositiveHours, Tag("time")] | Annotated[Literal["patient"], Tag("patient")],
+    Discriminator(_kind_of_length),
+]
+"""A time, or `patient`: the length of stress that is drawn for each patient of a cohort."""
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(
+        f"must be true or false, not {shown(value)}: how often life events happen is in the cohort file"
+        " (`life_events`); true starts the patient's list of life events with this phase"
+    )
+
+
+class Phase(Document):
+    """A stretch of time with constant stress, bouts of more, and drugs.
+
+    `for: patient` is the patient's own length of stress (6 weeks in the typical patient). `life_events: true`
+    starts the patient's list of life events with this phase; without it there are none.
+    """
+
+    length: Length = Field(alias="for")
     stress: float = Field(default=0.0, ge=0.0, le=1.0)
     bouts: list[StressBout] = []
-    life_events: quantities.PerYear | None = None
+    life_events: Annotated[bool, BeforeValidator(_switch)] = False
     drugs: list[Regimen] = []
 
+    @property
+    def lasting(self) -> float:
+        """Length in hours; of `for: patient` that of the typical patient."""
+        return TYPICAL_STRESS_H if isinstance(self.length, str) else self.length
+
     @model_validator(mode="after")
-    def _life_events_are_rare_enough(self) -> "Phase":
-        if (self.life_events or 0.0) > MOST_LIFE_EVENTS:
-            raise Misplaced(
-                ("life_events",),
-                f"{self.life_events:g} per year: at most {MOST_LIFE_EVENTS:g} per year",
-            )
+    def _own_length_is_of_stress(self) -> "Phase":
+        if self.length == "patient" and not self.stress > 0:
+            raise Misplaced(("for",), "`patient` is the length of the patient's stress, and stress is 0 here")
         return self
 
 
@@ -205,6 +233,14 @@ class TreatmentFile(Document):
         return self
 
     @model_validator(mode="after")
+    def _own_length_comes_before_day_0(self) -> "TreatmentFile":
+        names = list(self.phases)
+        for name in names[names.index(self.day_0) :]:
+            if self.phases[name].length == "patient":
+                raise Misplaced(("phases", name, "for"), "`patient` is only for a phase before day 0")
+        return self
+
+    @model_validator(mode="after")
     def _conditions_can_be_asked(self) -> "TreatmentFile":
         treated = list(self.phases)[list(self.phases).index(self.day_0) :]
         for name, phase in self.phases.items():
@@ -233,6 +269,14 @@ class TreatmentFile(Document):
                 f"day {self.endpoint_day:g} is after the run: phases and follow_up end on day {last_day:g}",
             )
         return self
+
+    def with_stress_of(self, lasting_h: float) -> "TreatmentFile":
+        """The same with a fixed length (h) in the place of `for: patient`."""
+        own = {name: phase for name, phase in self.phases.items() if phase.length == "patient"}
+        if not own:
+            return self
+        fixed = {name: phase.model_copy(update={"length": lasting_h}) for name, phase in own.items()}
+        return self.model_copy(update={"phases": {**self.phases, **fixed}})
 
     def start_h(self, phase: str) -> float:
         """Hours from the scenario's start to a phase's start."""
@@ -335,6 +379,12 @@ class Treatment:
                 drug_path = self._path_of("drugs", regimen.drug, key, places)
                 self.drugs[regimen.drug] = drug_for(self.circuit, drug_path)
                 self._check_way_of_giving(regimen, key[:-1], places)
+
+    def with_stress_of(self, lasting_h: float | None) -> "Treatment":
+        """The same with a fixed length (h) in the place of `for: patient` (None: the typical length)."""
+        other = copy.copy(self)
+        other.file = self.file.with_stress_of(TYPICAL_STRESS_H if lasting_h is None else lasting_h)
+        return other
 
     def _check_way_of_giving(self, regimen: Regimen, key: Key, places: Places) -> None:
         """InputError for a dose of what has none, or a duration of what is given at once."""

@@ -14,7 +14,7 @@ from unstuck.files.yaml import Key, Places, choose
 from unstuck.parameters import default_parameters
 from unstuck.patient.stability import KNOCKS, healthy_is_attractor
 
-MOLAR_UNITS = ("nM", "uM")
+MOLAR_UNITS, TIME_UNITS = ("nM", "uM"), ("h",)
 
 
 def check_circuit(file: CircuitFile, places: Places) -> None:
@@ -54,10 +54,33 @@ def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
             if action.never_fades and default_parameters().number(strength) == 1.0:
                 raise places.error((*key, *inner), NEVER_FADES)
         _check_curve(key, action, places)
-        if action.pulse and action.pulse.appears:
-            _check_unit(
-                (*key, "pulse", "appears", "value"), action.pulse.appears.value, "time", ("h",), places
-            )
+        _check_size(key, action, places)
+        for inner, time in action.times():
+            _check_unit((*key, *inner), time, "time", TIME_UNITS, places)
+    _check_kinetics(file, places)
+
+
+def _check_size(key: Key, action: Action, places: Places) -> None:
+    """Odds and factors are more than 0; a factor of a mode that lowers is at most 1."""
+    for name in ("odds", "factor"):
+        given = getattr(action.level, name, None)
+        if given is not None:
+            place = (*key, "level", name, "value")
+            lowers = name == "factor" and action.meaning.sign < 0
+            least = 1.0 if name == "factor" and not lowers else 0.0
+            _check_number(place, given.value, least, 1.0 if lowers else inf, places)
+
+
+def _check_kinetics(file: DrugFile, places: Places) -> None:
+    """Half-lives and concentrations given by symbol are times and concentrations."""
+    for name, compound in file.kinetics.compounds.items() if file.kinetics else ():
+        key: Key = ("kinetics",) if name == "parent" else ("kinetics", "metabolites", name)
+        _check_unit((*key, "half_life", "value"), compound.half_life.value, "time", TIME_UNITS, places)
+        dose = compound.dose_concentration.value
+        _check_unit((*key, "dose_concentration", "value"), dose, "concentration", MOLAR_UNITS, places)
+        if compound.half_life_varies_with is not None:
+            place = (*key, "half_life_varies_with")
+            _check_unit(place, compound.half_life_varies_with, "time", TIME_UNITS, places)
 
 
 def _check_curve(key: Key, action: Action, places: Places) -> None:

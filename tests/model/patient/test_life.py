@@ -12,8 +12,7 @@ from unstuck.files.units import Dose
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.life import Checkpoint, Life
-from unstuck.patient.simulation import Arm, Simulation, get_stuck
+from unstuck.patient.life import Checkpoint, Life, PatientRun, get_stuck, run_treatment
 
 SWITCH = """
 title: a switch
@@ -58,31 +57,29 @@ def at_day(life: Life, day: float) -> float:
     return life.recovery
 
 
-def recovery_on(arm: Arm, day: float) -> float:
-    return arm.recovery(next(r.connectivity for r in arm.readings if abs(r.day - day) < 1e-6))
+def recovery_on(run: PatientRun, day: float) -> float:
+    return run.recovery(next(r.connectivity for r in run.readings if abs(r.day - day) < 1e-6))
 
 
 @pytest.mark.quick
-def test_a_life_lived_in_one_go_is_the_simulation(patient: Patient, stuck: Checkpoint) -> None:
+def test_a_life_lived_in_one_go_is_a_run(patient: Patient, stuck: Checkpoint) -> None:
     treatment = Treatment("ketamine-like")
-    arm = Simulation(patient, treatment, stuck).run()
+    run = run_treatment(patient, treatment, stuck)
     life = Life(patient, treatment, stuck)
     life.advance(life.end_h)
-    assert life.recovery == arm.recovery(arm.steps[-1][1])
-    assert (life.end_h - stuck.time_h) / HOURS_A_DAY == arm.end_day
+    assert life.recovery == run.recovery(run.steps[-1][1])
+    assert (life.end_h - stuck.time_h) / HOURS_A_DAY == run.end_day
 
 
 @pytest.mark.quick
-def test_a_life_lived_hour_by_hour_ends_where_the_simulation_does(
-    patient: Patient, stuck: Checkpoint
-) -> None:
+def test_a_life_lived_hour_by_hour_ends_where_a_run_does(patient: Patient, stuck: Checkpoint) -> None:
     treatment = Treatment("ssri-like")
-    arm = Simulation(patient, treatment, stuck).run()
+    run = run_treatment(patient, treatment, stuck)
     life = Life(patient, treatment, stuck)
     for day in (1.0, 7.0, 28.0):
         while life.day < day - 1e-9:
             life.advance(life.time_h + 1.0)
-        assert life.recovery == pytest.approx(recovery_on(arm, day), abs=0.01)
+        assert life.recovery == pytest.approx(recovery_on(run, day), abs=0.01)
 
 
 @pytest.mark.quick
@@ -97,17 +94,17 @@ def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient,
 
 
 @pytest.mark.quick
-def test_conditions_turn_a_life_as_they_turn_the_simulation(
+def test_conditions_turn_a_life_as_they_turn_a_run(
     patient: Patient, stuck: Checkpoint, tmp_path: Path
 ) -> None:
     treatment = written(tmp_path, SWITCH)
-    arm = Simulation(patient, treatment, stuck).run()
-    assert arm.last_dose_day == 11
+    run = run_treatment(patient, treatment, stuck)
+    assert run.last_dose_day == 11
     life = Life(patient, treatment, stuck)
     for day in range(1, 15):
         at_day(life, day)
     assert (life.last_dose_h - stuck.time_h) / HOURS_A_DAY == 11
-    assert life.recovery == pytest.approx(recovery_on(arm, 14), abs=0.01)
+    assert life.recovery == pytest.approx(recovery_on(run, 14), abs=0.01)
 
 
 @pytest.mark.quick
@@ -116,7 +113,7 @@ def test_a_run_that_is_lost_tells_the_day_from_day_0(
     patient: Patient, stuck: Checkpoint, start: str, day: str
 ) -> None:
     life = Life(patient, Treatment("untreated"), stuck if start == "day 0" else None)
-    life.state.bdnf[:] = float("nan")
+    life.state.slow.bdnf[:] = float("nan")
     with pytest.raises(RunError, match=f"BDNF of mPFC_P is nan on day {day}"):
         life.advance(life.time_h + 24.0)
 
@@ -132,7 +129,7 @@ def test_a_dose_by_hand_does_what_a_prescribed_one_does(patient: Patient, stuck:
     by_hand = Life(patient, Treatment("untreated"), stuck)
     by_hand.give("ketamine-like")
     prescribed = Life(patient, Treatment("ketamine-like"), stuck)
-    assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.3
+    assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.2
 
 
 @pytest.mark.quick
