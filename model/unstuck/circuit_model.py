@@ -19,7 +19,7 @@ import networkx
 import numpy as np
 from mesa import DataCollector, Model
 
-from unstuck.agents import AGENTS, Milieu
+from unstuck.agents import AGENTS, Milieu, Neuron
 from unstuck.engine.settle import RunError
 from unstuck.files.treatment import Treatment, scenario_folders
 from unstuck.files.yaml import choose
@@ -68,6 +68,8 @@ class CircuitModel(Model):
         whole_seed = _one_seed(seed, rng)
         super().__init__(rng=whole_seed)
         choose(start, ("day 0", "healthy"), "start")
+        for name in agents_recorded:
+            choose(name, _columns_of_agents(), "column of the agents")
         if not (isfinite(step_h) and step_h > 0):
             raise ValueError(f"step_h = {step_h}: a step lasts more than 0 hours")
         self.seed, self.step_h, self.by_agents = whole_seed, step_h, by_agents
@@ -207,6 +209,11 @@ def _read(name: str, model: CircuitModel) -> float:
 def _read_entry(column: str, k: int, model: CircuitModel) -> float:
     """One entry of a column of the present reading."""
     return float(getattr(model.reading, column)[k])
+
+
+def _columns_of_agents() -> list[str]:
+    """What can be recorded of a neuron: its public properties."""
+    return [name for name, value in vars(Neuron).items() if isinstance(value, property) and name[0] != "_"]
 
 
 def _one_seed(seed: Seed | None, rng: Seed | None) -> int:

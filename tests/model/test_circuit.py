@@ -2,13 +2,23 @@
 
 from pathlib import Path
 
+import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unstuck.circuit import LARGEST, SMALLEST, Circuit, Synapses, _sizes, mean_field_circuit, network_circuit
+from unstuck.circuit import (
+    LARGEST,
+    SMALLEST,
+    Circuit,
+    Synapses,
+    _sizes,
+    healthy_state,
+    mean_field_circuit,
+    network_circuit,
+)
 from unstuck.engine.readouts import population_means, projection_strength
-from unstuck.engine.step import Accuracy, Engine, healthy_state
+from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.treatment import Treatment, read, shipped
 from unstuck.files.yaml import InputError
@@ -44,7 +54,7 @@ def test_a_network_has_as_many_neurons_as_asked_for(
 ) -> None:
     circuit = network_circuit(default_file, reference, neurons, np.random.default_rng(0))
     assert circuit.neurons == neurons
-    sizes = np.diff(circuit.wiring.first)
+    sizes = np.diff(circuit.wiring.populations.first)
     shares = np.array([p.share for p in default_file.populations.values()])
     assert np.abs(sizes - shares / shares.sum() * neurons).max() <= 2.0
 
@@ -67,9 +77,9 @@ def test_the_weights_onto_every_neuron_add_up_to_the_projection(network: Circuit
         for number, name in enumerate(network.projections):
             if number not in group.projection:
                 continue
-            pre, post = projection_ends(name)
+            _, post = projection_ends(name)
             expected = np.zeros(network.neurons)
-            expected[network.members(post)] = network.graph.edges[pre, post]["weight"]
+            expected[network.members(post)] = network.projection_weight[number]
             np.testing.assert_allclose(received[:, number], expected, rtol=1e-12)
 
 
@@ -106,13 +116,11 @@ def test_set_points_are_spread_about_those_of_the_file(
     default_file: CircuitFile, reference: ParameterSet
 ) -> None:
     circuit = network_circuit(default_file, reference, 4_000, np.random.default_rng(2))
-    mean_Hz = population_means(circuit, circuit.wiring.set_point_Hz)
-    asked_Hz = np.array([p.set_point_Hz for p in default_file.populations.values()])
+    mean_Hz = population_means(circuit, circuit.set_point_Hz)
+    asked_Hz = np.array([reference.number(p.set_point_Hz) for p in default_file.populations.values()])
     np.testing.assert_allclose(mean_Hz, asked_Hz, rtol=0.1)
-    assert np.std(np.log(circuit.wiring.set_point_Hz[circuit.members("mPFC_P")])) == pytest.approx(
-        0.4, abs=0.03
-    )
-    assert np.all(circuit.wiring.set_point_Hz <= 0.5 * circuit.wiring.maximal_Hz)
+    assert np.std(np.log(circuit.set_point_Hz[circuit.members("mPFC_P")])) == pytest.approx(0.4, abs=0.03)
+    assert np.all(circuit.wiring.highest_activity >= 2.0)
 
 
 @pytest.mark.quick
@@ -122,16 +130,23 @@ def test_without_spread_all_neurons_of_a_population_are_equal(
     circuit = network_circuit(default_file, reference, 200, np.random.default_rng(1), spread=0.0)
     for name in circuit.populations:
         members = circuit.members(name)
-        assert np.ptp(circuit.wiring.set_point_Hz[members]) == 0.0
+        assert np.ptp(circuit.set_point_Hz[members]) == 0.0
         assert np.ptp(circuit.wiring.bias[members]) < 1e-14
     np.testing.assert_allclose(circuit.wiring.scaling, 1.0)
+
+
+@pytest.mark.quick
+def test_the_graph_can_be_written_in_the_formats_of_networkx(network: Circuit, tmp_path: Path) -> None:
+    networkx.write_gexf(network.graph, tmp_path / "circuit.gexf")
+    networkx.write_graphml(network.graph, tmp_path / "circuit.graphml")
+    assert networkx.read_graphml(tmp_path / "circuit.graphml").number_of_edges() == len(network.projections)
 
 
 @pytest.mark.quick
 def test_the_graph_says_what_the_arrays_do(network: Circuit, mean_field: Circuit) -> None:
     assert list(network.graph.nodes) == network.populations
     assert network.graph.number_of_edges() == len(network.projections)
-    assert network.graph.edges["mPFC_P", "HPC_I"]["weight"] == pytest.approx(0.4 * 0.045732)
+    assert network.graph.edges["mPFC_P", "HPC_I"]["weight"] == pytest.approx(0.4 * 0.0783)
     assert nearly_one(projection_strength(network, network.wiring.plastic.weight))
     assert nearly_one(projection_strength(mean_field, mean_field.wiring.plastic.weight))
     assert network.population_of(0) == "mPFC_P"
@@ -200,7 +215,7 @@ def test_an_overactive_habenula_quietens_the_raphe(habenula: CircuitFile, refere
 WRONG = {
     "unknown region": ("  mPFC_P: {region: mPFC,", "  mPFC_P: {region: mPFX,", "mPFX"),
     "set point out of reach": (
-        "set_point_Hz: 5, maximal_Hz: 60",
+        "set_point_Hz: rP, maximal_Hz: rmaxP",
         "set_point_Hz: 50, maximal_Hz: 60",
         "healthy state",
     ),

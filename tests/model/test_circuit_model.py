@@ -1,5 +1,6 @@
-"""A patient as a Mesa model: reproducible, watched, and the same circuit that a Simulation runs."""
+"""A patient as a Mesa model: reproducible, watched, and the same circuit that `run_treatment` simulates."""
 
+import pickle
 from typing import Any
 
 import mesa
@@ -8,7 +9,7 @@ import pytest
 from unstuck.agents import Serotonergic
 from unstuck.circuit_model import CircuitModel
 from unstuck.files.yaml import InputError
-from unstuck.patient.simulation import Simulation
+from unstuck.patient.life import run_treatment
 
 
 def small(treatment: str = "untreated", **options: Any) -> CircuitModel:
@@ -16,9 +17,9 @@ def small(treatment: str = "untreated", **options: Any) -> CircuitModel:
 
 
 @pytest.mark.quick
-def test_days_by_the_model_are_the_simulations_days() -> None:
+def test_days_by_the_model_are_those_of_run_treatment() -> None:
     model = small("ssri-like")
-    arm = Simulation(model.life.patient, model.life.treatment).run()
+    arm = run_treatment(model.life.patient, model.life.treatment)
     for _ in range(28):
         model.step()
     seen = model.datacollector.model_vars
@@ -55,7 +56,7 @@ def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
     drawn, another = (small(seed=None, start="healthy") for _ in range(2))
     assert drawn.seed != another.seed
     again = small(seed=drawn.seed, start="healthy")
-    np.testing.assert_array_equal(again.circuit.wiring.set_point_Hz, drawn.circuit.wiring.set_point_Hz)
+    np.testing.assert_array_equal(again.circuit.set_point_Hz, drawn.circuit.set_point_Hz)
 
 
 @pytest.mark.quick
@@ -70,6 +71,7 @@ def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
         ({"step_h": 0.0}, "step_h"),
         ({"step_h": float("nan")}, "step_h"),
         ({"neurons": 20}, "100 to 50000"),
+        ({"agents_recorded": ("rate",)}, "unknown column of the agents 'rate': did you mean 'rate_Hz'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_run(options: dict[str, Any], message: str) -> None:
@@ -191,3 +193,29 @@ def test_a_batch_run_gives_the_same_numbers_again() -> None:
         by_hand.step()
     assert [row["day"] for row in first] == pytest.approx([3.0] * 4)
     assert first[2]["recovery"] == by_hand.life.recovery
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("by_agents", [False, True])
+def test_a_pickled_model_goes_on_as_the_model_itself(by_agents: bool) -> None:
+    model = small("ketamine-like", step_h=2.0, by_agents=by_agents)
+    model.step()
+    copy = pickle.loads(pickle.dumps(model))
+    for each in (model, copy):
+        each.step()
+    assert copy.life.recovery == model.life.recovery
+    np.testing.assert_array_equal(copy.life.state.y, model.life.state.y)
+    assert copy.datacollector.model_vars == model.datacollector.model_vars
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("by_agents", [False, True])
+def test_a_silenced_neuron_fires_no_more(by_agents: bool) -> None:
+    model = small(start="healthy", step_h=2.0, by_agents=by_agents)
+    neuron = next(agent for agent in model.agents if isinstance(agent, Serotonergic))
+    with pytest.raises(TypeError, match="silence"):
+        neuron.remove()
+    neuron.silence()
+    model.step()
+    assert neuron.activity == 0.0
+    assert model.reading.serotonin_ratio.max() < 0.99

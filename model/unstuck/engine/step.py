@@ -305,6 +305,7 @@ class Engine:
         self.circuit, self.accuracy, self.time_h = circuit, accuracy, time_h
         self.state = healthy_state(circuit) if state is None else state.copy()
         self.diagnostics = Diagnostics()
+        self.last_step: Step | None = None
         self._day_0_h = day_0_h
         self._step_h = 1.0
         self._scale = circuit.layout.scale()
@@ -339,7 +340,7 @@ class Engine:
         most = self._tries + MOST_TRIES + MOST_TRIES_A_JUMP * len(stops)
         for stop_h in stops:
             while self.time_h < stop_h:
-                step = self._step(exposure, stop_h, most)
+                step = self.last_step = self._step(exposure, stop_h, most)
                 end_h = step.start_h + step.length_h
                 self.time_h = stop_h if end_h >= stop_h - 1e-9 else end_h
                 while waiting and waiting[0] <= self.time_h:
