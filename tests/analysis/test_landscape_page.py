@@ -24,7 +24,6 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-@pytest.mark.quick
 def test_the_page_in_the_docs_is_made_of_the_stored_numbers() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == page(stored()), AGAIN
 
@@ -38,7 +37,6 @@ def test_the_quick_numbers_measured_again_are_those_stored(default_file: Circuit
         assert value == expected, f"{path}: {AGAIN}"
 
 
-@pytest.mark.quick
 def test_what_the_prose_claims_is_what_the_numbers_say() -> None:
     numbers = stored()
     quick, edge = numbers["quick"], numbers["quick"]["edge_position"]

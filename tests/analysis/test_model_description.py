@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from unstuck.parameters import default_parameters
 from unstuck_analysis.model_description import description, parameter_rows
 
-pytestmark = pytest.mark.quick
 DOCUMENT = Path(__file__).parents[2] / "docs" / "model-description.md"
 
 
