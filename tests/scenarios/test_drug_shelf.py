@@ -433,7 +433,7 @@ Swing = tuple[float, tuple[Effects, Floats], tuple[Effects, Floats]]
 @pytest.mark.parametrize("interval_h", [8.0, 24.0])
 @pytest.mark.parametrize("name", SWINGING)
 def test_both_ends_of_a_swing_are_effects_that_occur(name: str, interval_h: float, every: int) -> None:
-    """Look at every n-th hour with a swing, and at effects of one compound only (two may not swing together)."""
+    """Look at every n-th hour with a swing, and at effects that only one compound has."""
     doses = tuple(Dose(interval_h * k, 4.0, DRUGS[name].usual_over, interval_h) for k in range(30))
     parts = {part.field: part for part in Course(DRUGS[name], doses).contributions(PARAMETERS)}
     counts = Counter(part.field for part in Course(DRUGS[name], doses).contributions(PARAMETERS))
