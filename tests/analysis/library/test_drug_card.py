@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shelf import BEGIN, END
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import read, shipped
 from unstuck.parameters import default_parameters
@@ -15,7 +16,6 @@ from unstuck_analysis.library.drug_card import (
     kinetics_table,
     occupancy_table,
 )
-from unstuck_analysis.whole_shelf import BEGIN, END
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
 PARAMETERS = default_parameters()
