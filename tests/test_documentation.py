@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import unstuck
 import yaml
 from typer.main import get_command
 from unstuck_analysis.cli import app, main
@@ -96,8 +97,13 @@ def test_the_treatment_in_the_readme_is_a_valid_file(tmp_path: Path, monkeypatch
 
 def test_ci_runs_the_very_test_command_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    (command,) = re.findall(r"# README test command\n(.*)\n# end of README", script)
-    assert command in (ROOT / "README.md").read_text()
+    (command,) = re.findall(r" # README test command\n +(.*)\n +# end of README", script)
+    assert command in (ROOT / "README.md").read_text().splitlines()
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == unstuck.__version__
 
 
 def test_the_readme_counts_the_findings_that_the_evidence_page_counts() -> None:
