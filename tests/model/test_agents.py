@@ -64,7 +64,6 @@ def put(model: CircuitModel, state: State, effects: Effects, region_input: Float
     model.deliver_drugs(effects, region_input)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("where", ["health", "weak", "far from any fixed point"])
 @pytest.mark.parametrize(
     "effects",
@@ -98,7 +97,6 @@ def test_firing_and_rates_of_the_agents_equal_the_engines(
     np.testing.assert_allclose(model.milieu.rate.y, rates, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.quick
 def test_a_neuron_has_a_name_for_every_column(model: CircuitModel) -> None:
     circuit, state = model.circuit, model.milieu.state
     for index, neuron in enumerate(neurons_of(model)):
@@ -114,7 +112,6 @@ def test_a_neuron_has_a_name_for_every_column(model: CircuitModel) -> None:
         np.testing.assert_array_equal(learnt, getattr(state.slow, name))
 
 
-@pytest.mark.quick
 def test_agents_are_of_the_type_of_their_cells(model: CircuitModel) -> None:
     assert set(model.agents_by_type) == {Pyramidal, Interneuron, Serotonergic}
     assert set(model.agents_by_type[Serotonergic].get("region")) == {"DRN"}
@@ -122,7 +119,6 @@ def test_agents_are_of_the_type_of_their_cells(model: CircuitModel) -> None:
     assert sum(len(agents) for agents in model.agents_by_type.values()) == model.circuit.neurons
 
 
-@pytest.mark.quick
 def test_what_is_written_to_an_agent_is_written_to_the_circuit() -> None:
     model = CircuitModel(neurons=120, start="healthy", seed=5)
     model.agents_by_type[Pyramidal].set("bdnf", 0.25)
@@ -132,7 +128,6 @@ def test_what_is_written_to_an_agent_is_written_to_the_circuit() -> None:
     assert bdnf.min() == 0.25 < bdnf.max() == 1.0
 
 
-@pytest.mark.quick
 def test_the_verbs_change_no_state_by_themselves(model: CircuitModel) -> None:
     put(model, scaled_strength(model.circuit, 0.8), EVERYTHING, np.zeros(len(model.circuit.regions)))
     y, x = model.milieu.state.y.copy(), model.milieu.state.x.copy()
@@ -142,7 +137,6 @@ def test_the_verbs_change_no_state_by_themselves(model: CircuitModel) -> None:
     np.testing.assert_array_equal(model.milieu.state.x, x)
 
 
-@pytest.mark.quick
 def test_a_neuron_that_steps_changes_itself_and_no_other(model: CircuitModel) -> None:
     put(model, scaled_strength(model.circuit, 0.8), Effects(trkb_drive=1.0), np.zeros(5))
     neuron = next(n for n in neurons_of(model) if len(n.labile))

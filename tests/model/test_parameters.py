@@ -18,7 +18,6 @@ def changed(tmp_path: Path, before: str, after: str) -> Path:
     return path
 
 
-@pytest.mark.quick
 def test_every_shipped_value_lies_in_its_range_and_names_a_source() -> None:
     for parameter in default_parameters().records.values():
         assert parameter.low <= parameter.value <= parameter.high, parameter
@@ -26,7 +25,6 @@ def test_every_shipped_value_lies_in_its_range_and_names_a_source() -> None:
         assert parameter.unit
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
@@ -57,7 +55,6 @@ def test_a_fault_in_a_parameter_file_is_named_at_its_line(
         read_parameters(changed(tmp_path, before, after))
 
 
-@pytest.mark.quick
 def test_a_parameter_file_without_a_parameter_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("".join(line for line in SHIPPED.splitlines(True) if not line.startswith("tauT,")))
@@ -65,7 +62,6 @@ def test_a_parameter_file_without_a_parameter_is_refused(tmp_path: Path) -> None
         read_parameters(path)
 
 
-@pytest.mark.quick
 def test_a_parameter_file_of_generation_1_is_refused_with_what_changed(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     path.write_text('{"S0": 60.0, "parameters": []}')
@@ -73,7 +69,6 @@ def test_a_parameter_file_of_generation_1_is_refused_with_what_changed(tmp_path:
         read_parameters(path)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -87,7 +82,6 @@ def test_a_value_that_makes_no_sense_is_refused(values: dict[str, float], messag
         default_parameters().with_values(**values)
 
 
-@pytest.mark.quick
 def test_reading_parameters_and_targets_loads_no_compiler() -> None:
     code = "import sys, unstuck.parameters, unstuck.targets; unstuck.parameters.default_parameters()"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'numba' not in sys.modules"], check=True)

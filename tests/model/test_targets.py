@@ -3,8 +3,6 @@
 import pytest
 from unstuck.targets import NO_EFFECT, TARGETS, Effects, combine
 
-pytestmark = pytest.mark.quick
-
 
 def test_every_mode_moves_a_field_of_effects_or_the_input_of_a_region() -> None:
     fields = {mode.field for modes in TARGETS.values() for mode in modes.values()}

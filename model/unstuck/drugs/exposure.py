@@ -6,7 +6,7 @@ the larger counts. Noise is constant within a day.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import copysign, sqrt
+from math import copysign, nan, sqrt
 
 import numpy as np
 
@@ -171,6 +171,7 @@ class PatientExposure:
         self.regions, self.spells, self.noise, self.end_h = regions, spells, noise, end_h
         self.contributions = contributions
         self._means = [_RunningMean(c, end_h) if c.law.averaged_h else None for c in contributions]
+        self._last_reported: tuple[float, tuple[Effects, Floats]] = nan, (NO_EFFECT, np.zeros(0))
         self._swinging = [number for number, mean in enumerate(self._means) if mean]
         # Contributions that combine with each other: to which field or region, and their numbers.
         self._together: dict[tuple[str, str | None], list[int]] = {}
@@ -191,7 +192,10 @@ class PatientExposure:
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """Effects behind a reading: momentary where given directly, the last day's mean where dosed often."""
-        return _one(self._acting(np.array([time_h]), 1.0))
+        if self._last_reported[0] != time_h:  # settling and reading ask for the same moment
+            self._last_reported = time_h, _one(self._acting(np.array([time_h]), 1.0))
+        effects, region_input = self._last_reported[1]
+        return effects, region_input.copy()
 
     def ending(self, time_h: float) -> tuple[Effects, Floats]:
         """As `reported`, of the time that ends here: what acted just before a jump at this moment."""
@@ -249,8 +253,8 @@ class PatientExposure:
     def _noise_at(self, times_h: Floats) -> Floats:
         if not len(self.noise):
             return np.zeros((len(times_h), len(self.regions)))
-        days = np.clip(np.floor_divide(times_h, HOURS_A_DAY), 0, len(self.noise) - 1)
-        return self.noise[days.astype(np.int64)]
+        days = (times_h / HOURS_A_DAY).astype(np.int64)  # from hour 0 on
+        return self.noise[np.minimum(days, len(self.noise) - 1)]
 
 
 def _one(acting: tuple[Floats, Floats]) -> tuple[Effects, Floats]:

@@ -12,8 +12,6 @@ from unstuck.patient.draw import daily_noise
 from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, TARGETS, Effects, Law, Mode, combine
 
-pytestmark = pytest.mark.quick
-
 REGIONS = ["mPFC", "HPC"]
 
 

@@ -21,7 +21,6 @@ def stuck(mean_field: Circuit) -> State:
     return follow(mean_field, STUCK, TIGHT, None, [STUCK_END_H])[STUCK_END_H]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_the_mean_field_follows_the_reference_in_every_variable(
     name: str, mean_field: Circuit, stuck: State
@@ -44,7 +43,6 @@ def recovery(circuit: Circuit, states: dict[float, State], stuck: State) -> np.n
     return np.array([(connectivity(circuit, state)[0] - low) / (1.0 - low) for state in states.values()])
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_the_shipped_tolerance_gives_recovery_within_one_thousandth_of_the_reference(
     name: str, mean_field: Circuit
@@ -99,7 +97,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("names", [SHORT, OTHERS], ids=["short", "all"])
+@pytest.mark.parametrize("names", [SHORT, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["short", "all"])
 def test_a_network_of_500_recovers_as_the_mean_field_at_every_reading(
     names: list[str], default_file: CircuitFile, reference: ParameterSet, mean_field: Circuit
 ) -> None:
@@ -109,6 +107,5 @@ def test_a_network_of_500_recovers_as_the_mean_field_at_every_reading(
     assert max(differences.values()) < 0.03, differences
 
 
-@pytest.mark.quick
 def test_the_healthy_mean_field_has_one_neuron_per_population(mean_field: Circuit) -> None:
     assert mean_field.neurons == len(mean_field.populations)

@@ -89,7 +89,6 @@ SITUATIONS: Mapping[str, Effects] = {
 }
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_the_fixed_point_is_where_the_fast_equations_settle_and_is_stable(
     situation: str, mean_field: Circuit, stuck: State
@@ -111,7 +110,6 @@ def test_the_fixed_point_is_where_the_fast_equations_settle_and_is_stable(
     assert np.linalg.eigvals(np.array(columns).T).real.max() < 0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_firing_settles_to_one_state_from_any_start(
     situation: str, mean_field: Circuit, network: Circuit, stuck: State
@@ -126,7 +124,6 @@ def test_firing_settles_to_one_state_from_any_start(
         np.testing.assert_allclose(ends[1:], [ends[0]] * 2, rtol=0, atol=1e-8)
 
 
-@pytest.mark.quick
 def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweeps(
     mean_field: Circuit,
 ) -> None:
@@ -139,7 +136,6 @@ def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweep
     np.testing.assert_allclose(state.x, 1.0, atol=1e-10)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("symbol", "message"),
     [
@@ -165,7 +161,6 @@ def test_a_parameter_that_is_not_a_number_stops_the_run_and_says_where(
         Engine(broken).advance(Held(len(broken.regions)), 24.0)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", ["bdnf", "trkb", "labile", "consolidated", "gaba_receptors"])
 def test_a_state_that_is_not_a_number_stops_the_run(name: str, mean_field: Circuit) -> None:
     engine = Engine(mean_field)
@@ -174,7 +169,6 @@ def test_a_state_that_is_not_a_number_stops_the_run(name: str, mean_field: Circu
         engine.advance(Held(len(mean_field.regions)), 24.0)
 
 
-@pytest.mark.quick
 def test_firing_that_is_not_a_number_is_found_again_from_health(mean_field: Circuit) -> None:
     engine = Engine(mean_field)
     engine.state.x[0] = np.nan
@@ -183,7 +177,6 @@ def test_firing_that_is_not_a_number_is_found_again_from_health(mean_field: Circ
     assert engine.diagnostics.fallbacks > 0
 
 
-@pytest.mark.quick
 def test_a_step_ends_exactly_on_every_event(mean_field: Circuit) -> None:
     events = {
         17.3: Effects(sert_occupancy=0.5),
@@ -200,7 +193,6 @@ def test_a_step_ends_exactly_on_every_event(mean_field: Circuit) -> None:
     assert ends == sorted(ends)
 
 
-@pytest.mark.quick
 def test_recording_output_changes_no_bit_of_a_run(network: Circuit) -> None:
     exposure = Held(len(network.regions), Effects(stress=0.8), {100.0: Effects(sert_occupancy=0.8)})
     alone, watched = Engine(network), Engine(network)
@@ -212,7 +204,6 @@ def test_recording_output_changes_no_bit_of_a_run(network: Circuit) -> None:
         np.testing.assert_array_equal(getattr(alone.state, part), getattr(watched.state, part))
 
 
-@pytest.mark.quick
 def test_output_between_steps_lies_on_the_trajectory(mean_field: Circuit) -> None:
     exposure = Held(len(mean_field.regions), Effects(stress=1.0))
     coarse = states_at(Engine(mean_field), exposure, [7.0, 50.0, 111.0])
@@ -221,7 +212,6 @@ def test_output_between_steps_lies_on_the_trajectory(mean_field: Circuit) -> Non
         np.testing.assert_allclose(coarse[hour].y, fine[hour].y, rtol=0, atol=1e-3)
 
 
-@pytest.mark.quick
 def test_a_tenth_of_the_tolerance_moves_recovery_by_less_than_one_thousandth(network: Circuit) -> None:
     regions, ends = len(network.regions), []
     exposure = Held(regions, Effects(stress=1.0), {1008.0: NO_EFFECT, 2448.0: Effects(sert_occupancy=0.8)})
@@ -234,7 +224,6 @@ def test_a_tenth_of_the_tolerance_moves_recovery_by_less_than_one_thousandth(net
     assert abs(ends[0] - ends[1]) < 1e-3
 
 
-@pytest.mark.quick
 def test_the_same_seed_gives_the_same_bits(default_file: CircuitFile, reference: ParameterSet) -> None:
     ends: list[State] = []
     for _ in range(2):
@@ -275,7 +264,6 @@ def test_two_processes_come_to_the_same_bits() -> None:
     assert len(ends.pop().strip()) == 64
 
 
-@pytest.mark.quick
 def test_a_state_is_copied_not_shared(mean_field: Circuit) -> None:
     state = healthy_state(mean_field)
     engine = Engine(mean_field, state)
@@ -284,7 +272,6 @@ def test_a_state_is_copied_not_shared(mean_field: Circuit) -> None:
     assert engine.settled(NO_EFFECT, np.zeros(len(mean_field.regions))).y is not engine.state.y
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("symbol", ["taul", "tauT"])
 def test_a_run_that_gets_nowhere_stops_and_says_when(
     default_file: CircuitFile, symbol: str, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +292,6 @@ class Swing(Held):
         return 0.25, (Effects(ampa=0.4), none), (Effects(ampa=0.0), none)
 
 
-@pytest.mark.quick
 def test_where_effects_swing_the_rates_are_the_mean_of_those_at_both_ends(mean_field: Circuit) -> None:
     hour, ends = 0.01, []
     for exposure in (Swing(5), Held(5, Effects(ampa=0.4)), Held(5)):
@@ -326,7 +312,6 @@ EXTREMES = {
 }
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", EXTREMES)
 def test_every_variable_stays_within_its_bounds(name: str, mean_field: Circuit, stuck: State) -> None:
     """Held for 14 d, then stopped for 14 d (stress: 240 d), from health and from the stuck state."""
@@ -358,7 +343,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_healthy_state_attracts_from_both_sides_in_its_whole_state(
     name: str, mean_field: Circuit
@@ -376,7 +360,6 @@ def test_the_healthy_state_attracts_from_both_sides_in_its_whole_state(
     assert np.abs(end.x - 1.0).max() < 0.0051
 
 
-@pytest.mark.quick
 def test_every_row_of_the_table_of_variables_is_a_part_of_the_state(mean_field: Circuit) -> None:
     state = healthy_state(mean_field)
     layout: Layout = state.layout

@@ -27,8 +27,6 @@ from unstuck.patient.draw import (
     stream,
 )
 
-pytestmark = pytest.mark.quick
-
 SEED = 20261130  # of the ten patients of the reference
 SAMPLE = list(csv.DictReader((Path(__file__).parents[2] / "reference" / "patients-sample.csv").open()))
 SHIPPED = next(path for folder in scenario_folders() if (path := folder / "cohort.yaml").exists())

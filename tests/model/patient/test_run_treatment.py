@@ -50,7 +50,6 @@ def recovery_on(run: PatientRun, day: float) -> float:
     return next(run.recovery(reading.connectivity) for reading in run.readings if reading.day == day)
 
 
-@pytest.mark.quick
 def test_health_is_connected_and_the_stuck_state_is_not() -> None:
     parameters = default_parameters()
     assert stuck().healthy.connectivity == pytest.approx(1.0)
@@ -61,7 +60,6 @@ def test_health_is_connected_and_the_stuck_state_is_not() -> None:
     assert stuck().stuck.activity[overactive] > 1.1
 
 
-@pytest.mark.quick
 def test_all_treatments_of_a_patient_share_one_way_to_day_0() -> None:
     keys = {checkpoint_key(Treatment(name)) for name in ("untreated", "ssri-like", "ketamine-like")}
     assert len(keys) == 1
@@ -71,7 +69,6 @@ def test_all_treatments_of_a_patient_share_one_way_to_day_0() -> None:
     np.testing.assert_array_equal(again.state.x, stuck().state.x)
 
 
-@pytest.mark.quick
 def test_a_checkpoint_of_another_patient_or_treatment_is_refused(tmp_path: Path) -> None:
     circuit = Treatment("untreated").circuit
     other = draw_patient(circuit, default_parameters(), None, seed=6, index=2, neurons=0)
@@ -87,14 +84,12 @@ def test_a_checkpoint_of_another_patient_or_treatment_is_refused(tmp_path: Path)
         run_treatment(patient(), Treatment(str(path)), stuck())
 
 
-@pytest.mark.quick
 def test_every_treatment_begins_at_zero_recovery() -> None:
     for name in ("untreated", "ssri-like", "ketamine-like"):
         assert run(name).steps[0][1] == stuck().stuck.connectivity
         assert recovery_on(run(name), 0.0) == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.quick
 def test_the_length_of_the_stress_is_the_patient_s_own() -> None:
     one, typical = patient(drawn=True), patient()
     assert one.stress_h is not None
@@ -104,20 +99,17 @@ def test_the_length_of_the_stress_is_the_patient_s_own() -> None:
     assert stuck().time_h == 102 * 24.0
 
 
-@pytest.mark.quick
 def test_draws_are_recorded_with_the_run() -> None:
     assert run("untreated", drawn=True).draws == patient(drawn=True).draws
     assert len(run("untreated", drawn=True).draws) == 21
     assert run("untreated").draws == {}
 
 
-@pytest.mark.quick
 def test_day_0_is_read_with_the_first_dose_given() -> None:
     first, untreated = (run(name).readings[0].serotonin_ratio for name in ("ssre-only", "untreated"))
     np.testing.assert_array_less(first, 0.95 * untreated)
 
 
-@pytest.mark.quick
 def test_readings_lie_on_whole_days_whatever_the_way_to_day_0_takes(tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text("title: Odd\nextends: untreated\nphases:\n  stress: {for: 1000.1 h}\n")
@@ -125,14 +117,12 @@ def test_readings_lie_on_whole_days_whatever_the_way_to_day_0_takes(tmp_path: Pa
     assert days[:169] == [float(day) for day in range(169)]
 
 
-@pytest.mark.quick
 def test_function_is_probed_on_the_days_asked_for_and_nan_elsewhere() -> None:
     for reading in run("ssri-like").readings:
         asked = any(abs(reading.day - day) < 1e-6 for day in FUNCTIONAL_DAYS)
         assert np.isnan(reading.function) != asked
 
 
-@pytest.mark.quick
 def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     for name in ("untreated", "ssri-like", "ketamine-like"):
         course = run(name)
@@ -144,7 +134,6 @@ def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     assert run("ssri-like").gone_day == pytest.approx(84.0 + 30.0 / 24.0 * np.log2(4.0 / odds), abs=0.1)
 
 
-@pytest.mark.quick
 def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
     path, lines = tmp_path / "late.yaml", "title: Late\nextends: ketamine-like\nendpoint_day: {}\n"
     path.write_text(lines.format(200) + "phases: {wash-out: {for: 5 weeks}}\n")
@@ -155,7 +144,6 @@ def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
         Treatment(str(path))
 
 
-@pytest.mark.quick
 def test_a_treatment_without_follow_up_ends_with_its_last_phase(tmp_path: Path) -> None:
     path = tmp_path / "short.yaml"
     path.write_text(
@@ -165,7 +153,6 @@ def test_a_treatment_without_follow_up_ends_with_its_last_phase(tmp_path: Path) 
     assert run_treatment(patient(), Treatment(str(path)), stuck()).end_day == 10.0
 
 
-@pytest.mark.quick
 def test_a_run_is_the_same_whatever_is_read() -> None:
     seen: list[Reading] = []
     treatment = Treatment("psilocybin-like")
@@ -187,7 +174,6 @@ phases:
 """
 
 
-@pytest.mark.quick
 def test_a_run_records_which_conditions_applied_and_on_which_day(tmp_path: Path) -> None:
     path = tmp_path / "switch.yaml"
     path.write_text(SWITCH.replace("on_days: [8], when: {day: 9", "on_days: [10], when: {day: 9"))
@@ -227,7 +213,6 @@ phases:
 """
 
 
-@pytest.mark.quick
 def test_life_events_count_from_the_start_of_their_phase_and_end_with_it(tmp_path: Path) -> None:
     path = tmp_path / "events.yaml"
     path.write_text(EVENTS)
@@ -243,7 +228,6 @@ def test_life_events_count_from_the_start_of_their_phase_and_end_with_it(tmp_pat
     )
 
 
-@pytest.mark.quick
 def test_the_noise_goes_on_from_the_stress_through_the_rest_and_the_treatment() -> None:
     one = patient(drawn=True)
     life = Life(one, Treatment("untreated"), stuck(drawn=True))

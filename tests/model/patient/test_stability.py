@@ -57,7 +57,6 @@ RETURNS = [
 ]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("change", "day"), RETURNS)
 def test_health_comes_back_on_the_day_of_the_reference(change: Callable[[State], None], day: float) -> None:
     fine = Accuracy(slow=1e-5, firing=1e-9)
@@ -68,7 +67,6 @@ def test_health_comes_back_on_the_day_of_the_reference(change: Callable[[State],
     assert after < WITHIN < before
 
 
-@pytest.mark.quick
 def test_the_healthy_state_stands_still() -> None:
     state = after_knock(circuit(), 1.0, 60.0, Accuracy(slow=1e-6, firing=1e-13))
     assert distance_from_health(circuit(), state) < 1e-7
@@ -81,7 +79,6 @@ def test_a_network_comes_back_to_health_in_its_whole_state(factor: float, defaul
     assert distance_from_health(network, after_knock(network, factor, 60)) < WITHIN
 
 
-@pytest.mark.quick
 def test_distance_from_health_sees_one_weak_projection() -> None:
     engine = Engine(circuit())
     assert distance_from_health(circuit(), engine.state) == pytest.approx(0.0, abs=1e-12)
@@ -90,12 +87,10 @@ def test_distance_from_health_sees_one_weak_projection() -> None:
     assert distance_from_health(circuit(), engine.state) == pytest.approx(weakened)
 
 
-@pytest.mark.quick
 def test_the_shipped_parameters_have_a_healthy_attractor(default_file: CircuitFile) -> None:
     assert healthy_is_attractor(default_file, PARAMETERS)
 
 
-@pytest.mark.quick
 def test_too_much_excitation_makes_health_unstable(default_file: CircuitFile) -> None:
     assert not healthy_is_attractor(default_file, PARAMETERS.with_values(ee=0.16))
 

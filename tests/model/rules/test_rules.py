@@ -34,7 +34,6 @@ from unstuck.rules.serotonin import serotonin_pool, transporter_change
 from unstuck.rules.trkb import gate, recent_activity_change, released, surge, trkb_change, trkb_input
 from unstuck.targets import NO_EFFECT, Effects
 
-pytestmark = pytest.mark.quick
 P, R = default_parameters(), rules_of(default_parameters())
 SHARE = st.floats(0.0, 1.0)
 
