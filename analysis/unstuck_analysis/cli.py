@@ -111,13 +111,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
-    from unstuck.files.treatment import Treatment
+    from unstuck.patient.checks import runnable_treatment
 
     from unstuck_analysis import compare as comparing
     from unstuck_analysis import report
     from unstuck_analysis.study.cohort import Job, outcomes_frame, run_patient
 
-    loaded = Treatment(treatment)
+    loaded = runnable_treatment(treatment)
     with _results(out, "run", overwrite) as folder:
         with progress("patients", 1) as advance:
             result = run_patient(Job(seed, patient, (str(loaded.path),), neurons))

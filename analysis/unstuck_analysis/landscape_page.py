@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.parameters import ParameterSet, default_parameters
 
 from unstuck_analysis.figures import save_figure

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from unstuck import __version__
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
+from unstuck.files.find import cohort_path, find, read, shipped_folders
+from unstuck.files.treatment import Treatment, TreatmentFile
 from unstuck.files.yaml import Document
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import read_cohort
@@ -26,7 +27,7 @@ from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, summary
 from unstuck_analysis.library.words import notes_on
 from unstuck_analysis.output.provenance import git_state
-from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, cohort_path
+from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",

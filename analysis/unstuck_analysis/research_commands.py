@@ -221,7 +221,7 @@ def connectivity(
 
 def _circuit(name_or_path: str) -> "CircuitFile":
     from unstuck.files.circuit import CircuitFile
-    from unstuck.files.treatment import read
+    from unstuck.files.find import read
 
     return read("circuits", name_or_path, CircuitFile)[0]
 

@@ -6,7 +6,7 @@ and the figure docs/images/shelf.png.
 
 from pathlib import Path
 
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 
 from unstuck_analysis.compare import Comparison, arm_summary, compare
 from unstuck_analysis.figures import save_figure, shelf_figure, treatment_class

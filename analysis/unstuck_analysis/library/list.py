@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import TreatmentFile, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import TreatmentFile
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
 from unstuck_analysis.library.words import schedule_of
-from unstuck_analysis.study.file import StudyFile
 
 Row = tuple[str, list[str]]  # heading to stand under, cells
 
@@ -77,6 +77,8 @@ def _circuit_row(name: str) -> Row:
 
 
 def _study_row(name: str) -> Row:
+    from unstuck_analysis.study.file import StudyFile  # here, because it loads the engine
+
     study, _ = read("studies", name, StudyFile)
     return "", [study.question or study.title]
 

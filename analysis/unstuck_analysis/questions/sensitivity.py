@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
-from unstuck.drugs.effects import HOURS_A_DAY, TYPICAL
+from unstuck.drugs.effects import TYPICAL
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import RunError
+from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, read_cohort
@@ -32,7 +34,6 @@ from unstuck.patient.life import Life
 from unstuck_analysis.figures import INK, PALETTE, styled
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.captions import About, Shown, inputs_hash
-from unstuck_analysis.study.cohort import cohort_path
 from unstuck_analysis.study.processes import spawned_pool
 
 OUTCOMES = ("stuck", "endpoint", "later")

@@ -9,14 +9,15 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 from unstuck.circuit import Circuit
 from unstuck.engine.step import Accuracy, RunError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient, read_cohort
 from unstuck.patient.simulation import Arm, Checkpoint, Reading, Simulation, checkpoint_key
 
@@ -48,14 +49,9 @@ class PatientResult:
     series: pd.DataFrame
 
 
-def cohort_path() -> Path:
-    """The shipped cohort file."""
-    return next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
-
-
 @cache
 def _treatment(name_or_path: str) -> Treatment:
-    return Treatment(name_or_path)
+    return runnable_treatment(name_or_path)
 
 
 def get_patient(job: Job, treatment: Treatment) -> Patient:

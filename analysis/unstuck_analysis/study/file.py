@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
-from unstuck.files.treatment import Treatment, find
+from unstuck.files.find import cohort_path, find
+from unstuck.files.treatment import Treatment
 from unstuck.files.units import PositiveHours
 from unstuck.files.yaml import Document, InputError, Places, choose, read_document_with_places
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 
 from unstuck_analysis.outcomes import Outcome
 from unstuck_analysis.output.terminal import HIGHEST_SEED
-from unstuck_analysis.study.cohort import NEURONS, cohort_path, series_columns
+from unstuck_analysis.study.cohort import NEURONS, series_columns
 from unstuck_analysis.study.design import Design, DesignReader
 from unstuck_analysis.study.plan import Plan, make_plan, model_version
 from unstuck_analysis.study.vary import Basis, Variation, basis_of, check_neurons, digest
@@ -176,7 +178,7 @@ def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Trea
         for name in _matches(text, path):
             try:
                 given = find("treatments", name, path)
-                treatment = Treatment(str(given) if given.is_file() else name)
+                treatment = runnable_treatment(str(given) if given.is_file() else name)
             except InputError as fault:
                 raise places.error(key, str(fault)) from None
             if treatment.name in found:

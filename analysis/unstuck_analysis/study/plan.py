@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from unstuck import __version__
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.treatment import TreatmentFile
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError, Places
 
 from unstuck_analysis.study.vary import Settings, Variation, digest

@@ -29,14 +29,14 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import Action, DrugFile, Kinetics
+from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.units import Concentration, Dose, Hours
+from unstuck.files.units import HOURS_A_DAY, Concentration, Dose, Hours
 from unstuck.files.yaml import Document, InputError, Key, Places
 from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
-from unstuck.patient.checks import check_circuit, check_circuit_numbers, check_drug
+from unstuck.patient.checks import check_circuit
 from unstuck.patient.draw import CohortFile
 
 Settings: TypeAlias = tuple[tuple[str, float], ...]

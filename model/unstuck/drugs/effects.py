@@ -12,13 +12,14 @@ from math import ceil, fsum, inf, log
 import numpy as np
 
 from unstuck.circuit import Floats, Integers
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
+from unstuck.drugs.kinetics import Amounts, Compartment
 from unstuck.files.drug import Action, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.files.schedule import Dose
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
 from unstuck.targets import Mode
 
-HOURS_A_DAY = 24.0
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
 
 

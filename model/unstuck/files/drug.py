@@ -57,7 +57,7 @@ class Area(Document):
 class Hill(Document):
     """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
 
-    half_effect: Sourced[quantities.Concentration | str]
+    half_effect: Sourced[quantities.ConcentrationOrSymbol]
     exponent: Number
     maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
@@ -84,7 +84,7 @@ class Pulse(Document):
 
     after_dose: Number
     half_life: Sourced[quantities.PositiveHours]
-    appears: Sourced[quantities.PositiveHours | str] | None = None
+    appears: Sourced[quantities.HoursOrSymbol] | None = None
 
 
 class Level(Document):
@@ -270,7 +270,7 @@ class DrugFile(Document):
     description: str = ""
     extends: str | None = None
     usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
-    usual_every: quantities.PositiveHours | None = None  # none: given once
+    usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
     usual_source: str = ""  # where the usual dose, interval and duration come from

@@ -1,37 +1,21 @@
-"""Treatment files: what happens to a patient, phase after phase, and where shipped files are found.
+"""Treatment files: what happens to a patient, phase after phase. Reading one simulates nothing.
 
 Day 0 is the start of the phase named by `day_0`; everything before it makes the patient stuck and is shared
 by all treatments that agree on it. Days in a schedule count from the start of their phase.
 """
 
-import os
-import sysconfig
-from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import Field, model_validator
 
-from unstuck.drugs.effects import HOURS_A_DAY
-from unstuck.drugs.kinetics import Dose
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.yaml import (
-    Document,
-    InputError,
-    Key,
-    Misplaced,
-    Places,
-    at_key,
-    choose,
-    nearest,
-    read_document_with_places,
-    shown,
-)
-from unstuck.patient.checks import check_circuit, check_drug
-
-FileType = TypeVar("FileType", bound=Document)
+from unstuck.files.find import exists, find, read
+from unstuck.files.numbers import check_circuit_numbers, check_drug
+from unstuck.files.schedule import Dose, regular_course
+from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, at_key, choose
 
 ENDPOINT_DAY = 84.0  # unless said
 MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
@@ -68,7 +52,7 @@ class Regimen(Document):
 
     drug: str
     dose: quantities.Dose | None = None
-    every: quantities.PositiveHours | None = None
+    every: quantities.Interval | None = None
     on_days: list[float] | None = None
     starting: quantities.Hours = Field(default=0.0, alias="from")
     lasting: quantities.PositiveHours | None = Field(default=None, alias="for")
@@ -136,17 +120,11 @@ class Regimen(Document):
             ]
         assert self.every is not None
         assert self.lasting is not None
-        doses: list[Dose] = []
-        since_h = 0.0
-        while since_h < self.lasting + self.taper_over - 1e-9:
-            left = (
-                1.0
-                if since_h < self.lasting - 1e-9
-                else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
-            )
-            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, over_h, self.every))
-            since_h += self.every
-        return doses
+        first_h = phase_start_h + self.starting
+        return [
+            Dose(first_h + since_h, amount * share, over_h, self.every)
+            for since_h, share in regular_course(self.every, self.lasting, self.taper_over)
+        ]
 
 
 class StressBout(Document):
@@ -250,62 +228,6 @@ class TreatmentFile(Document):
         return sum(phase.lasting for phase in self.phases.values())
 
 
-def scenario_folders() -> list[Path]:
-    """Where shipped names are looked for: the working folder, the checkout, the installed copy."""
-    return [Path(os.getcwd()) / "scenarios", *shipped_folders()]
-
-
-def shipped_folders() -> list[Path]:
-    """Where the files lie that come with the program: in the checkout, in the installed copy."""
-    packaged = Path(str(files("unstuck")))
-    return [
-        packaged.parent.parent / "scenarios",
-        packaged / "scenarios",
-        Path(sysconfig.get_path("data")) / "share" / "unstuck" / "scenarios",
-    ]
-
-
-def shipped(kind: str) -> dict[str, Path]:
-    """Every shipped file of a kind (drugs, circuits, treatments, studies) by name; nearer folders win."""
-    found: dict[str, Path] = {}
-    for folder in reversed(scenario_folders()):
-        found |= {path.stem: path for path in sorted((folder / kind).glob("*.yaml"))}
-    return dict(sorted(found.items()))
-
-
-def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
-    """The file meant by a shipped name or a path (relative to the file that names it); InputError if none."""
-    given = Path(name_or_path)
-    if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
-        candidates = [given] if beside is None else [beside.parent / given, given]
-        return next((path for path in candidates if _exists(path)), candidates[0])
-    names = shipped(kind)
-    if name_or_path in names:
-        return names[name_or_path]
-    sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
-    if beside is None or not _exists(sibling):
-        what = kind.removesuffix("s") if kind != "studies" else "study"
-        raise InputError(
-            f"unknown {what} {shown(name_or_path)}{nearest(name_or_path, names)} (known: {', '.join(names)})"
-        )
-    return sibling
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name longer than names may be
-        return False
-
-
-def read(
-    kind: str, name_or_path: str, schema: type[FileType], beside: Path | None = None
-) -> tuple[FileType, Places]:
-    """Read a file of a kind with the places of its keys; `extends` names a file of the same kind."""
-    path = find(kind, name_or_path, beside)
-    return read_document_with_places(path, schema, find_parent=lambda name, file: find(kind, name, file))
-
-
 def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
     """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
     drug, places = read("drugs", name_or_path, DrugFile, beside)
@@ -313,11 +235,14 @@ def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None
     return drug
 
 
-def circuit_for(name_or_path: str) -> CircuitFile:
-    """Read a circuit file; InputError for unknown symbols and for a circuit without a healthy state."""
+def circuit_for(name_or_path: str) -> tuple[CircuitFile, Places]:
+    """Read a circuit file with the places of its keys. InputError for unknown symbols, values out of range.
+
+    Whether its healthy state is stable is asked by `patient.checks.check_health`, which simulates.
+    """
     circuit, places = read("circuits", name_or_path, CircuitFile)
-    check_circuit(circuit, places)
-    return circuit
+    check_circuit_numbers(circuit, places)
+    return circuit, places
 
 
 class Treatment:
@@ -327,7 +252,8 @@ class Treatment:
         self.path = find("treatments", name_or_path)
         self.name = self.path.stem
         self.file, places = read("treatments", name_or_path, TreatmentFile)
-        self.circuit = circuit_for(self._path_of("circuits", self.file.circuit, ("circuit",), places))
+        circuit_path = self._path_of("circuits", self.file.circuit, ("circuit",), places)
+        self.circuit, self.circuit_places = circuit_for(circuit_path)
         self.drugs: dict[str, DrugFile] = {}
         for phase_name, phase in self.file.phases.items():
             for number, regimen in enumerate(phase.drugs):
@@ -351,7 +277,7 @@ class Treatment:
             path = find(kind, name, self.path)
         except InputError as fault:
             raise places.error(key, str(fault)) from None
-        if not _exists(path) or not path.is_file():
+        if not exists(path) or not path.is_file():
             raise places.error(key, f"there is no file {path}")
         return str(path)
 

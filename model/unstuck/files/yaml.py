@@ -127,6 +127,16 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f", did you mean {by_lower[found[0]]!r}?" if found else ""
 
 
+def decimal_comma(text: str) -> str:
+    """A hint for a number with a comma. It is not converted: 1,000 has two meanings."""
+    match = re.search(r"(?<![\d.,])(\d+),(\d+)(?![\d,])", text[:60])
+    if match is None:
+        return ""
+    whole, digits = match.groups()
+    thousands = f", or {whole}{digits} for thousands" if len(digits) == 3 else ""
+    return f"; a decimal point is written '.': {whole}.{digits}{thousands}"
+
+
 def choose(word: str, allowed: Iterable[str], what: str) -> str:
     """`word` if it is allowed; else an InputError with the nearest spelling and every known `what`."""
     if word in (known := list(allowed)):
@@ -292,7 +302,8 @@ def _sentence(detail: ErrorDetails, schema: type[Document]) -> str:
     if allowed and isinstance(word, str):
         return f"unknown {what} {shown(word)}{nearest(word, allowed)} (allowed: {', '.join(allowed)})"
     if kind.endswith(("_type", "_from_float")) and (expected := _EXPECTED.get(kind.split("_")[0])):
-        return f"must be {expected}, not {shown(value)}"
+        comma = decimal_comma(value) if isinstance(value, str) else ""
+        return f"must be {expected}, not {shown(value)}{comma}"
     return f"{detail['msg'].replace('Input should', 'must')}, not {shown(value)}"
 
 

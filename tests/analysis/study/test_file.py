@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
-from unstuck.files.treatment import Treatment, shipped
+from unstuck.files.find import shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck_analysis import Study
 from unstuck_analysis.study import vary as variation

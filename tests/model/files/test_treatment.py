@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.engine.step import Accuracy
-from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile, find, shipped
+from unstuck.files.find import find, shipped
+from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
