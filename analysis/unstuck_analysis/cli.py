@@ -61,7 +61,12 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    if Path("scenarios").is_dir():
+        from unstuck.files.find import replaced_files
+
+        if replaced := replaced_files():
+            say(f"Note: used instead of the shipped file of this name: {', '.join(map(str, replaced))}")
 
 
 @app.command(epilog="Example: unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7")
@@ -174,8 +179,10 @@ def check(
     """Check files without running them; every fault with its file, line and key."""
     from unstuck_analysis.library.check import check_files
 
-    for path, kind in check_files(files):
+    for path, kind, notes in check_files(files):
         print(f"{path}: a valid {kind}")
+        for note in notes:
+            say(f"Note: {note}")
 
 
 @app.command(epilog="Example: unstuck schema treatments > treatment.schema.json")
@@ -190,10 +197,19 @@ def schema(kind: Annotated[str, typer.Argument(help="drugs, treatments, circuits
 def new(
     kind: Annotated[str, typer.Argument(help="drug, treatment, circuit or study.")],
     name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
+    events: Annotated[
+        Path | None,
+        typer.Option("--from", help="Dosing table (NONMEM-style CSV) that a treatment is made of."),
+    ] = None,
+    drug: Annotated[str, typer.Option(help="The drug in the dosing table.")] = "",
 ) -> None:
-    """Start a file of your own from a commented template that passes `unstuck check`."""
-    from unstuck_analysis.library.check import write_template
+    """Start a file of your own from a commented template, or treatments from a dosing table."""
+    from unstuck_analysis.library.check import write_from_events, write_template
 
+    if events is not None or drug:
+        written = write_from_events(kind, name, events, drug)
+        say(f"Written: {', '.join(map(str, written))}. Next: `unstuck check {written[-1]}`.")
+        return
     say(f"Written: {write_template(kind, name)}. Edit it, then `unstuck check {name}.yaml`.")
 
 

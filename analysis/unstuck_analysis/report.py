@@ -25,7 +25,7 @@ from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, summary
-from unstuck_analysis.library.words import notes_on
+from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.output.provenance import git_state
 from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
 
@@ -209,8 +209,9 @@ def _left_out(patients: Sequence[int], where: str) -> str:
 
 
 def drug_notes(comparison: Comparison) -> list[str]:
-    """What of the drugs lies outside the model."""
-    return notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
+    """What of the drugs lies outside the model, doses that may be a slip, and treatments that are equal."""
+    notes = notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
+    return [*dosing_notes_on((t.file, t.drugs) for t in comparison.treatments), *notes]
 
 
 def settings(comparison: Comparison) -> Table:

@@ -10,18 +10,20 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.numbers import check_drug
-from unstuck.files.treatment import TreatmentFile, circuit_for
+from unstuck.files.schema import json_schema
+from unstuck.files.treatment import TreatmentFile, circuit_for, dosing_notes
 from unstuck.files.yaml import (
     Document,
     InputError,
     choose,
-    json_schema,
+    is_stream,
     nearest,
     read_document_with_places,
 )
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health, runnable_treatment
 
+from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
 
 KINDS = ("drug", "treatment", "circuit", "study", "cohort")
@@ -64,13 +66,13 @@ def schema_for(kind: str) -> type[Document]:
     return _QUICK[kind]
 
 
-def check_files(names: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each file with its kind, if all are valid; else InputError with the faults of all of them."""
-    kinds: list[tuple[Path, str]] = []
+def check_files(names: Sequence[Path]) -> list[tuple[Path, str, list[str]]]:
+    """Each file with its kind and notes, if all are valid; else InputError with the faults of all of them."""
+    kinds: list[tuple[Path, str, list[str]]] = []
     faults: list[str] = []
     for path in (path for name in names for path in _files_named(name)):
         try:
-            kinds.append((path, check_file(path)))
+            kinds.append((path, *check_file(path)))
         except InputError as fault:
             faults.append(str(fault))
     if faults:
@@ -87,12 +89,14 @@ def _files_named(name: Path) -> list[Path]:
     return [name]
 
 
-def check_file(path: Path) -> str:
-    """The kind of a file, checked with all that it names; InputError for the first file at fault."""
-    kind, name = kind_of(path), str(path.absolute() if len(path.parts) == 1 and not path.suffix else path)
+def check_file(path: Path) -> tuple[str, list[str]]:
+    """Kind of a file and notes on its doses, checked with all that it names; InputError if it is at fault."""
+    bare = len(path.parts) == 1 and not path.suffix and not is_stream(path)
+    kind, name = kind_of(path), str(path.absolute() if bare else path)
     if kind == "treatment":
-        runnable_treatment(name)
-    elif kind == "circuit":
+        treatment = runnable_treatment(name)
+        return kind, list(dosing_notes(treatment.file, treatment.drugs))
+    if kind == "circuit":
         check_health(*circuit_for(name))
     elif kind == "drug":
         drug, places = read("drugs", name, DrugFile)
@@ -103,7 +107,7 @@ def check_file(path: Path) -> str:
         _ = Study.load(name).plan
     elif kind == "cohort":
         _check_cohort(path)
-    return kind
+    return kind, []
 
 
 def kind_of(path: Path) -> str:
@@ -160,11 +164,35 @@ def write_template(kind: str, name: str) -> Path:
     """Write a commented, valid NAME.yaml into the working folder; InputError if the file is there already."""
     kinds = sorted(path.name.removesuffix(".yaml") for path in _TEMPLATES.iterdir())
     template = _TEMPLATES / f"{choose_kind(kind, kinds)}.yaml"
+    path = _new_path(name)
+    text = template.read_text(encoding="utf-8").replace("NAME", path.stem)
+    write_whole(path, text.encode())
+    return path
+
+
+def write_from_events(kind: str, name: str, events: Path | None, drug: str) -> list[Path]:
+    """Write the files that a dosing table becomes; InputError for a fault in it, or a file that exists."""
+    if choose_kind(kind, KINDS) != "treatment":
+        raise InputError(f"--from makes treatments, not a {kind}: unstuck new treatment {name} --from FILE")
+    if events is None or not drug:
+        missing = "--from FILE" if events is None else "--drug NAME (see: unstuck list drugs)"
+        raise InputError(f"a dosing table and its drug go together: {missing} is missing")
+    written = treatments_from(events, drug, _new_path(name).stem)
+    for path in written:
+        if path.exists():
+            raise InputError(f"{path}: this file exists already; choose another name")
+    for path, text in written.items():
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, text.encode())
+    return list(written)
+
+
+def _new_path(name: str) -> Path:
+    """The path of a new file in the working folder; InputError for a name that is none, or is taken."""
     name = name.removesuffix(".yaml")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}", name):
-        raise InputError(f"{name!r} is no name for a file: use letters, digits, '-', '_' and '.'")
+    if not re.fullmatch(r"\w[\w.-]{0,80}", name):
+        raise InputError(f"{name!r} is not a name for a file: use letters, digits, '-', '_' and '.'")
     path = Path(f"{name}.yaml")
     if path.exists():
         raise InputError(f"{path}: is there already; choose another name")
-    write_whole(path, template.read_text(encoding="utf-8").replace("NAME", name).encode())
     return path

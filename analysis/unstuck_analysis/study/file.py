@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
-from unstuck.files.find import cohort_path, find
+from unstuck.files.find import cohort_path, find, matching
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import PositiveHours
 from unstuck.files.yaml import Document, InputError, Places, choose, read_document_with_places
@@ -175,7 +175,11 @@ def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Trea
     found: dict[str, Treatment] = {}
     for number, text in enumerate(file.treatments):
         key = ("treatments", number)
-        for name in _matches(text, path):
+        try:
+            names = _matches(text, path)
+        except InputError as fault:
+            raise places.error(key, str(fault)) from None
+        for name in names:
             try:
                 given = find("treatments", name, path)
                 treatment = runnable_treatment(str(given) if given.is_file() else name)
@@ -203,8 +207,7 @@ def treatment_files(paths: Iterable[str]) -> list[str]:
 def _matches(text: str, path: Path | None) -> Sequence[str]:
     if not set(text) & set("*?["):
         return [text]
-    folder = path.parent if path is not None else Path()
-    return sorted(str(match) for match in folder.glob(text) if match.suffix in (".yaml", ".yml"))
+    return matching(text, path.parent if path is not None else Path())
 
 
 def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places) -> None:

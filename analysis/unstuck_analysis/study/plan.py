@@ -18,7 +18,7 @@ import pandas as pd
 from unstuck import __version__
 from unstuck.files.treatment import TreatmentFile
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError, Places
+from unstuck.files.yaml import InputError, Key, Places
 
 from unstuck_analysis.study.vary import Settings, Variation, digest
 
@@ -85,7 +85,8 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
                 if ENDPOINT in values:
                     _check_endpoint(scene.treatment.file)
             except ValueError as fault:
-                raise places.error((), f"at point {number} ({_told(settings)}), {name}: {fault}") from None
+                key = _key_at_fault(variation, name, settings, number if file.points else None)
+                raise places.error(key, f"at point {number} ({_told(settings)}), {name}: {fault}") from None
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
@@ -95,6 +96,18 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
     return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+
+
+def _key_at_fault(variation: Variation, arm: str, settings: Settings, point: int | None) -> Key:
+    """The key that a refused point comes from: its entry in `points`, or the first path that fails alone."""
+    if point is not None:
+        return "points", point
+    for path, number in settings:
+        try:
+            variation.scene(arm, ((path, number),))
+        except ValueError:
+            return "vary", path
+    return "vary", settings[-1][0] if settings else ""
 
 
 def _check_endpoint(file: TreatmentFile) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from unstuck.circuit import Floats, Integers
 from unstuck.drugs.kinetics import Amounts, Compartment
-from unstuck.files.drug import Action, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.files.drug import STEADY_HALF_LIVES, Action, DrugFile, Hill, Kinetics, Level, Pulse
 from unstuck.files.schedule import Dose
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import choose
@@ -255,7 +255,7 @@ def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:
 def steady_h(drug: DrugFile) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
     compounds = drug.kinetics.compounds.values() if drug.kinetics else []
-    return 30.0 * max((compound.half_life.value for compound in compounds), default=HOURS_A_DAY)
+    return STEADY_HALF_LIVES * max((compound.half_life.value for compound in compounds), default=HOURS_A_DAY)
 
 
 def _made_and_lost(law: Pulse, parameters: ParameterSet, patient: Sensitivity) -> list[Compartment]:

@@ -11,12 +11,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from unstuck.files.yaml import Document, InputError, Places, nearest, read_document_with_places, shown
+from unstuck.files.yaml import (
+    Document,
+    InputError,
+    Places,
+    is_stream,
+    nearest,
+    read_document_with_places,
+    shown,
+)
 
 FileType = TypeVar("FileType", bound=Document)
 
 MOST_MATCHES = 1_000  # files that one pattern may match
-STREAMS = ("-", "/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 
 
 def scenario_folders() -> list[Path]:
@@ -62,7 +69,7 @@ def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
     Raises InputError for an unknown name, and for a path in a file that does not end in .yaml or .yml.
     """
     given = Path(name_or_path)
-    if beside is None and name_or_path.startswith(STREAMS):
+    if beside is None and is_stream(given):
         return given
     if given.suffix.lower() in (".yaml", ".yml") or len(given.parts) > 1:
         return _at_path(given, beside)

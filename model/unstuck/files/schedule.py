@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
+MOST_DOSES = 100_000  # of one course, and of one treatment: once per day for 270 years
 ROUNDING = 1e-9  # share of an interval by which a course may end late through rounding
 
 

@@ -4,29 +4,40 @@ Day 0 is the start of the phase named by `day_0`; everything before it makes the
 by all treatments that agree on it. Days in a schedule count from the start of their phase.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import exists, find, read
 from unstuck.files.numbers import check_circuit_numbers, check_drug
-from unstuck.files.schedule import Dose, regular_course
-from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, at_key, choose
+from unstuck.files.schedule import MOST_DOSES, Dose, number_of_doses, regular_course
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
+from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, at_key, choose, is_stream
 
 ENDPOINT_DAY = 84.0  # unless said
+MOST_USUAL_DOSES = 10  # within a usual interval; more are noted, because they may be a slip
 MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
 
 
 class Condition(Document):
-    """Holds if, on a day of the phase, the recovery index is below (or at least) a number."""
+    """True if, on a day of the phase, recovery (0 stuck, 1 healthy) is below or at least a number."""
 
     day: float = Field(ge=0)
     recovery_below: float | None = None
     recovery_at_least: float | None = None
+
+    @field_validator("recovery_below", "recovery_at_least")
+    @classmethod
+    def _is_a_recovery_index(cls, recovery: float | None) -> float | None:
+        if recovery is not None and not 0 <= recovery <= 1:
+            share = f"; {recovery:g} % is {recovery / 100:g}" if 1 < recovery <= 100 else ""
+            raise ValueError(f"recovery is from 0 (stuck) to 1 (healthy), not {recovery:g}{share}")
+        return recovery
 
     @model_validator(mode="after")
     def _asks_something(self) -> "Condition":
@@ -71,6 +82,13 @@ class Regimen(Document):
             raise ValueError("taper_over: only with every")
         if self.on_days is not None and (not self.on_days or min(self.on_days) < 0):
             raise ValueError("on_days: at least one day, none negative")
+        twice = [day for day, times in Counter(self.on_days or []).items() if times > 1]
+        if twice:
+            raise Misplaced(
+                ("on_days",), f"day {twice[0]:g} is written twice; for two doses on it, double the dose"
+            )
+        if self.number_of_doses > MOST_DOSES:
+            raise Misplaced(("every",), f"{self.number_of_doses} doses: at most {MOST_DOSES} are simulated")
         return self
 
     @model_validator(mode="after")
@@ -87,9 +105,23 @@ class Regimen(Document):
                 ("stop_when", "day"),
                 f"day {self.stop_when.day:g} is before the first dose, on day {self.first_h / HOURS_A_DAY:g}",
             )
+        if self.stop_when and self.stop_when.hour >= self.last_h > self.first_h:
+            raise Misplaced(
+                ("stop_when", "day"),
+                f"no effect: the last dose is given before day {self.stop_when.day:g}",
+            )
         if self.when and self.stop_when and self.stop_when.day <= self.when.day:
             raise Misplaced(("stop_when", "day"), f"must come after day {self.when.day:g} of when")
         return self
+
+    @property
+    def number_of_doses(self) -> int:
+        """How many doses are given, conditions aside."""
+        if self.on_days is not None:
+            return len(self.on_days)
+        assert self.every is not None
+        assert self.lasting is not None
+        return number_of_doses(self.every, self.lasting + self.taper_over)
 
     @property
     def first_h(self) -> float:
@@ -183,6 +215,17 @@ class TreatmentFile(Document):
         return self
 
     @model_validator(mode="after")
+    def _ends(self) -> "TreatmentFile":
+        if self.end_h > quantities.LONGEST_H:
+            years = self.end_h / quantities.HOURS_A_YEAR
+            longest = quantities.LONGEST_YEARS
+            raise Misplaced(("phases",), f"all phases last {years:.3g} years: at most {longest} years")
+        doses = sum(regimen.number_of_doses for phase in self.phases.values() for regimen in phase.drugs)
+        if doses > MOST_DOSES:
+            raise Misplaced(("phases",), f"{doses} doses in all: at most {MOST_DOSES} are simulated")
+        return self
+
+    @model_validator(mode="after")
     def _conditions_can_be_asked(self) -> "TreatmentFile":
         treated = list(self.phases)[list(self.phases).index(self.day_0) :]
         for name, phase in self.phases.items():
@@ -250,7 +293,7 @@ class Treatment:
 
     def __init__(self, name_or_path: str) -> None:
         self.path = find("treatments", name_or_path)
-        self.name = self.path.stem
+        self.name = "standard-input" if is_stream(self.path) else self.path.stem
         self.file, places = read("treatments", name_or_path, TreatmentFile)
         circuit_path = self._path_of("circuits", self.file.circuit, ("circuit",), places)
         self.circuit, self.circuit_places = circuit_for(circuit_path)
@@ -283,5 +326,43 @@ class Treatment:
 
     @property
     def notes(self) -> list[str]:
-        """Notes of the drugs used, each once (what of a drug lies outside the model)."""
-        return list(dict.fromkeys(note for drug in self.drugs.values() for note in drug.notes))
+        """Each once: what of its drugs lies outside the model, doses and courses that may be a slip."""
+        of_drugs = [note for drug in self.drugs.values() for note in drug.notes]
+        return list(dict.fromkeys([*of_drugs, *dosing_notes(self.file, self.drugs)]))
+
+
+def dosing_notes(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> Iterator[str]:
+    """Notes on doses above ten usual doses, and on courses of one drug that overlap."""
+    for name, phase in file.phases.items():
+        for regimen in phase.drugs:
+            yield from _large_dose(regimen, drugs[regimen.drug])
+        for drug in dict.fromkeys(regimen.drug for regimen in phase.drugs):
+            yield from _overlap([r for r in phase.drugs if r.drug == drug], drug, name)
+
+
+def _large_dose(regimen: Regimen, drug: DrugFile) -> Iterator[str]:
+    """A note on a regimen that gives more than ten usual doses within one usual interval."""
+    times = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    usual_h = drug.usual_every or HOURS_A_DAY
+    if regimen.every and regimen.every < usual_h:
+        times *= usual_h / regimen.every
+    if times > MOST_USUAL_DOSES:
+        usual = f"the usual dose of {drug.usual_dose}" if drug.usual_dose else "the usual dose"
+        every = f" every {regimen.every:g} h" if regimen.every else ""
+        given = regimen.dose or drug.usual_dose or "a dose"
+        yield f"{regimen.drug}, {given}{every}: {times:.4g} times {usual}"
+
+
+def _overlap(courses: list[Regimen], drug: str, phase: str) -> Iterator[str]:
+    """A note on the days on which two courses of one drug are given at once."""
+    spans = sorted((course.first_h, max(course.last_h, course.first_h + 1e-3)) for course in courses)
+    latest_h, shared = 0.0, list[tuple[float, float]]()
+    for number, (start_h, end_h) in enumerate(spans):
+        if number and start_h < latest_h - 1e-6:
+            shared.append((start_h, min(end_h, latest_h)))
+        latest_h = max(latest_h, end_h)
+    if shared:
+        first, last = (hour / HOURS_A_DAY for hour in (shared[0][0], max(end for _, end in shared)))
+        days = f"from day {first:.4g} to day {last:.4g}"
+        unless = ", unless a condition ends one" if any(c.when or c.stop_when for c in courses) else ""
+        yield f"{drug}: its courses overlap {days} of phase {phase}; their doses add up{unless}"

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from unstuck.files.yaml import decimal_comma, nearest, shown
@@ -128,16 +129,7 @@ class _Kind:
         if unit == "m":
             hint = ", did you mean 'min'?" if "min" in self.factors else ""
             return f"has the unit 'm' (minutes, months or metres?){hint}"
-        return f"has the unknown unit {shown(unit)}{self._nearest_unit(unit)}"
-
-    def _nearest_unit(self, unit: str) -> str:
-        """The unit that is meant. Symbols only by their capitals: mg for mcg would change the amount."""
-        by_lower = {known.lower(): known for known in reversed(self.factors)}
-        if unit.lower() in by_lower:
-            return f", did you mean {by_lower[unit.lower()]!r}?"
-        words = [known for known in self.factors if len(known) > 3 and known.isalpha()]
-        hint = nearest(unit, words) if len(unit) > 3 else ""
-        return "" if "gram" in hint else hint  # microgram and milligram are spelled too much alike
+        return f"has the unknown unit {shown(unit)}{_nearest_unit(unit, tuple(self.factors))}"
 
     def _error(self, value: object, fault: str) -> ValueError:
         units = ", ".join(self.common)
@@ -158,6 +150,17 @@ class _Kind:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: object) -> dict[str, Any]:
         return self.json_schema()
+
+
+@lru_cache(1000)  # a file may repeat a fault thousands of times
+def _nearest_unit(unit: str, known: tuple[str, ...]) -> str:
+    """The unit that is meant. Symbols only by their capitals: mg for mcg would change the amount."""
+    by_lower = {name.lower(): name for name in reversed(known)}
+    if unit.lower() in by_lower:
+        return f", did you mean {by_lower[unit.lower()]!r}?"
+    words = [name for name in known if len(name) > 3 and name.isalpha()]
+    hint = nearest(unit, words) if len(unit) > 3 else ""
+    return "" if "gram" in hint else hint  # microgram and milligram are spelled too much alike
 
 
 _TIME_UNITS = ("min", "h", "d", "day", "days", "week", "weeks", "months", "years")
@@ -306,7 +309,7 @@ def _is_symbol(value: object) -> str:
     return "symbol" if is_text else "quantity"
 
 
-_Symbol = Annotated[str, Tag("symbol")]
+_Symbol = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_]"}), Tag("symbol")]
 _Level = Annotated[Concentration, Tag("quantity")]
 _Time = Annotated[PositiveHours, Tag("quantity")]
 
