@@ -1,11 +1,9 @@
 """Files in words: times, regimens, laws and targets as one would say them."""
 
-import json
 from collections.abc import Iterable, Mapping
 
 from unstuck.files.drug import Action, DrugFile
-from unstuck.files.treatment import Condition, Phase, Regimen, TreatmentFile, dosing_notes
-from unstuck.files.units import BODY_WEIGHT_KG
+from unstuck.files.treatment import Condition, Phase, Regimen, TreatmentFile, dosing_notes, what_is_given
 
 _UNITS_H = {"week": 168.0, "day": 24.0, "h": 1.0}
 
@@ -90,22 +88,10 @@ def dosing_notes_on(used: Iterable[tuple[TreatmentFile, Mapping[str, DrugFile]]]
     first_with: dict[str, str] = {}
     for file, drugs in used:
         notes += [f"{file.title}: {note}" for note in dosing_notes(file, drugs)]
-        first = first_with.setdefault(_what_is_given(file, drugs), file.title)
+        first = first_with.setdefault(what_is_given(file, drugs), file.title)
         if first is not file.title:
             notes.append(f"{first} and {file.title} are the same treatment, so their numbers are equal")
     return list(dict.fromkeys(notes))
-
-
-def _what_is_given(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> str:
-    """All that decides a treatment's numbers, however it is written: equal texts have equal numbers."""
-    content = file.model_dump(mode="json", exclude={"title", "description"})
-    for name, phase in file.phases.items():
-        for regimen, written in zip(phase.drugs, content["phases"][name]["drugs"], strict=True):
-            drug = drugs[regimen.drug]
-            written["dose"] = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
-            written["over"] = drug.usual_over if regimen.over is None else regimen.over
-            written["drug"] = drug.model_dump_json(exclude={"title", "description"})
-    return json.dumps(content)
 
 
 def law_in_words(action: Action) -> str:

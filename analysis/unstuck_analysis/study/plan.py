@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from unstuck import __version__
-from unstuck.files.treatment import TreatmentFile
+from unstuck.files.treatment import TreatmentFile, what_is_given
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError, Key, Places
 
@@ -93,9 +93,31 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
                 run_id = digest(spec.model, scene.digest, *who)
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
+    if equal := _equal_by_variation(names, points, variation):
+        told = f"{equal[0]} and {equal[1]} differ in their files, but are the same treatment at every point"
+        raise places.error(("vary",), f"{told}: what varies replaces their difference; leave one out")
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
     return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+
+
+def _equal_by_variation(
+    names: Sequence[str], points: Sequence[Settings], variation: Variation
+) -> tuple[str, str] | None:
+    """Two arms that the points make equal, as when a varied dose replaces all in which they differ."""
+
+    def given(arm: str, settings: Settings) -> str:
+        scene = variation.scene(arm, settings)
+        return what_is_given(scene.treatment.file, scene.treatment.drugs) + scene.patient_digest
+
+    first_with: dict[str, str] = {}
+    for name in names if points else ():
+        other = first_with.setdefault(given(name, points[0]), name)
+        if other == name or given(name, ()) == given(other, ()):
+            continue
+        if all(given(name, point) == given(other, point) for point in points[1:]):
+            return other, name
+    return None
 
 
 def _key_at_fault(variation: Variation, arm: str, settings: Settings, point: int | None) -> Key:

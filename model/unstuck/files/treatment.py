@@ -4,6 +4,7 @@ Day 0 is the start of the phase named by `day_0`; everything before it makes the
 by all treatments that agree on it. Days in a schedule count from the start of their phase.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -329,6 +330,18 @@ class Treatment:
         """Each once: what of its drugs lies outside the model, doses and courses that may be a slip."""
         of_drugs = [note for drug in self.drugs.values() for note in drug.notes]
         return list(dict.fromkeys([*of_drugs, *dosing_notes(self.file, self.drugs)]))
+
+
+def what_is_given(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> str:
+    """All that decides a treatment's numbers, however it is written: equal texts have equal numbers."""
+    content = file.model_dump(mode="json", exclude={"title", "description"})
+    for name, phase in file.phases.items():
+        for regimen, written in zip(phase.drugs, content["phases"][name]["drugs"], strict=True):
+            drug = drugs[regimen.drug]
+            written["dose"] = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+            written["over"] = drug.usual_over if regimen.over is None else regimen.over
+            written["drug"] = drug.model_dump_json(exclude={"title", "description"})
+    return json.dumps(content)
 
 
 def dosing_notes(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> Iterator[str]:
