@@ -7,7 +7,6 @@ from command_line import Unstuck, fails
 from unstuck.files.find import find
 from unstuck.files.treatment import Treatment
 
-pytestmark = pytest.mark.quick
 HEAD = "ID,TIME,EVID,AMT,II,ADDL,RATE,SS,CMT,WT,DV\n"
 ONE = "1,0,1,10,24,27,0,0,1,54,.\n1,672,1,20,24,27,0,0,1,54,.\n1,700,0,.,.,.,.,.,1,54,21.4\n"
 NEW = ("new", "treatment", "trial", "--from", "events.csv", "--drug")

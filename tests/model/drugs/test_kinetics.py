@@ -11,8 +11,6 @@ from unstuck.circuit import Floats
 from unstuck.drugs.kinetics import Amounts, Compartment
 from unstuck.files.schedule import Dose
 
-pytestmark = pytest.mark.quick
-
 GUT, BLOOD = Compartment(1.1), Compartment(30.0, fed_by=0)
 ROUTES = {
     "bolus": [Compartment(3.0)],

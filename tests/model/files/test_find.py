@@ -8,7 +8,6 @@ import pytest
 from unstuck.files.find import find, matching, replaced_files
 from unstuck.files.yaml import InputError
 
-pytestmark = pytest.mark.quick
 HEAVY = ("numba", "pint", "scipy", "pandas", "mesa", "networkx", "unstuck.engine.step")
 
 

@@ -3,12 +3,10 @@
 from fractions import Fraction
 from math import ceil
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.files.schedule import number_of_doses, regular_course
 
-pytestmark = pytest.mark.quick
 MINUTES = st.integers(1, 20_000)
 
 

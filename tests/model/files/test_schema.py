@@ -9,7 +9,6 @@ import yaml
 from unstuck.files.find import shipped_folders
 from unstuck_analysis.library.check import schema_of
 
-pytestmark = pytest.mark.quick
 SCENARIOS = next(folder for folder in shipped_folders() if folder.is_dir())
 FILES = {
     "drug": [*SCENARIOS.glob("drugs/*.yaml"), *SCENARIOS.glob("evidence/drugs/*.yaml")],
