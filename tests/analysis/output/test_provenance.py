@@ -11,8 +11,6 @@ from unstuck_analysis.evidence import runs
 from unstuck_analysis.output import provenance
 from unstuck_analysis.output.provenance import model_version
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
