@@ -14,7 +14,6 @@ from pathlib import Path
 
 import jinja2
 from matplotlib.figure import Figure
-from unstuck import __version__
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import cohort_path, find, read, shipped_folders
@@ -26,7 +25,7 @@ from unstuck.patient.draw import read_cohort
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, summary
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
-from unstuck_analysis.output.provenance import git_state
+from unstuck_analysis.output.provenance import git_state, model_version
 from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
 
 LIMITS = [
@@ -256,7 +255,7 @@ def _named(path: Path) -> str:
 def provenance(seed: int) -> Table:
     """Versions, machine and seed."""
     rows = [
-        ["unstuck", __version__],
+        ["unstuck", model_version()],
         ["git", git_state()],
         ["seed", str(seed)],
         ["Python", sys.version.split()[0]],

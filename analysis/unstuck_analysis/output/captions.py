@@ -17,7 +17,7 @@ from unstuck.parameters import ParameterSet
 
 from unstuck_analysis.figures import save_figure
 from unstuck_analysis.output.files import write_whole
-from unstuck_analysis.study.plan import model_version
+from unstuck_analysis.output.provenance import model_version
 
 Shown = tuple[Figure, str]  # a figure and one sentence on what it shows
 
