@@ -45,7 +45,9 @@ def _only_required(node: Schema, definitions: Schema) -> Schema:
     kept = {key: node[key] for key in ("required", "minProperties") if key in node}
     inside = _inside(node, lambda inner: _only_required(inner, definitions))
     parts = [part for part in inside.pop("anyOf", []) if part]
-    only = parts[0] if len(parts) == 1 else {}  # of `X | None`: what is no mapping has no required keys
+    only: Schema = (
+        parts[0] if len(parts) == 1 else {}
+    )  # of `X | None`: what is no mapping has no required keys
     return kept | only | {key: value for key, value in inside.items() if value}
 
 
