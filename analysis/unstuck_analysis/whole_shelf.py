@@ -9,8 +9,9 @@ from pathlib import Path
 from unstuck.files.treatment import shipped
 
 from unstuck_analysis.compare import Comparison, arm_summary, compare
-from unstuck_analysis.figures import save_figure, shelf_figure, treatment_class
+from unstuck_analysis.figures import shelf_figure, treatment_class
 from unstuck_analysis.output.markdown import table
+from unstuck_analysis.output.style import save_figure
 from unstuck_analysis.study.processes import available_cores
 
 PATIENTS, NEURONS, SEED = 6, 300, 1
