@@ -50,8 +50,8 @@ ADDED = """\
 Where a test row missed, a missing mechanism was looked for in the literature and added with a value at which
 it does nothing. The metabolite's half-life of appearance, 1 h, puts its peak at 3.4 h, near the last sample
 of the source (from memory). At 3 h, ketamine's own half-life and the first value tried, F19 fell to 0.05, and
-T13 held as well. The drug's strengths were fitted again to the fit rows (`python -m unstuck_analysis.evidence.fit --start shipped
---free kam --free ktr`), to nothing else. Such a row counts as revised, apart from those that held at the
+T13 held as well. The drug's strengths were fitted again to the fit rows
+(`python -m unstuck_analysis.evidence.fit --start shipped --free kam --free ktr`), to nothing else. Such a row counts as revised, apart from those that held at the
 first look."""
 
 TRIED = """\
@@ -168,8 +168,8 @@ def _ensemble_text() -> str:
     columns = ("row", "part", "smallest", "median", "largest", "inside its band")
     return (
         f"The test rows of typical patients over {len(members)} parameter sets for which all fit rows hold,"
-        " found\nby short random walks from the shipped set (`python -m unstuck_analysis.evidence.fit`); the true"
-        " spread is wider."
+        " found\nby short random walks from the shipped set"
+        " (`python -m unstuck_analysis.evidence.fit`); the true spread is wider."
         " The\n[parameter table](model-description.md#10-parameters) has the spread of every parameter. When"
         " the\nmetabolite was given time to appear, the ketamine strengths of the sets moved with the refit,"
         " three sets\nwere walked anew, and all were judged again.\n\n" + table(columns, rows)
