@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from unstuck_analysis.commands import REMOVED, REMOVED_OPTIONS, app
+from unstuck_analysis.output.folder import release_folders
 from unstuck_analysis.output.terminal import say
 
 
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 130
     except Exception as fault:
         _explain(fault)
+    finally:
+        release_folders()
     if status == 130:  # typer's versions report Ctrl-C in different ways
         _fail("stopped; nothing was written", 130)
     sys.exit(status if isinstance(status, int) else 0)

@@ -281,6 +281,23 @@ def _interval(difference: dict[str, float | None]) -> str:
     return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"
 
 
+COMPARISON_FILES = (
+    "summary.csv",
+    "outcomes.parquet",
+    "series.parquet",
+    "recovery.png",
+    "recovery.svg",
+    "report.html",
+)
+PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+
+
+def remove_results(folder: Path) -> None:
+    """Remove the results of an earlier comparison or patient, so that none stays next to new ones."""
+    for name in (*COMPARISON_FILES, *PATIENT_FILES):
+        (folder / name).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class ComparisonAnswer:
     """What `unstuck compare` prints and writes."""
@@ -290,7 +307,7 @@ class ComparisonAnswer:
     options: Mapping[str, int]
     opens = "report.html"
     next_step = "unstuck survival {folder}"
-    files = ("summary.csv", "outcomes.parquet", "series.parquet", "recovery.png", "recovery.svg", opens)
+    files = COMPARISON_FILES
 
     @property
     def notes(self) -> list[str]:
@@ -306,9 +323,8 @@ class ComparisonAnswer:
         return json.dumps(summary(self.comparison), allow_nan=False)
 
     def write(self, folder: Path) -> list[str]:
-        """Write all files, the report last; no file of an earlier comparison is left next to them."""
-        for name in self.files:
-            (folder / name).unlink(missing_ok=True)
+        """Write all files, the report last."""
+        remove_results(folder)
         given = [word for key, value in self.options.items() for word in (f"--{key}", str(value))]
         command = shlex.join(["unstuck", "compare", *self.treatments, *given])
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
@@ -329,7 +345,7 @@ class PatientAnswer:
     patient: int
     folder: Path
     opens = "patient.png"
-    files = ("series.parquet", "outcomes.csv", opens)
+    files = PATIENT_FILES
 
     @property
     def treatment(self) -> Treatment:
@@ -364,8 +380,7 @@ class PatientAnswer:
 
     def write(self, folder: Path) -> list[str]:
         """Write readings, outcomes and the figure."""
-        for name in self.files:
-            (folder / name).unlink(missing_ok=True)
+        remove_results(folder)
         write_parquet(folder / "series.parquet", self.comparison.series)
         write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
         save_figure(figures.patient_figure(self.comparison), folder / self.opens)

@@ -51,8 +51,8 @@ Where a test row missed, a missing mechanism was looked for in the literature an
 it does nothing. The metabolite's half-life of appearance, 1 h, puts its peak at 3.4 h, near the last sample
 of the source (from memory). At 3 h, ketamine's own half-life and the first value tried, F19 fell to 0.05, and
 T13 held as well. The drug's strengths were fitted again to the fit rows
-(`python -m unstuck_analysis.evidence.fit --start shipped --free kam --free ktr`), to nothing else. Such a row counts as revised, apart from those that held at the
-first look."""
+(`python -m unstuck_analysis.evidence.fit --start shipped --free kam --free ktr`), to nothing else.
+Such a row counts as revised, apart from those that held at the first look."""
 
 TRIED = """\
 Tried in the mean-field and not added, because it costs more than it mends or mends nothing:

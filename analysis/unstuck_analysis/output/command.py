@@ -10,12 +10,12 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
+from unstuck_analysis.output.folder import RESULTS, claim_folder, release_folders
 from unstuck_analysis.output.terminal import say, whole_seed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folde
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-RESULTS, LATEST = Path("results"), "latest"
+LATEST = "latest"  # in RESULTS, leads to the newest results
 _ADDED = {"out": (Out, None), "overwrite": (Overwrite, False), "as_json": (AsJson, False)}
 
 
@@ -144,27 +144,25 @@ def mark_latest(folder: Path) -> None:
         beside.replace(link)
 
 
-def new_folder(name: str) -> Path:
-    """The usual folder for the results of a command: its name and the time, under results/."""
-    return RESULTS / f"{name}-{datetime.now(UTC).strftime('%Y%m%dT%H%M%SZ')}"
-
-
 @contextlib.contextmanager
 def results_folder(out: Path | None, name: str, overwrite: bool) -> Iterator[Path]:
     """The output folder of a command. One that would stay empty is removed; Ctrl-C says what was kept."""
-    from unstuck_analysis.output.files import prepare_folder
-
-    folder = out or new_folder(name)
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    earlier = _written(folder)
+    made = [path for path in (out or RESULTS, *(out or RESULTS).parents) if not path.exists()]
+    folder, earlier = out, dict[str, tuple[int, int]]()
     try:
-        yield prepare_folder(folder, overwrite=overwrite)
+        folder = claim_folder(out, name, overwrite=overwrite)
+        made = made if out else [folder, *made]
+        earlier = _written(folder)
+        yield folder
+        release_folders()
     except BaseException as fault:
+        release_folders()
         with contextlib.suppress(OSError):  # the first that is not empty
-            for path in new:
+            for path in made:
                 path.rmdir()
         if isinstance(fault, KeyboardInterrupt):
-            kept = sorted(name for name, when in _written(folder).items() if earlier.get(name) != when)
+            now = _written(folder) if folder else {}
+            kept = sorted(name for name, when in now.items() if earlier.get(name) != when)
             _stopped(f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written")
         raise
 
