@@ -9,7 +9,6 @@ from unstuck_analysis.output.answer import About, Answer
 from unstuck_analysis.output.command import RESULTS, Seed, command
 from unstuck_analysis.output.table import Column, Table
 
-pytestmark = pytest.mark.quick
 TABLE = Table([Column("name"), Column("value", unit="d", meaning="a number")], [["x", 1.5]])
 
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 from unstuck_analysis.output.table import Column, Table
 
-pytestmark = pytest.mark.quick
 FRAME = pd.DataFrame(
     {
         "treatment": ["ssri-like", 'a, "b"'],

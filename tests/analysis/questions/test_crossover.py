@@ -21,7 +21,6 @@ from unstuck_analysis.questions.crossover import (
 )
 from unstuck_analysis.questions.survival import outcomes_of
 
-pytestmark = pytest.mark.quick
 ABOUT = About("a and b", "30 patients", "5", "made up")
 
 

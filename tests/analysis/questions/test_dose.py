@@ -36,7 +36,6 @@ def ssri(default_file: CircuitFile) -> DrugFile:
     return drug_for(default_file, "ssri-like")
 
 
-@pytest.mark.quick
 def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
     days = [dose.time_h / 24 for dose in Schedule(daily=False).doses(5)]
     assert days == [0, 2, 4, 7, 9]
@@ -44,13 +43,11 @@ def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
     assert Schedule(daily=True).end_day(5) == 5
 
 
-@pytest.mark.quick
 def test_what_is_held_is_taken_daily_and_what_is_infused_in_single_doses(default_file: CircuitFile) -> None:
     units = {name: schedule_of(drug_for(default_file, name)).unit for name in ("ssri-like", "ketamine-like")}
     assert units == {"ssri-like": "days", "ketamine-like": "doses"}
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("name", "hours", "over_h"),
     [
@@ -71,7 +68,6 @@ def test_a_course_is_given_as_often_and_as_long_as_the_drug_s_file_says(
     assert {dose.amount for dose in doses} == {0.5}
 
 
-@pytest.mark.quick
 def test_a_course_of_the_usual_dose_is_the_usual_course(default_file: CircuitFile) -> None:
     drug = drug_for(default_file, "tianeptine-oral-both")
     assert schedule_of(drug).doses(7) == usual_course(drug, 7 * 24.0).doses
@@ -118,7 +114,6 @@ def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> N
         StuckPatient.typical(default_file, resilient)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("text", ["1,x", "0", "-1", "nan"])
 def test_amounts_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="amounts"):
@@ -164,7 +159,6 @@ def test_the_answer_names_the_least_dose_that_lasts_and_the_usual_length(tmp_pat
     assert "n: 1 typical patient" in (tmp_path / "dose-response.caption.md").read_text()
 
 
-@pytest.mark.quick
 def test_an_effect_instead_of_a_drug_is_refused_with_a_drug_file_that_works(
     default_file: CircuitFile, tmp_path: Path
 ) -> None:

@@ -20,8 +20,6 @@ from unstuck_analysis.questions.survival import (
     times_to,
 )
 
-pytestmark = pytest.mark.quick
-
 
 def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
     """Outcomes of two arms over the same patients, with censoring, drawn from a fixed stream."""

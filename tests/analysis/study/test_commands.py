@@ -139,7 +139,6 @@ def test_compare_runs_every_file_of_a_folder_and_a_drug_file(tmp_path: Path) -> 
     assert str(mine / "two.yaml") in made
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -170,7 +169,6 @@ def test_wrong_words_get_one_message(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.quick
 def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from unstuck_analysis.study.store import Store;"
