@@ -359,8 +359,9 @@ class PatientAnswer:
 
     @property
     def notes(self) -> list[str]:
-        """What of the drugs lies outside the model."""
-        return drug_notes(self.comparison)
+        """Whether the patient never got stuck, and what of the drugs lies outside the model."""
+        never = "this patient did not get stuck; a comparison counts such patients and leaves them out."
+        return [*([never] if self.comparison.not_stuck else []), *drug_notes(self.comparison)]
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -133,9 +133,9 @@ def conclude(folder: Path, names: "Sequence[str]", answer: Answering) -> None:
 
 
 def mark_latest(folder: Path) -> None:
-    """Let results/latest lead to a folder of results (not where a file system has no links)."""
+    """Let results/latest lead to a folder inside results/ (not where a file system has no links)."""
     link = RESULTS / LATEST
-    if not RESULTS.is_dir() or (link.exists() and not link.is_symlink()):
+    if folder.resolve().parent != RESULTS.resolve() or (link.exists() and not link.is_symlink()):
         return
     with contextlib.suppress(OSError):
         beside = RESULTS / f".{LATEST}.{os.getpid()}"
