@@ -17,7 +17,6 @@ from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
-from unstuck import __version__
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
@@ -29,7 +28,7 @@ from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.library.words import notes_on
 from unstuck_analysis.output.files import write_parquet, write_whole
-from unstuck_analysis.output.provenance import git_state
+from unstuck_analysis.output.provenance import git_state, model_version
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
 from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, cohort_path
@@ -261,7 +260,7 @@ def _named(path: Path) -> str:
 def provenance(seed: int) -> Table:
     """Versions, machine and seed."""
     rows = [
-        ["unstuck", __version__],
+        ["unstuck", model_version()],
         ["git", git_state()],
         ["seed", str(seed)],
         ["Python", sys.version.split()[0]],

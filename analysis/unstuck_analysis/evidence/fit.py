@@ -31,7 +31,7 @@ from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from
 from unstuck_analysis.evidence.arms import Subject, plan_typical, run_subject
 from unstuck_analysis.evidence.facts import Fact, read_facts, read_protocols
 from unstuck_analysis.evidence.findings import Measured
-from unstuck_analysis.evidence.runs import fixed_text
+from unstuck_analysis.evidence.runs import code_and_data
 from unstuck_analysis.output.command import Seed, Workers
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.terminal import say
@@ -158,7 +158,7 @@ class Calibration:
 def _digest() -> str:
     """Hash of the shipped parameters, the model's code, and how the rows are measured."""
     protocols = read_protocols().model_dump_json()
-    return hashlib.sha256((fixed_text() + protocols).encode()).hexdigest()[:24]
+    return hashlib.sha256((code_and_data() + protocols).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)

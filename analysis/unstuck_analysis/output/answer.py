@@ -15,6 +15,7 @@ from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet
 
 from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.output.table import Table
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ class About:
 
     def facts(self) -> dict[str, str]:
         """The same with the version of the model, for captions and reports."""
-        from unstuck_analysis.study.plan import model_version
-
         facts = {"n": self.n, "seed": self.seed, "of": self.subject}
         return {**facts, "model": model_version(), "inputs": self.inputs}
 
