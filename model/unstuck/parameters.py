@@ -7,7 +7,7 @@ description. Rates that follow from other parameters are worked out where they a
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from math import isfinite
 from pathlib import Path
@@ -136,10 +136,15 @@ def shipped_parameter_file() -> Path:
     return next((path for path in places if path.exists()), places[-1])
 
 
-@cache
 def default_parameters() -> ParameterSet:
-    """The shipped parameters."""
-    return read_parameters(shipped_parameter_file())
+    """The shipped parameters (read again when the content of their file has changed)."""
+    path = shipped_parameter_file()
+    return _shipped(path, path.read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _shipped(path: Path, content: bytes) -> ParameterSet:
+    return read_parameters(path)
 
 
 def _record(row: list[str], place: str, known: list[str] | None) -> Parameter:

@@ -20,7 +20,8 @@ from unstuck.circuit import (
 from unstuck.engine.readouts import population_means, projection_strength
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile, projection_ends
-from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient

@@ -21,14 +21,15 @@ from typing import Protocol
 
 import numpy as np
 
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
-from unstuck.files.drug import Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.files.drug import STEADY_HALF_LIVES, Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.files.schedule import Dose
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats, Integers
 from unstuck.targets import Mode
 
-HOURS_A_DAY = 24.0
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
 
 
@@ -326,9 +327,9 @@ def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:
 
 def steady_h(drug: DrugFile, parameters: ParameterSet) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
-    compounds = drug.kinetics.compounds.values() if drug.kinetics else []
-    half_lives = (parameters.number(compound.half_life.value) for compound in compounds)
-    return 30.0 * max(half_lives, default=HOURS_A_DAY)
+    compounds = drug.kinetics.compounds if drug.kinetics else {}
+    half_lives_h = (parameters.number(compound.half_life.value) for compound in compounds.values())
+    return STEADY_HALF_LIVES * max(half_lives_h, default=HOURS_A_DAY)
 
 
 def _made_and_lost(law: Pulse, parameters: ParameterSet) -> tuple[list[Compartment], float]:

@@ -10,7 +10,8 @@ from math import copysign, nan, sqrt
 
 import numpy as np
 
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution
+from unstuck.drugs.effects import Contribution
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, Effects, Law
 

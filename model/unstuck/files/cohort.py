@@ -18,11 +18,11 @@ from pydantic import Field, model_validator
 
 from unstuck.files import units as quantities
 from unstuck.files.drug import Positive, Sourced
+from unstuck.files.units import BODY_WEIGHT_KG
 from unstuck.files.yaml import Document, InputError, Misplaced, at_key, choose, read_document
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
 
-BODY_WEIGHT_KG = 70.0  # of the typical patient
 _GENERATION_1 = ("parameters", "drug_half_lives", "drug_strengths")
 
 Spread = Annotated[float, Field(ge=0, le=2)]

@@ -13,13 +13,13 @@ level follows the amount taken within a usual interval: a dose counts until the 
 than that. Strengths, times and half effects may be symbols of parameters, which differ between patients.
 """
 
-import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from unstuck.files import units as quantities
+from unstuck.files.schedule import MOST_DOSES
 from unstuck.files.yaml import Document, Misplaced, at_key, choose
 from unstuck.targets import TARGETS, Mode
 
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 Confidence = Literal["A", "B", "C"]
 
+STEADY_HALF_LIVES = 30  # after which a usual course is at its steady state
 NEVER_FADES = "a pulse of a share must be below 1, because its odds halve and those of 1 never end"
 
 
@@ -37,21 +38,6 @@ class Sourced(Document, Generic[T]):
     source: str = Field(min_length=3)
     confidence: Confidence | None = None
 
-
-def _symbol_or_quantity(value: Any) -> str:
-    is_symbol = isinstance(value, str) and re.fullmatch(r"[A-Za-z]\w*", value) is not None
-    return "symbol" if is_symbol else "quantity"
-
-
-_Symbol = Annotated[str, Tag("symbol")]
-HoursOrSymbol = Annotated[
-    Annotated[quantities.PositiveHours, Tag("quantity")] | _Symbol, Discriminator(_symbol_or_quantity)
-]
-"""A time of more than zero, in hours, or the symbol of a parameter."""
-ConcentrationOrSymbol = Annotated[
-    Annotated[quantities.Concentration, Tag("quantity")] | _Symbol, Discriminator(_symbol_or_quantity)
-]
-"""A concentration, or the symbol of a parameter."""
 
 Number = Sourced[float | str]  # a number, or the symbol of a fitted parameter
 Positive = Annotated[float, Field(gt=0.0)]
@@ -75,7 +61,7 @@ class Area(Document):
 class Hill(Document):
     """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
 
-    half_effect: Sourced[ConcentrationOrSymbol]
+    half_effect: Sourced[quantities.ConcentrationOrSymbol]
     exponent: Number
     maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
@@ -102,10 +88,10 @@ class Pulse(Document):
     """
 
     after_dose: Number | None = None
-    half_life: Sourced[HoursOrSymbol] | None = None
-    appears: Sourced[HoursOrSymbol] | None = None
+    half_life: Sourced[quantities.HoursOrSymbol] | None = None
+    appears: Sourced[quantities.HoursOrSymbol] | None = None
     peak: Number | None = None
-    peaks_after: Sourced[HoursOrSymbol] | None = None
+    peaks_after: Sourced[quantities.HoursOrSymbol] | None = None
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Self:
@@ -139,8 +125,8 @@ class Level(Document):
     while_taken: Number | None = None
     odds: Number | None = None
     factor: Number | None = None
-    rise_tau: Sourced[HoursOrSymbol] | None = None
-    fall_half_life: Sourced[HoursOrSymbol] | None = None
+    rise_tau: Sourced[quantities.HoursOrSymbol] | None = None
+    fall_half_life: Sourced[quantities.HoursOrSymbol] | None = None
 
     @model_validator(mode="after")
     def _has_one_strength(self) -> Self:
@@ -165,7 +151,7 @@ class Measured(Document):
     """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
 
     dose: quantities.Dose
-    doses: int = Field(ge=1)
+    doses: int = Field(ge=1, le=MOST_DOSES)
     after: quantities.Hours | None = None
     occupancy: float = Field(ge=0, le=1)
     spread: float | None = Field(default=None, ge=0, le=1)
@@ -275,9 +261,9 @@ class Published(Document):
 class Compound(Document):
     """What goes round in the blood; dose_concentration is what a usual dose gives if all there at once."""
 
-    half_life: Sourced[HoursOrSymbol]
+    half_life: Sourced[quantities.HoursOrSymbol]
     half_life_varies_with: str | None = None  # symbol of the parameter whose drawn factor it shares
-    dose_concentration: Sourced[ConcentrationOrSymbol]
+    dose_concentration: Sourced[quantities.ConcentrationOrSymbol]
     molar_mass_g_per_mol: Sourced[Positive] | None = None
     published: Published = Published()
 
@@ -288,7 +274,7 @@ class Compound(Document):
 
     @model_validator(mode="after")
     def _concentrations_become_molar(self) -> Self:
-        given: dict[tuple[str, ...], Sourced[ConcentrationOrSymbol]] = {
+        given: dict[tuple[str, ...], Sourced[quantities.ConcentrationOrSymbol]] = {
             ("dose_concentration",): self.dose_concentration
         }
         for name in ("peak", "steady_mean"):
@@ -354,7 +340,7 @@ class DrugFile(Document):
     description: str = ""
     extends: str | None = None
     usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
-    usual_every: quantities.PositiveHours | None = None  # none: given once
+    usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
     usual_source: str = ""  # where the usual dose, interval and duration come from
@@ -369,6 +355,25 @@ class DrugFile(Document):
         if dose is not None and dose.amount == 0:
             raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
         return dose
+
+    @model_validator(mode="after")
+    def _usual_course_is_possible(self) -> Self:
+        if self.usual_over and not self.takes_time:
+            assert self.kinetics is not None
+            raise Misplaced(
+                ("usual_over",), f"no effect by route {self.kinetics.route}: only an infusion takes time"
+            )
+        if self.kinetics is None or not self.usual_every:
+            return self
+        longest_h = max(compound.half_life.value for compound in self.kinetics.compounds.values())
+        doses = STEADY_HALF_LIVES * longest_h / self.usual_every
+        if doses > MOST_DOSES:
+            raise Misplaced(
+                ("usual_every",),
+                f"a course until steady state ({STEADY_HALF_LIVES} half-lives) has {doses:.3g} doses,"
+                f" more than {MOST_DOSES}: give fewer doses, or an infusion",
+            )
+        return self
 
     @model_validator(mode="after")
     def _actions_fit_together(self) -> Self:

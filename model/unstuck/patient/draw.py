@@ -14,11 +14,10 @@ from math import ceil, exp, sqrt
 import numpy as np
 
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
-from unstuck.drugs.effects import HOURS_A_DAY, TYPICAL, Response
+from unstuck.drugs.effects import TYPICAL, Response
 from unstuck.drugs.exposure import Spell
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import (
-    BODY_WEIGHT_KG,
     ClassDraw,
     CohortFile,
     ExposureDraw,
@@ -27,6 +26,7 @@ from unstuck.files.cohort import (
     StressLengthDraw,
     read_cohort,
 )
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats

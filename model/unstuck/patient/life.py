@@ -15,12 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course
+from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure, Spell
-from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import Reading, connectivity, take_reading
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
+from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.units import Dose as DoseAmount
 from unstuck.patient.draw import Patient
 from unstuck.state import Floats, State

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 
 from unstuck.circuit import Circuit, mean_field_circuit
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.drugs.exposure import Constant
 from unstuck.engine.readouts import population_means, projection_strength
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet
 from unstuck.state import State
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.drugs.effects import GONE, TYPICAL, Contribution, Course, Response
-from unstuck.drugs.kinetics import Dose
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.schedule import Dose
 from unstuck.files.yaml import InputError, read_document
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.state import Floats

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
+from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.files.schedule import Dose
 from unstuck.state import Floats
 
 GUT, BLOOD = Compartment(1.1), Compartment(30.0, fed_by=0)
