@@ -1,33 +1,20 @@
 """The command line. Heavy libraries are imported inside the commands, so that --help is quick.
 
 Standard output holds results, standard error everything else. Exit codes: 0 done, 1 disk or run failure,
-2 bad input, 130 stopped by Ctrl-C.
+2 bad input, 3 a study with failed or missing runs, 130 stopped by Ctrl-C.
 """
 
-import contextlib
 import json
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from unstuck_analysis import research_commands, study_commands
-from unstuck_analysis.output.terminal import console, print_patient, print_summary, progress, say, whole_seed
-
-COMPARISON_FILES = (
-    "summary.csv",
-    "outcomes.parquet",
-    "series.parquet",
-    "recovery.png",
-    "recovery.svg",
-    "report.html",
-)
-PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+from unstuck_analysis.output.terminal import console, say, whole_seed
 
 app = typer.Typer(
     add_completion=False,
@@ -38,12 +25,8 @@ app = typer.Typer(
     epilog="Example: unstuck compare untreated ssri-like ketamine-like",
 )
 
-Treatments = Annotated[list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")]
 Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]
-Neurons = Annotated[int, typer.Option(min=100, max=50_000, help="Neurons a patient.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
-Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -61,80 +44,6 @@ def _options(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None: ...
-
-
-@app.command(epilog="Example: unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7")
-def compare(
-    treatments: Treatments = None,
-    patients: Annotated[int, typer.Option(min=1, help="Number of virtual patients.")] = 16,
-    seed: Seed = 1,
-    neurons: Neurons = 500,
-    workers: Workers = None,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare treatments on the same stuck patients: a table, a figure, tidy tables and one HTML report."""
-    from unstuck_analysis import compare as comparing
-    from unstuck_analysis import report
-
-    names = tuple(treatments or comparing.DEFAULT_TREATMENTS)
-    with _results(out, "compare", overwrite) as folder:
-        with progress("patients", patients) as advance:
-            comparison = comparing.compare(
-                names,
-                patients=patients,
-                seed=seed,
-                neurons=neurons,
-                workers=workers or _cores(),
-                on_done=advance,
-            )
-        command = _command("compare", *names, patients=patients, seed=seed, neurons=neurons)
-        _write_comparison(comparison, folder, command)
-    if as_json:
-        print(json.dumps(comparing.summary(comparison), allow_nan=False))
-    else:
-        print_summary(comparison)
-    for note in [*report.start_notes(comparison), *report.drug_notes(comparison), report.NO_PLACEBO]:
-        say(f"Note: {note}")
-    say(f"Written to {folder}: {', '.join(COMPARISON_FILES)}")
-
-
-@app.command(epilog="Example: unstuck run ssri-like --patient 3 --seed 1")
-def run(
-    treatment: Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")],
-    patient: Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")] = 0,
-    seed: Seed = 1,
-    neurons: Neurons = 500,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
-    from unstuck.files.treatment import Treatment
-
-    from unstuck_analysis import compare as comparing
-    from unstuck_analysis import report
-    from unstuck_analysis.study.cohort import Job, outcomes_frame, run_patient
-
-    loaded = Treatment(treatment)
-    with _results(out, "run", overwrite) as folder:
-        with progress("patients", 1) as advance:
-            result = run_patient(Job(seed, patient, (str(loaded.path),), neurons))
-            advance(result)
-        outcomes = outcomes_frame([result])
-        comparison = comparing.Comparison(seed, 1, neurons, [loaded], outcomes, result.series)
-        _write_patient(comparison, folder)
-    found = comparing.patient_summary(comparison, loaded, patient)
-    if as_json:
-        print(json.dumps({**found, "series": str(folder / "series.parquet")}, allow_nan=False))
-    else:
-        print_patient(found, loaded.file.title)
-    if comparison.not_stuck:
-        say("Note: this patient did not get stuck; a comparison counts such patients and leaves them out.")
-    for note in report.drug_notes(comparison):
-        say(f"Note: {note}")
-    say(f"Written to {folder}: {', '.join(PATIENT_FILES)}")
 
 
 @app.command("list", epilog="Example: unstuck list drugs")
@@ -292,6 +201,8 @@ def view(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, and turn what can go wrong into one message and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in study_commands.REMOVED:
+        _fail(f"`unstuck {words[0]}` was removed: {study_commands.REMOVED[words[0]]}", 2)
     try:
         status = app(args=words or ["--help"], prog_name="unstuck", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -338,68 +249,3 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _results(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
-    """The output folder of a command; one that would stay empty goes again, and Ctrl-C says what was kept."""
-    from unstuck_analysis.output.files import prepare_folder
-
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = out or Path("results") / f"{command}-{stamp}"
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    earlier = _written(folder)
-    try:
-        yield prepare_folder(folder, overwrite=overwrite)
-    except BaseException as fault:
-        with contextlib.suppress(OSError):  # the first that is not empty
-            for path in new:
-                path.rmdir()
-        if isinstance(fault, KeyboardInterrupt):
-            kept = sorted(name for name, when in _written(folder).items() if earlier.get(name) != when)
-            told = f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written"
-            _fail(f"stopped; {told}", 130)
-        raise
-
-
-def _written(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files of a folder, each with what changes when it is written anew."""
-    found = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
-    return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}
-
-
-def _command(name: str, *arguments: str, **options: object) -> str:
-    given = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    return shlex.join(["unstuck", name, *arguments, *given])
-
-
-def _write_comparison(comparison: Any, folder: Path, command: str) -> None:
-    """Write all of COMPARISON_FILES, the report last; none of an earlier comparison is left beside them."""
-    from unstuck_analysis import compare as comparing
-    from unstuck_analysis import figures, report
-    from unstuck_analysis.output import files as storage
-
-    _remove(folder, COMPARISON_FILES)
-    table = comparing.summary_table(comparison).to_csv(index=False)
-    storage.write_whole(folder / "summary.csv", table.encode())
-    storage.write_parquet(folder / "outcomes.parquet", comparison.outcomes)
-    storage.write_parquet(folder / "series.parquet", comparison.series)
-    figure = figures.recovery_figure(comparison)
-    figures.save_figure(figure, folder / "recovery.png")
-    figures.save_figure(figure, folder / "recovery.svg")
-    storage.write_whole(folder / "report.html", report.comparison_report(comparison, command).encode())
-
-
-def _write_patient(comparison: Any, folder: Path) -> None:
-    from unstuck_analysis import figures
-    from unstuck_analysis.output import files as storage
-
-    _remove(folder, PATIENT_FILES)
-    storage.write_parquet(folder / "series.parquet", comparison.series)
-    storage.write_whole(folder / "outcomes.csv", comparison.outcomes.to_csv(index=False).encode())
-    figures.save_figure(figures.patient_figure(comparison), folder / "patient.png")
-
-
-def _remove(folder: Path, names: Sequence[str]) -> None:
-    for name in names:
-        (folder / name).unlink(missing_ok=True)

@@ -440,3 +440,9 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
+
+
+def html_of(table: pd.DataFrame, figure: Figure | None) -> str:
+    """A table, and a figure below it, as HTML for notebooks."""
+    drawn = "" if figure is None else figure_bytes(figure, "svg").decode()
+    return f"{table.to_html(index=False)}\n{drawn[drawn.find('<svg') :] if drawn else ''}"

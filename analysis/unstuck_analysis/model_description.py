@@ -28,7 +28,7 @@ from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.evidence.fit import FREE_ORIGINS
 from unstuck_analysis.output.markdown import table
-from unstuck_analysis.study.cohort import cohort_path
+from unstuck_analysis.study.file import cohort_path
 
 
 def description() -> str:

@@ -1,8 +1,12 @@
-"""The commands of studies: sweep, batch, status, report, export, compact. Heavy imports lie inside them."""
+"""The commands that run patients and report on them. Heavy imports lie inside them.
+
+Exit code 3: a study ended with failed or missing runs.
+"""
 
 import json
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -10,98 +14,196 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unstuck_analysis.output.terminal import say, whole_seed
+from unstuck_analysis.output.terminal import print_patient, print_summary, say, whole_seed
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.estimate import Estimate
-    from unstuck_analysis.study.executors import OnProgress, Progress, Workforce
+    from unstuck_analysis.compare import Comparison
     from unstuck_analysis.study.file import Study
+    from unstuck_analysis.study.processes import Workers as Team
     from unstuck_analysis.study.results import Results
+    from unstuck_analysis.study.run import OnProgress, Progress
 
-Folder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
-Out = Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
-Seed = Annotated[
-    int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of the file's.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed.")]
-New = Annotated[bool, typer.Option("--new", help="Begin anew; what is in the folder is set aside.")]
+INCOMPLETE = 3
+COMPARISON_FILES = (
+    "summary.csv",
+    "outcomes.parquet",
+    "series.parquet",
+    "recovery.png",
+    "recovery.svg",
+    "report.html",
+)
+PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+REMOVED = {
+    "batch": "`unstuck compare FOLDER` runs every treatment file of a folder, and files and names beside it",
+    "compact": "the files of a study are merged when its runs end; there is nothing left to do",
+}
 LINE_EVERY_S = 5.0
 
 
+def _neurons(text: object) -> int:
+    """A number of neurons as typed."""
+    from unstuck.circuit import LARGEST, SMALLEST
+
+    if str(text).isdigit() and (int(str(text)) == 0 or SMALLEST <= int(str(text)) <= LARGEST):
+        return int(str(text))
+    raise typer.BadParameter(f"must be 0 (the mean-field) or {SMALLEST} to {LARGEST}, not {str(text)!r}")
+
+
+Treatments = Annotated[
+    list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`), files, or folders of files.")
+]
+Neurons = Annotated[
+    int, typer.Option(parser=_neurons, metavar="INTEGER", help="Neurons per patient; 0: the mean-field.")
+]
+Folder = Annotated[Path, typer.Argument(help="Results folder of a study or comparison.")]
+Out = Annotated[Path | None, typer.Option(help="Results folder; one under results/ if not given.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
+Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]
+OtherSeed = Annotated[
+    int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of the file's.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results in the folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
 def add_to(app: typer.Typer) -> None:
-    """Give a command line the commands of studies."""
+    """Give a command line the commands that run patients."""
+    example = "Example: unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7"
+    app.command(epilog=example)(compare)
+    app.command(epilog="Example: unstuck run ssri-like --patient 3 --seed 1")(run)
     app.command(epilog="Example: unstuck sweep smoke --workers 2")(sweep)
-    app.command(epilog="Example: unstuck batch my-treatments/ ssri-like --patients 16")(batch)
     app.command(epilog="Example: unstuck status results/smoke --json")(status)
     app.command(epilog="Example: unstuck report results/smoke")(report)
     app.command(epilog="Example: unstuck export results/smoke --to outcomes.csv")(export)
-    app.command(epilog="Example: unstuck compact results/smoke")(compact)
+
+
+def compare(
+    treatments: Treatments = None,
+    patients: Annotated[int, typer.Option(min=1, help="Number of virtual patients.")] = 16,
+    seed: Seed = 1,
+    neurons: Neurons = 500,
+    workers: Workers = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare treatments on the same stuck patients: a table, a figure, tidy tables and one HTML report.
+
+    Stop it at any moment: the same command continues from there.
+    """
+    from unstuck_analysis import compare as comparing
+    from unstuck_analysis import report
+    from unstuck_analysis.study.file import treatment_files
+    from unstuck_analysis.study.processes import available_cores
+
+    names = treatment_files(treatments or comparing.DEFAULT_TREATMENTS)
+    study = comparing.comparison_study(names, patients=patients, seed=seed, neurons=neurons)
+    folder = out or Path("results") / f"compare-{study.inputs.hash[:10]}"
+    _make_room(folder, study, overwrite)
+    with _watched(folder) as on_progress:
+        comparison = comparing.compare(
+            names,
+            patients=patients,
+            seed=seed,
+            neurons=neurons,
+            workers=workers or available_cores(),
+            out=folder,
+            on_progress=on_progress,
+        )
+        options = {"patients": patients, "seed": seed, "neurons": neurons}
+        given = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        _write_comparison(comparison, folder, shlex.join(["unstuck", "compare", *names, *given]))
+    if as_json:
+        print(json.dumps(comparing.summary(comparison), allow_nan=False))
+    else:
+        print_summary(comparison)
+    for note in [*report.start_notes(comparison), *report.drug_notes(comparison), report.NO_PLACEBO]:
+        say(f"Note: {note}")
+    say(f"Written to {folder}: {', '.join(COMPARISON_FILES)}")
+
+
+def run(
+    treatment: Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")],
+    patient: Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")] = 0,
+    seed: Seed = 1,
+    neurons: Neurons = 500,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
+    from unstuck_analysis import compare as comparing
+    from unstuck_analysis import report
+    from unstuck_analysis.output.files import results_folder
+
+    with results_folder(out, "run", overwrite) as folder:
+        found = comparing.run(treatment, patient=patient, seed=seed, neurons=neurons)
+        _write_patient(found, folder)
+    summary = comparing.patient_summary(found, found.treatments[0], patient)
+    if as_json:
+        print(json.dumps({**summary, "series": str(folder / "series.parquet")}, allow_nan=False))
+    else:
+        print_patient(summary, found.treatments[0].file.title)
+    if found.not_stuck:
+        say("Note: this patient did not get stuck; a comparison counts such patients and leaves them out.")
+    for note in report.drug_notes(found):
+        say(f"Note: {note}")
+    say(f"Written to {folder}: {', '.join(PATIENT_FILES)}")
 
 
 def sweep(
     study: Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")],
     out: Out = None,
     workers: Workers = None,
-    seed: Seed = None,
+    seed: OtherSeed = None,
     shard: Annotated[str, typer.Option(help="Do the i-th of n parts only: i/n.")] = "1/1",
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
-    retry_failed: RetryFailed = False,
-    new: New = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, time and disk only.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat failed runs.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Rename the old results folder and begin anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the size of the plan only.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Jobs of the array of --print-slurm.")] = 16,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study. Stop it whenever you like: the same command goes on where it stopped."""
+    """Run a study. Stop it at any moment: the same command continues from there. A study may grow."""
     from unstuck_analysis.study.file import Study
 
     loaded = Study.load(study, seed=seed)
-    folder = out or Path("results") / loaded.spec.name
+    folder = out or Path("results") / loaded.inputs.name
     if print_slurm:
         from unstuck_analysis.study.cluster import slurm_script
 
-        _ = loaded.plan  # a fault in the study is told before anything is queued
+        _ = loaded.plan  # a fault in the study is reported before anything is queued
         print(slurm_script(study, folder, seed=seed, jobs=jobs))
     elif dry_run:
-        from unstuck_analysis.study.processes import available_cores
-
-        _print_estimate(loaded, workers or available_cores(), as_json)
+        _print_size(loaded, as_json)
     else:
-        _run(loaded, folder, _workforce(cluster, workers), _shard(shard), retry_failed, new, as_json)
+        _sweep(loaded, folder, _team(cluster, workers), _shard(shard), retry_failed, new, as_json)
 
 
-def batch(
-    paths: Annotated[list[str], typer.Argument(help="Treatment files, folders of them, or shipped names.")],
-    patients: Annotated[int, typer.Option(min=1, help="Number of virtual patients.")] = 16,
-    neurons: Annotated[int, typer.Option(help="Neurons a patient, 0 for the mean-field.")] = 500,
-    out: Out = None,
-    workers: Workers = None,
-    seed: Annotated[
-        int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")
-    ] = 1,
-    retry_failed: RetryFailed = False,
-    new: New = False,
+def status(
+    folder: Folder,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every treatment file given, or every one in a folder, on the same patients; it resumes."""
-    from unstuck_analysis.study.file import Study, treatment_files
-
-    files = treatment_files(paths)
-    study = Study.of_treatments(files, name="batch", patients=patients, neurons=neurons, seed=seed)
-    folder = out or Path("results") / "batch"
-    _run(study, folder, _workforce(None, workers), (1, 1), retry_failed, new, as_json)
-
-
-def status(folder: Folder, as_json: AsJson = False) -> None:
-    """Say how many runs are planned, done, failed and left."""
+    """Count the planned, done, failed and remaining runs; --verify checks every stored file."""
     from unstuck_analysis.study.store import Store
 
-    counts = Store(folder).status()
+    store = Store(folder)
+    if verify:
+        _verify(store.faults(), len(store.files()))
+    counts = store.status()
     print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
+
+
+def _verify(faults: Sequence[str], files: int) -> None:
+    from unstuck_analysis.output.files import StorageError
+
+    if faults:
+        raise StorageError("\n".join(faults))
+    say(f"study.json, the plan and {files} files of rows are as they were written")
 
 
 def report(
@@ -122,31 +224,44 @@ def report(
 
 def export(
     folder: Folder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .nc (NetCDF).")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
-    """Write one tidy row a run and arm, in the order of the plan; equal studies give equal files."""
+    """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
+    from unstuck.files.yaml import InputError
+
     from unstuck_analysis.study.results import Results
 
-    Results(folder).export(to, series=series)
+    results = Results(folder)
+    counts = results.store.status()
+    if counts["left"] and not partial:
+        raise InputError(
+            f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
+            " --partial to export the others"
+        )
+    results.export(to, series=series)
     say(f"Written to {to}")
 
 
-def compact(folder: Folder) -> None:
-    """Merge the files of a study that many processes wrote into one."""
+def _make_room(folder: Path, study: "Study", overwrite: bool) -> None:
+    """With --overwrite remove another comparison and its tables; InputError for a folder of other files."""
+    from unstuck_analysis.output.files import prepare_folder
     from unstuck_analysis.study.store import Store
 
     store = Store(folder)
-    with store.working():
-        store.compact()
-        store.tidy()
-    say(f"{folder}: {len(store.files())} file with {store.status()['done']} finished runs")
+    if overwrite:
+        store.make_room(study.inputs, study.plan)
+        for name in COMPARISON_FILES:
+            (folder / name).unlink(missing_ok=True)
+    if not store.exists:
+        prepare_folder(folder, overwrite=overwrite)
 
 
-def _run(
+def _sweep(
     study: "Study",
     folder: Path,
-    workforce: "Workforce",
+    workers: "int | Team",
     shard: tuple[int, int],
     retry_failed: bool,
     new: bool,
@@ -154,22 +269,17 @@ def _run(
 ) -> None:
     from unstuck_analysis.study.store import set_aside
 
-    _ = study.plan  # a fault in the study is told before anything is moved
+    _ = study.plan  # a fault in the study is reported before anything is moved
     if new and (aside := set_aside(folder)):
         say(f"The old results are in {aside}")
-    try:
-        with _watched() as on_progress:
-            results = study.run(
-                folder,
-                workforce=workforce,
-                shard=shard,
-                retry_failed=retry_failed,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        say(f"unstuck: stopped; what is in {folder} is kept, and the same command goes on from there")
-        sys.exit(130)
+    with _watched(folder) as on_progress:
+        results = study.run(
+            folder, workers=workers, shard=shard, retry_failed=retry_failed, on_progress=on_progress
+        )
     _print_end(results, as_json)
+    counts = results.store.status()
+    if counts["failed"] or (counts["left"] and shard == (1, 1)):
+        raise typer.Exit(INCOMPLETE)
 
 
 def _print_end(results: "Results", as_json: bool) -> None:
@@ -180,30 +290,31 @@ def _print_end(results: "Results", as_json: bool) -> None:
         print(json.dumps(counts))
     say(", ".join(f"{n} {name}" for name, n in counts.items()))
     if counts["failed"]:
-        say(f"First failure: {results.failures().error.iloc[0]} (--retry-failed runs them again)")
+        say(f"First failure: {results.failures().error.iloc[0]} (--retry-failed repeats failed runs)")
     for note in drug_notes(results):
         say(f"Note: {note}")
     say(f"Results in {folder}; see `unstuck report {folder}` and `unstuck export {folder} --to outcomes.csv`")
 
 
 @contextmanager
-def _watched() -> "Iterator[OnProgress]":
-    """A bar on a terminal, a line now and then elsewhere; always on standard error."""
-    if not sys.stderr.isatty():
-        yield _lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+def _watched(folder: Path) -> "Iterator[OnProgress]":
+    """A bar on a terminal, a line now and then elsewhere, on standard error. Ctrl-C reports what is kept."""
+    try:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting")
-        yield lambda progress: bar.update(
-            task,
-            total=progress.planned,
-            completed=progress.done + progress.failed,
-            description=_told(progress),
-        )
+            columns = (BarColumn(), TextColumn("{task.description}"))
+            with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("starting")
+                yield lambda now: bar.update(
+                    task, total=now.planned, completed=now.done + now.failed, description=_format(now)
+                )
+        else:
+            yield _lines()
+    except KeyboardInterrupt:
+        say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
+        sys.exit(130)
 
 
 def _lines() -> "OnProgress":
@@ -213,56 +324,45 @@ def _lines() -> "OnProgress":
         nonlocal last
         if monotonic() - last >= LINE_EVERY_S or not progress.left:
             last = monotonic()
-            say(_told(progress))
+            say(_format(progress))
 
     return line
 
 
-def _told(progress: "Progress") -> str:
-    counts = f"{progress.done} done, {progress.failed} failed, {progress.left} left"
-    if not progress.runs_per_s or not progress.left:
-        return counts
-    return f"{counts}, {progress.runs_per_s:.3g} runs/s, {duration(progress.seconds_left)} to go"
+def _format(progress: "Progress") -> str:
+    counts = f"{progress.done} of {progress.planned} runs done"
+    counts += f", {progress.failed} failed" if progress.failed else ""
+    known = progress.left and progress.seconds_left == progress.seconds_left
+    return f"{counts}, {format_duration(progress.seconds_left)} left" if known else counts
 
 
-def duration(seconds: float) -> str:
-    """A time as people say it."""
+def format_duration(seconds: float) -> str:
+    """A time in the largest unit of which there are at least two."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.0f} s"
 
 
-def _print_estimate(study: "Study", workers: int, as_json: bool) -> None:
-    from unstuck_analysis.study.estimate import estimate
-
-    found = estimate(study)
+def _print_size(study: "Study", as_json: bool) -> None:
+    table, runs = study.plan.table, len(study.plan.runs())
+    points, arms, patients = table.point.nunique(), table.treatment.nunique(), study.inputs.study.patients
     if as_json:
-        content = {"runs": found.runs, "seconds": found.seconds(workers), "megabytes": found.megabytes}
-        print(json.dumps({**content, "points": found.points, "workers": workers}))
+        print(json.dumps({"points": int(points), "rows": len(table), "runs": runs}))
         return
-    for line in _estimate_lines(found, workers):
-        print(line)
+    print(f"{points} points x {arms} treatments x {patients} patients = {len(table)} rows")
+    if runs < len(table):
+        print(f"{len(table) - runs} rows have the same inputs as others: {runs} runs")
 
 
-def _estimate_lines(found: "Estimate", workers: int) -> Iterator[str]:
-    yield f"{found.points} points x {found.arms} arms x {found.patients} patients = {found.rows} rows"
-    if found.runs < found.rows:
-        yield f"{found.rows - found.runs} rows read the same as others: {found.runs} runs"
-    time_taken = duration(found.seconds(workers))
-    yield f"{found.run_s:.3g} s a run ({found.sampled} timed): {time_taken} on {workers} workers"
-    yield f"{found.megabytes:.3g} MB of results"
-
-
-def _workforce(cluster: Path | None, workers: int | None) -> "Workforce":
-    from unstuck_analysis.study.executors import local
+def _team(cluster: Path | None, workers: int | None) -> "int | Team":
     from unstuck_analysis.study.processes import available_cores
 
     if cluster is None:
-        return local(workers or available_cores())
-    from unstuck_analysis.study.cluster import dask_workforce
+        return workers or available_cores()
+    from unstuck_analysis.study.cluster import dask_workers
 
-    return dask_workforce(cluster)
+    return dask_workers(cluster)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -272,3 +372,32 @@ def _shard(text: str) -> tuple[int, int]:
 
         raise InputError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
     return int(number), int(parts)
+
+
+def _write_comparison(comparison: "Comparison", folder: Path, command: str) -> None:
+    """Write all of COMPARISON_FILES, the report last; no file of an earlier comparison stays."""
+    from unstuck_analysis import compare as comparing
+    from unstuck_analysis import figures, report
+    from unstuck_analysis.output import files as storage
+
+    for name in COMPARISON_FILES:
+        (folder / name).unlink(missing_ok=True)
+    table = comparing.summary_table(comparison).to_csv(index=False)
+    storage.write_whole(folder / "summary.csv", table.encode())
+    storage.write_parquet(folder / "outcomes.parquet", comparison.outcomes)
+    storage.write_parquet(folder / "series.parquet", comparison.series)
+    figure = figures.recovery_figure(comparison)
+    figures.save_figure(figure, folder / "recovery.png")
+    figures.save_figure(figure, folder / "recovery.svg")
+    storage.write_whole(folder / "report.html", report.comparison_report(comparison, command).encode())
+
+
+def _write_patient(comparison: "Comparison", folder: Path) -> None:
+    from unstuck_analysis import figures
+    from unstuck_analysis.output import files as storage
+
+    for name in PATIENT_FILES:
+        (folder / name).unlink(missing_ok=True)
+    storage.write_parquet(folder / "series.parquet", comparison.series)
+    storage.write_whole(folder / "outcomes.csv", comparison.outcomes.to_csv(index=False).encode())
+    figures.save_figure(figures.patient_figure(comparison), folder / "patient.png")

@@ -26,7 +26,7 @@ from unstuck_analysis.outcomes import (
     reading_on,
     recovery_course,
 )
-from unstuck_analysis.study.cohort import cohort_path
+from unstuck_analysis.study.file import cohort_path
 
 MINUTES = (10, 20, 30, 40, 50, 60)  # when the first hour is read
 HOURS = (*(minute / 60 for minute in MINUTES), 2.0, 4.0, 8.0, 12.0)

@@ -22,7 +22,7 @@ from unstuck_analysis.evidence import arms
 from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_subject, scenario
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.output.files import write_whole
-from unstuck_analysis.study.cohort import cohort_path
+from unstuck_analysis.study.file import cohort_path
 from unstuck_analysis.study.processes import interrupts_held, spawned_pool
 
 RUNS = "runs"  # folder of the stored arms, inside an output folder

@@ -32,7 +32,7 @@ from unstuck.patient.life import Life
 from unstuck_analysis.figures import INK, PALETTE, styled
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.captions import About, Shown, inputs_hash
-from unstuck_analysis.study.cohort import cohort_path
+from unstuck_analysis.study.file import cohort_path
 from unstuck_analysis.study.processes import spawned_pool
 
 OUTCOMES = ("stuck", "endpoint", "later")
@@ -282,7 +282,7 @@ def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], Abo
     from unstuck_analysis.study.results import Results
 
     results, tables, figures = Results(folder), [], {}
-    spec, counts = results.spec, results.store.status()
+    spec, counts = results.inputs, results.store.status()
     if spec.study.design not in ("sobol", "morris"):
         raise InputError(
             f"{folder}: design {spec.study.design}; indices need a study of design sobol or morris"

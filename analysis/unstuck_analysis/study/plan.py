@@ -23,7 +23,7 @@ from unstuck.files.yaml import InputError, Places
 from unstuck_analysis.study.vary import Settings, Variation, digest
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.file import Spec
+    from unstuck_analysis.study.file import StudyInputs
 
 ENDPOINT = "treatment.endpoint_day"
 FIRST_COLUMNS = ["run_id", "point", "treatment", "seed", "patient", "group"]
@@ -31,7 +31,7 @@ _GROUP = FIRST_COLUMNS.index("group")
 
 
 @dataclass(frozen=True)
-class Run:
+class PatientRun:
     """One patient at one point under one treatment."""
 
     run_id: str
@@ -41,7 +41,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """Every run as a table: FIRST_COLUMNS, and a column for everything that varies, in the unit of its knob.
 
     Rows of one group share their patient, so that they are best done one after the other.
@@ -55,12 +55,12 @@ class Plan:
         """What varies between points."""
         return list(self.table.columns[len(FIRST_COLUMNS) :])
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PatientRun]:
         """Runs to do, each once, in the best order."""
         ordered = self.table.drop_duplicates("run_id").sort_values("group", kind="stable")
         numbers = ordered[self.paths].to_numpy(dtype=float)
         return [
-            Run(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
+            PatientRun(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
             for run_id, treatment, patient, row in zip(
                 ordered.run_id, ordered.treatment, ordered.patient, numbers, strict=True
             )
@@ -72,9 +72,11 @@ def _given(paths: Sequence[str], numbers: Sequence[float]) -> Settings:
     return tuple((path, float(number)) for path, number in pairs if not isnan(number))
 
 
-def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, places: Places) -> Plan:
+def make_plan(
+    inputs: "StudyInputs", points: Sequence[Settings], variation: Variation, places: Places
+) -> RunPlan:
     """Name every run of a study; InputError where a point makes a file that is refused."""
-    file, names = spec.study, list(spec.basis.arms)
+    file, names = inputs.study, list(inputs.basis.arms)
     rows: list[tuple[Any, ...]] = []
     for number, settings in enumerate(points):
         values = dict(settings)
@@ -89,12 +91,12 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-                run_id = digest(spec.model, scene.digest, *who)
+                run_id = digest(inputs.model, scene.digest, *who)
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
-    return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+    return RunPlan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
 
 
 def _check_endpoint(file: TreatmentFile) -> None:
@@ -131,4 +133,4 @@ def _sources() -> list[Path]:
     model = Path(str(files("unstuck")))
     code = [path for path in model.rglob("*.py") if "page" not in path.relative_to(model).parts]
     here = Path(__file__).parent
-    return [*sorted(code), model / "defaults.json", here.parent / "outcomes.py", here / "cohort.py"]
+    return [*sorted(code), model / "defaults.json", here.parent / "outcomes.py", here / "run.py"]

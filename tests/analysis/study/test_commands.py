@@ -2,13 +2,15 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from study_cases import ROWS, TWO_DOSES, write_study
+from study_cases import ROWS, TWO_DOSES, all_fail, write_study
 from unstuck_analysis.cli import main
+from unstuck_analysis.study.run import Workplace
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -108,7 +110,7 @@ def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, des
     assert "What connectivity stuck depends on" in study_report(results)
     assert run("sensitivity", tmp_path / "out", "--out", tmp_path / "indices") == 0
     told = (tmp_path / "indices" / "connectivity_stuck-ketamine-like.caption.md").read_text()
-    assert f"* inputs: study {results.spec.hash}" in told
+    assert f"* inputs: study {results.inputs.hash}" in told
 
 
 def test_indices_of_a_study_of_another_design_are_refused(
@@ -118,24 +120,70 @@ def test_indices_of_a_study_of_another_design_are_refused(
     assert "indices need a study of design sobol or morris" in capsys.readouterr().err
 
 
-def test_a_dry_run_tells_size_time_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("sweep", write_study(tmp_path), "--dry-run", "--workers", 2) == 0
+def test_a_dry_run_reports_the_size_of_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sweep", write_study(tmp_path), "--dry-run") == 0
     told = capsys.readouterr().out
-    assert "2 points x 2 arms x 3 patients = 12 rows" in told
-    assert "3 rows read the same as others: 9 runs" in told
-    assert "MB of results" in told
+    assert "2 points x 2 treatments x 3 patients = 12 rows" in told
+    assert "3 rows have the same inputs as others: 9 runs" in told
+    assert run("sweep", tmp_path / "doses.yaml", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"points": 2, "rows": 12, "runs": 9}
 
 
-def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
+def test_compare_runs_every_file_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
     for name in ("one", "two"):
-        (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\nfollow_up: 1 d\n")
-    out = tmp_path / "results"
-    assert (
-        run("batch", tmp_path, "ketamine-like", "--patients", 1, "--neurons", 0, "--out", out, "--workers", 1)
-        == 0
-    )
+        (tmp_path / "mine" / f"{name}.yaml").write_text(
+            f"title: {name}\nextends: untreated\nfollow_up: 1 d\n"
+        )
+    out, small = tmp_path / "results", ("--patients", 1, "--neurons", 0, "--workers", 1)
+    assert run("compare", tmp_path / "mine", "ketamine-like", "--out", out, *small) == 0
     assert run("export", out, "--to", tmp_path / "a.csv") == 0
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("name", "instead"), [("batch", "unstuck compare FOLDER"), ("compact", "are merged")]
+)
+def test_a_removed_command_names_its_replacement(
+    name: str, instead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, "anything", "--neurons", 0) == 2
+    assert instead in capsys.readouterr().err
+
+
+def test_a_netcdf_export_names_its_replacement(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", done, "--to", "a.nc") == 2
+    assert "to_xarray()" in capsys.readouterr().err
+
+
+def test_an_incomplete_study_is_exported_only_if_asked(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("sweep", done.parent / "doses.yaml", "--out", out, "--workers", 1, "--shard", "1/3") == 0
+    assert run("export", out, "--to", tmp_path / "a.csv") == 2
+    assert f"of {ROWS} rows are missing" in capsys.readouterr().err
+    assert run("export", out, "--to", tmp_path / "a.csv", "--partial") == 0
+
+
+def test_a_study_with_failed_runs_ends_with_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workplace, "simulate", all_fail)
+    assert run("sweep", write_study(tmp_path), "--out", tmp_path / "out", "--workers", 1) == 3
+
+
+def test_verify_says_what_to_do_with_a_damaged_file(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done, tmp_path / "out")
+    assert run("status", tmp_path / "out", "--verify") == 0
+    assert "are as they were written" in capsys.readouterr().err
+    path = next((tmp_path / "out" / "runs").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert run("status", tmp_path / "out", "--verify") == 1
+    assert "Run the same command again: it sets the file aside" in capsys.readouterr().err
 
 
 @pytest.mark.quick
@@ -146,8 +194,8 @@ def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
         (["sweep", "smoke", "--shard", "4/3"], "write i/n with i from 1 to n"),
         (["status", "nowhere"], "holds no study"),
         (["report", "nowhere"], "holds no study"),
-        (["batch", "."], "there is no .yaml file"),
-        (["batch", "smoke.txt"], "unknown treatment"),
+        (["compare", "."], "there is no .yaml file"),
+        (["compare", "smoke.txt"], "unknown treatment"),
     ],
 )
 def test_wrong_words_get_one_message(
