@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from unstuck_analysis import research_commands, study_commands
+from unstuck_analysis.output.folder import release_folders
 from unstuck_analysis.output.terminal import console, say, whole_seed
 
 app = typer.Typer(
@@ -209,6 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 130
     except Exception as fault:
         _explain(fault)
+    finally:
+        release_folders()
     if status == 130:  # how typer tells of Ctrl-C differs between its versions
         _fail("stopped; nothing was written", 130)
     sys.exit(status if isinstance(status, int) else 0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unstuck_analysis.output.folder import RESULTS, results_folder
 from unstuck_analysis.output.terminal import print_patient, print_summary, say, whole_seed
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ COMPARISON_FILES = (
     "report.html",
 )
 PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+RESULT_FILES = (*COMPARISON_FILES, *PATIENT_FILES)  # of an earlier run: removed with --overwrite
 REMOVED = {
     "batch": "`unstuck compare FOLDER` runs every treatment file of a folder, and files and names beside it",
     "compact": "the files of a study are merged when its runs end; there is nothing left to do",
@@ -95,12 +97,14 @@ def compare(
     from unstuck_analysis import report
     from unstuck_analysis.study.file import treatment_files
     from unstuck_analysis.study.processes import available_cores
+    from unstuck_analysis.study.store import Store
 
     names = treatment_files(treatments or comparing.DEFAULT_TREATMENTS)
     study = comparing.comparison_study(names, patients=patients, seed=seed, neurons=neurons)
-    folder = out or Path("results") / f"compare-{study.inputs.hash[:10]}"
-    _make_room(folder, study, overwrite)
-    with _watched(folder) as on_progress:
+    out = out or RESULTS / f"compare-{study.inputs.hash[:10]}"  # the same command finds its folder again
+    with results_folder(out, "compare", overwrite or Store(out).exists) as folder, _watched(folder) as show:
+        if overwrite:
+            Store(folder).make_room(study.inputs, study.plan)
         comparison = comparing.compare(
             names,
             patients=patients,
@@ -108,7 +112,7 @@ def compare(
             neurons=neurons,
             workers=workers or available_cores(),
             out=folder,
-            on_progress=on_progress,
+            on_progress=show,
         )
         options = {"patients": patients, "seed": seed, "neurons": neurons}
         given = [word for key, value in options.items() for word in (f"--{key}", str(value))]
@@ -134,7 +138,6 @@ def run(
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
     from unstuck_analysis import compare as comparing
     from unstuck_analysis import report
-    from unstuck_analysis.output.files import results_folder
 
     with results_folder(out, "run", overwrite) as folder:
         found = comparing.run(treatment, patient=patient, seed=seed, neurons=neurons)
@@ -242,20 +245,6 @@ def export(
         )
     results.export(to, series=series)
     say(f"Written to {to}")
-
-
-def _make_room(folder: Path, study: "Study", overwrite: bool) -> None:
-    """With --overwrite remove another comparison and its tables; InputError for a folder of other files."""
-    from unstuck_analysis.output.files import prepare_folder
-    from unstuck_analysis.study.store import Store
-
-    store = Store(folder)
-    if overwrite:
-        store.make_room(study.inputs, study.plan)
-        for name in COMPARISON_FILES:
-            (folder / name).unlink(missing_ok=True)
-    if not store.exists:
-        prepare_folder(folder, overwrite=overwrite)
 
 
 def _sweep(
@@ -375,12 +364,12 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _write_comparison(comparison: "Comparison", folder: Path, command: str) -> None:
-    """Write all of COMPARISON_FILES, the report last; no file of an earlier comparison stays."""
+    """Write all of COMPARISON_FILES, the report last; no result of an earlier run stays in the folder."""
     from unstuck_analysis import compare as comparing
     from unstuck_analysis import figures, report
     from unstuck_analysis.output import files as storage
 
-    for name in COMPARISON_FILES:
+    for name in RESULT_FILES:
         (folder / name).unlink(missing_ok=True)
     table = comparing.summary_table(comparison).to_csv(index=False)
     storage.write_whole(folder / "summary.csv", table.encode())
@@ -396,7 +385,7 @@ def _write_patient(comparison: "Comparison", folder: Path) -> None:
     from unstuck_analysis import figures
     from unstuck_analysis.output import files as storage
 
-    for name in PATIENT_FILES:
+    for name in RESULT_FILES:
         (folder / name).unlink(missing_ok=True)
     storage.write_parquet(folder / "series.parquet", comparison.series)
     storage.write_whole(folder / "outcomes.csv", comparison.outcomes.to_csv(index=False).encode())

@@ -4,9 +4,6 @@ import contextlib
 import io
 import os
 import secrets
-import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,46 +47,3 @@ def read_parquet(path: Path) -> "pd.DataFrame":
         return pd.read_parquet(path)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None
-
-
-def prepare_folder(path: Path, *, overwrite: bool) -> Path:
-    """Make an output folder that can be written; InputError if it holds files not to be overwritten."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file, not a folder")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise InputError(f"{path}: is not empty; give another folder with --out, or --overwrite")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StorageError(f"{path}: cannot be made: {fault.strerror or fault}") from fault
-    probe = path / ".unstuck-writable"
-    write_whole(probe, b"x")
-    probe.unlink()
-    return path
-
-
-@contextlib.contextmanager
-def results_folder(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
-    """The output folder of a command; one that would stay empty goes again, and Ctrl-C says what was kept."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = out or Path("results") / f"{command}-{stamp}"
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    earlier = _written(folder)
-    try:
-        yield prepare_folder(folder, overwrite=overwrite)
-    except BaseException as fault:
-        with contextlib.suppress(OSError):  # the first that is not empty
-            for path in new:
-                path.rmdir()
-        if isinstance(fault, KeyboardInterrupt):
-            kept = sorted(name for name, when in _written(folder).items() if earlier.get(name) != when)
-            told = f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written"
-            print(f"unstuck: stopped; {told}", file=sys.stderr, flush=True)
-            sys.exit(130)
-        raise
-
-
-def _written(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files of a folder, each with what changes when it is written anew."""
-    found = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
-    return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}

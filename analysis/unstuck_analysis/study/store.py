@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.output.files import StorageError, write_whole
+from unstuck_analysis.output.folder import LOCK
 
 if TYPE_CHECKING:
     from unstuck_analysis.study.file import StudyInputs
@@ -78,7 +79,8 @@ class Store:
         the report. Raises InputError with the differences, StorageError if the folder cannot be used.
         """
         store = cls(folder)
-        if folder.is_dir() and not store.exists and any(map(_is_foreign, folder.iterdir())):
+        claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
+        if folder.is_dir() and not claimed and not store.exists and any(map(_is_foreign, folder.iterdir())):
             raise InputError(f"{folder}: is not empty and holds no study; give another folder with --out")
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, not a folder")
