@@ -1,3 +1,5 @@
+# Not strict: numpy and pandas values of any type go to the browser.
+# pyright: standard
 """What the canvas is told, as JSON: once what a patient is made of, at every wish the state of the controls,
 and at every frame the neurons of all panels with the rows of their curves that the browser does not have yet.
 """

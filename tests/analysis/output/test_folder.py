@@ -13,7 +13,6 @@ from command_line import Unstuck
 from unstuck.files.yaml import InputError
 from unstuck_analysis.output.folder import LOCK, claim_folder, release_folders
 
-pytestmark = pytest.mark.quick
 PROCESSES = 4
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -141,7 +141,6 @@ def test_compare_runs_every_file_of_a_folder(tmp_path: Path) -> None:
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 4
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("name", "instead"), [("batch", "unstuck compare FOLDER"), ("compact", "are merged")]
 )
@@ -186,7 +185,6 @@ def test_verify_says_what_to_do_with_a_damaged_file(
     assert "Run the same command again: it sets the file aside" in capsys.readouterr().err
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -213,7 +211,6 @@ def test_wrong_words_get_one_message(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.quick
 def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from unstuck_analysis.study.store import Store;"

@@ -51,14 +51,12 @@ def split(store: Store) -> None:
         store.write_rows([row], "1of1")
 
 
-@pytest.mark.quick
 def test_status_counts_rows_of_the_plan(store: Store) -> None:
     assert store.status() == {"planned": ROWS, "done": 0, "failed": 0, "left": ROWS}
     run(store, invented_with_failures)
     assert store.status() == {"planned": ROWS, "done": 8, "failed": 4, "left": 0}
 
 
-@pytest.mark.quick
 def test_a_failed_run_is_a_row_with_its_error_and_traceback(store: Store) -> None:
     table = run(store, invented_with_failures)
     failed = table[table.status == "failed"]
@@ -68,7 +66,6 @@ def test_a_failed_run_is_a_row_with_its_error_and_traceback(store: Store) -> Non
     assert "study_cases.py" in Results(store.folder).failures().traceback.iloc[0]
 
 
-@pytest.mark.quick
 def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
     run(store, invented_with_failures)
     assert (run(store).status == "failed").sum() == 4
@@ -77,7 +74,6 @@ def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
     assert store.status()["failed"] == 0
 
 
-@pytest.mark.quick
 def test_another_seed_is_refused_with_the_difference(store: Store, tmp_path: Path) -> None:
     other = Study.load(write_study(tmp_path, TWO_DOSES.replace("patients: 3", "patients: 4")), seed=5)
     with pytest.raises(InputError) as caught:
@@ -86,7 +82,6 @@ def test_another_seed_is_refused_with_the_difference(store: Store, tmp_path: Pat
     assert "study.seed: 1 (stored), 5 (now)" in str(caught.value)
 
 
-@pytest.mark.quick
 def test_another_model_is_refused_with_the_difference(store: Store, study: Study) -> None:
     old = study.inputs
     newer = StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9.9")
@@ -94,7 +89,6 @@ def test_another_model_is_refused_with_the_difference(store: Store, study: Study
         Store.prepare(store.folder, newer, replace(study, inputs=newer).plan)
 
 
-@pytest.mark.quick
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
     for dose in ("1 mg", "2 mg"):
         (tmp_path / "mine.yaml").write_text(
@@ -110,7 +104,6 @@ def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
         Store.prepare(tmp_path / "out", study.inputs, study.plan)
 
 
-@pytest.mark.quick
 def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("ten years")
@@ -120,20 +113,17 @@ def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> 
         Store.prepare(tmp_path / "full" / "thesis.docx", study.inputs, study.plan)
 
 
-@pytest.mark.quick
 def test_a_folder_that_cannot_be_written_is_told(study: Study) -> None:
     with pytest.raises(StorageError, match="cannot be used"):
         Store.prepare(Path("/proc/unstuck"), study.inputs, study.plan)
 
 
-@pytest.mark.quick
 def test_a_stop_while_the_folder_is_made_can_be_resumed(study: Study, tmp_path: Path) -> None:
     store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
     (store.folder / "study.json").rename(store.folder / ".study.json.12ab.part")
     assert len(run(Store.prepare(store.folder, study.inputs, study.plan))) == ROWS
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     "damage", [lambda content: content[:-20], lambda content: b"", lambda content: b"PAR1"]
 )
@@ -151,7 +141,6 @@ def test_a_damaged_file_of_rows_is_named_then_set_aside_and_its_runs_are_repeate
     assert damaged.with_name(f"{damaged.name}.damaged").exists()
 
 
-@pytest.mark.quick
 def test_a_file_of_another_study_is_refused(store: Store) -> None:
     run(store)
     pq.write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), store._runs / "x.parquet")
@@ -159,7 +148,6 @@ def test_a_file_of_another_study_is_refused(store: Store) -> None:
         store.rows(["run_id"])
 
 
-@pytest.mark.quick
 def test_rows_of_a_study_with_other_columns_are_refused(store: Store) -> None:
     run(store)
     store._write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), "1of1")
@@ -167,7 +155,6 @@ def test_rows_of_a_study_with_other_columns_are_refused(store: Store) -> None:
         store.rows(["run_id", "recovery_endpoint"])
 
 
-@pytest.mark.quick
 def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> None:
     half = store._runs / ".1of1-abc.parquet.12ab.part"
     half.write_bytes(b"PAR1 half a file")
@@ -176,7 +163,6 @@ def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> N
     assert not half.exists()
 
 
-@pytest.mark.quick
 def test_compacting_changes_no_table(store: Store) -> None:
     before = run(store, invented_with_failures)
     split(store)
@@ -186,7 +172,6 @@ def test_compacting_changes_no_table(store: Store) -> None:
     pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
 
 
-@pytest.mark.quick
 def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +190,6 @@ def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
     assert store.status()["done"] == ROWS
 
 
-@pytest.mark.quick
 def test_a_full_disk_stops_with_a_message_and_keeps_what_was_stored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +224,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.quick
 def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk: Path) -> None:
     store = Store.prepare(small_disk / "out", study.inputs, study.plan)
     fill = small_disk / "fill"
@@ -252,7 +235,6 @@ def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk
     assert len(run(store)) == ROWS
 
 
-@pytest.mark.quick
 def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> None:
     with FileLock(store.folder / "locks" / "part-1-of-1.lock"):
         with pytest.raises(InputError, match="another process works on it"):
@@ -266,7 +248,6 @@ def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> 
     assert run(store).status.eq("done").all()
 
 
-@pytest.mark.quick
 def test_setting_aside_deletes_nothing(store: Store) -> None:
     before = run(store)
     aside = set_aside(store.folder)
@@ -275,7 +256,6 @@ def test_setting_aside_deletes_nothing(store: Store) -> None:
     pd.testing.assert_frame_equal(Results(aside).outcomes(), before)
 
 
-@pytest.mark.quick
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no study"):
         Store(tmp_path).status()
@@ -284,7 +264,6 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
         Store(tmp_path).status()
 
 
-@pytest.mark.quick
 def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     thesis = tmp_path / "full" / "thesis.docx"
     thesis.parent.mkdir()
@@ -295,7 +274,6 @@ def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     assert thesis.exists()
 
 
-@pytest.mark.quick
 def test_a_plan_that_is_damaged_or_lost_is_reported_and_written_again(store: Store, study: Study) -> None:
     before, path = run(store), store._plan_path
     path.write_bytes(path.read_bytes()[:-20])
@@ -309,7 +287,6 @@ def test_a_plan_that_is_damaged_or_lost_is_reported_and_written_again(store: Sto
     pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
 
 
-@pytest.mark.quick
 def test_rows_removed_from_the_plan_are_counted(store: Store) -> None:
     run(store)
     table = pq.read_table(store._plan_path)
@@ -318,7 +295,6 @@ def test_rows_removed_from_the_plan_are_counted(store: Store) -> None:
         store.status()
 
 
-@pytest.mark.quick
 def test_an_edited_study_is_refused_with_the_difference_and_can_be_restored(
     store: Store, study: Study
 ) -> None:
@@ -332,7 +308,6 @@ def test_an_edited_study_is_refused_with_the_difference_and_can_be_restored(
     pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
 
 
-@pytest.mark.quick
 def test_no_flipped_bit_changes_a_number_in_silence(store: Store) -> None:
     before, rng = run(store), random.Random(3)
     split(store)
@@ -351,7 +326,6 @@ def test_no_flipped_bit_changes_a_number_in_silence(store: Store) -> None:
     assert refused > 0.6 * FLIPS  # the others change spaces of study.json
 
 
-@pytest.mark.quick
 def test_verify_names_every_damaged_file(store: Store) -> None:
     run(store)
     assert store.faults() == []
@@ -370,7 +344,6 @@ def by_run(table: pd.DataFrame) -> pd.Series:
     return table.drop_duplicates("run_id").set_index("run_id").recovery_endpoint
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("old", "new", "more"),
     [
@@ -396,7 +369,6 @@ def test_a_study_that_grows_repeats_no_run(tmp_path: Path, old: str, new: str, m
     assert by_run(table).loc[before.index].tolist() == before.tolist()
 
 
-@pytest.mark.quick
 def test_a_study_that_shrinks_is_refused_by_key(store: Store, tmp_path: Path) -> None:
     run(store)
     text = TWO_DOSES.replace("[untreated, ketamine-like]", "[ketamine-like]")
@@ -407,7 +379,6 @@ def test_a_study_that_shrinks_is_refused_by_key(store: Store, tmp_path: Path) ->
     assert len(str(caught.value).splitlines()) < 6
 
 
-@pytest.mark.quick
 def test_a_corrected_title_of_a_treatment_is_no_difference(tmp_path: Path) -> None:
     for title in ("Mine", "My own"):
         (tmp_path / "mine.yaml").write_text(f"title: {title}\nextends: untreated\n")
@@ -418,7 +389,6 @@ def test_a_corrected_title_of_a_treatment_is_no_difference(tmp_path: Path) -> No
     assert store.inputs.basis.arms["mine"].treatment.title == "My own"
 
 
-@pytest.mark.quick
 def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
     held = FileLock(store.folder / "locks" / "part-1-of-1.lock", thread_local=False)
     held.acquire()
@@ -427,7 +397,6 @@ def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
         pass
 
 
-@pytest.mark.quick
 def test_a_half_written_session_is_passed_over(store: Store) -> None:
     with (store.folder / "sessions.jsonl").open("w") as file:
         file.write('{"started": "2026-')
