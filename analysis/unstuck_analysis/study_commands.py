@@ -102,7 +102,10 @@ def compare(
     names = treatment_files(treatments or comparing.DEFAULT_TREATMENTS)
     study = comparing.comparison_study(names, patients=patients, seed=seed, neurons=neurons)
     out = out or RESULTS / f"compare-{study.inputs.hash[:10]}"  # the same command finds its folder again
-    with results_folder(out, "compare", overwrite or Store(out).exists) as folder, _watched(folder) as show:
+    with (
+        results_folder(out, "compare", overwrite or Store(out).can_continue) as folder,
+        _watched(folder) as show,
+    ):
         if overwrite:
             Store(folder).make_room(study.inputs, study.plan)
         comparison = comparing.compare(

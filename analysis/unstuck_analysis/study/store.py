@@ -80,7 +80,7 @@ class Store:
         """
         store = cls(folder)
         claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
-        if folder.is_dir() and not claimed and not store.exists and any(map(_is_foreign, folder.iterdir())):
+        if folder.is_dir() and not claimed and not store.can_continue:
             raise InputError(f"{folder}: is not empty and holds no study; give another folder with --out")
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, not a folder")
@@ -99,6 +99,11 @@ class Store:
     def exists(self) -> bool:
         """Whether there is a study here."""
         return (self.folder / "study.json").is_file()
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether the folder holds a study, or only what a stop leaves while one is made."""
+        return self.exists or (self.folder.is_dir() and not any(map(_is_foreign, self.folder.iterdir())))
 
     @property
     def key(self) -> tuple[str, str]:
