@@ -97,7 +97,7 @@ class Comparison:
         return recovery_figure(self)
 
     def _repr_html_(self) -> str:
-        from unstuck_analysis.figures import html_of
+        from unstuck_analysis.output.style import html_of
 
         return html_of(self.table(), self.figure())
 

@@ -5,8 +5,7 @@ lock file keeps other runs out until the command ends; the lock of a run that wa
 """
 
 import contextlib
-import sys
-from collections.abc import Iterator
+import shutil
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -90,31 +89,24 @@ def _lock(folder: Path) -> None:
     _CLAIMED.append(lock)
 
 
-@contextlib.contextmanager
-def results_folder(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
-    """Claim the folder of a command. One that would stay empty is removed; Ctrl-C says what was kept."""
-    made = [path for path in (out or RESULTS, *(out or RESULTS).parents) if not path.exists()]
-    folder, earlier = out, dict[str, tuple[int, int]]()
-    try:
-        folder = claim_folder(out, command, overwrite=overwrite)
-        made = made if out else [folder, *made]
-        earlier = _written(folder)
-        yield folder
-    except BaseException as fault:
-        release_folders()
-        with contextlib.suppress(OSError):  # the first that is not empty
-            for path in made:
-                path.rmdir()
-        if isinstance(fault, KeyboardInterrupt):
-            now = _written(folder) if folder else {}
-            kept = sorted(name for name, when in now.items() if earlier.get(name) != when)
-            told = f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written"
-            print(f"unstuck: stopped; {told}", file=sys.stderr, flush=True)
-            sys.exit(130)
-        raise
+def holds_study(folder: Path) -> bool:
+    """Whether a folder holds a study, or only what a stop leaves while one is made."""
+    return folder.is_dir() and (
+        (folder / "study.json").exists() or all(is_of_study(path) for path in folder.iterdir())
+    )
 
 
-def _written(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files of a folder, each with what changes when it is written again."""
-    found = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
-    return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}
+def is_of_study(path: Path) -> bool:
+    """Whether a file or folder inside a results folder belongs to the store of a study."""
+    plan = path.name.startswith("plan-") and path.suffix == ".parquet"
+    known = path.name in ("study.json", "sessions.jsonl", "runs", "locks", LOCK)
+    return known or plan or path.suffix == ".part"
+
+
+def remove_study(folder: Path) -> None:
+    """Remove the store of a study; other files of the folder stay."""
+    for path in filter(is_of_study, list(folder.iterdir())):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()

@@ -1,15 +1,52 @@
-"""Where numbers come from: the checkout that the code runs from, and the files that were read."""
+"""Where numbers come from: version of the model, checkout of the code, and the files that were read."""
 
+import logging
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
+from unstuck import __version__, version
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
 from unstuck.files.yaml import Document
+
+_ANALYSIS = Path(__file__).parent.parent
+
+
+def model_version() -> str:
+    """The version with a digest of the model, the same for studies, evidence and reports.
+
+    The model is its sources, the values of the parameters, all shipped scenarios, and the code that runs
+    patients and reads outcomes. Sources count as this process loaded them: a warning says if they were edited
+    since.
+    """
+    if version.sources() != version.sources_on_disk():
+        logging.getLogger("unstuck").warning(
+            "unstuck: the model was edited after this process loaded it, and the numbers are those of the"
+            " model before; start Python again, or reload the edited modules of rules"
+        )
+    return _version(version.sources(), version.digest(version.data_files() | _scenarios()), _reading())
+
+
+def _version(*digests: str) -> str:
+    return f"{__version__}+{version.digest_of_texts(*digests)[:12]}"
+
+
+def _scenarios() -> dict[str, Path]:
+    """The shipped scenarios by their path, the same in a checkout and in an installed copy."""
+    folder = next(folder for folder in shipped_folders() if folder.is_dir())
+    return {f"scenarios/{name}": path for name, path in version.files_in(folder, ".yaml").items()}
+
+
+@cache
+def _reading() -> str:
+    """Digest of the code that runs patients and reads outcomes, as it was when the process started."""
+    studies = version.files_in(_ANALYSIS / "study", ".py")
+    return version.digest({"outcomes.py": _ANALYSIS / "outcomes.py", **studies})
 
 
 def git_state() -> str:

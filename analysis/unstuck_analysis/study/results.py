@@ -142,7 +142,7 @@ class Results:
         return outcome_figure(self, shown_outcomes(self)[0])
 
     def _repr_html_(self) -> str:
-        from unstuck_analysis.figures import html_of
+        from unstuck_analysis.output.style import html_of
 
         return html_of(self.table(), self.figure())
 

@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.output.files import StorageError, write_whole
-from unstuck_analysis.output.folder import LOCK
+from unstuck_analysis.output.folder import LOCK, holds_study
 
 if TYPE_CHECKING:
     from unstuck_analysis.study.file import StudyInputs
@@ -59,7 +59,6 @@ _ABOUT_RUN = [
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
 _PROBED_S = 1.0  # a lock that another process only looks at is free again by then
-_PREPARING = ("runs", "locks")
 _AGAIN = "Run the same command again: it sets the file aside and repeats its runs; all other runs are kept"
 
 
@@ -103,7 +102,7 @@ class Store:
     @property
     def can_continue(self) -> bool:
         """Whether the folder holds a study, or only what a stop leaves while one is made."""
-        return self.exists or (self.folder.is_dir() and not any(map(_is_foreign, self.folder.iterdir())))
+        return holds_study(self.folder)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -377,19 +376,6 @@ class Store:
         kept = [self.inputs.outcomes, self.inputs.study.series] == [inputs.outcomes, inputs.study.series]
         return kept and set(self._planned(["run_id"])["run_id"].to_pylist()) <= set(plan.table.run_id)
 
-    def make_room(self, inputs: "StudyInputs", plan: "RunPlan") -> None:
-        """Remove the stored study unless its runs belong to this one too; other files of the folder stay."""
-        with suppress(InputError):
-            if self._grows_to(inputs, plan):
-                return
-        if self.exists:
-            with self.working():
-                (self.folder / "study.json").unlink()
-                for path in [*self.folder.glob("plan-*.parquet"), *self._runs.iterdir()]:
-                    path.unlink()
-                (self.folder / "sessions.jsonl").unlink(missing_ok=True)
-            self.__dict__.pop("about", None)
-
 
 def set_aside(folder: Path) -> Path | None:
     """Rename a results folder, so that a study can begin anew; nothing is deleted."""
@@ -397,7 +383,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     store = Store(folder)
     if not store.exists:
-        if any(map(_is_foreign, folder.iterdir() if folder.is_dir() else [folder])):
+        if not holds_study(folder):
             raise InputError(f"{folder}: holds no study, and --new moves nothing else; give another --out")
         return None
     with store.working():
@@ -406,18 +392,17 @@ def set_aside(folder: Path) -> Path | None:
     return aside
 
 
-def _is_foreign(path: Path) -> bool:
-    """Whether something in a folder is not what another process, or a stop, leaves while a study is made."""
-    plan = path.name.startswith("plan-") and path.suffix == ".parquet"
-    return path.name not in (*_PREPARING, "sessions.jsonl") and path.suffix != ".part" and not plan
-
-
 def environment() -> dict[str, str]:
     """What the numbers could depend on beside the model: versions and the machine."""
-    from unstuck_analysis.output.provenance import git_state
+    from unstuck_analysis.output.provenance import git_state, model_version
 
     versions = {name: metadata.version(name) for name in _PACKAGES}
-    here = {"git": git_state(), "python": sys.version.split()[0], "platform": platform.platform()}
+    here = {
+        "model": model_version(),
+        "git": git_state(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+    }
     return {**here, **versions}
 
 
