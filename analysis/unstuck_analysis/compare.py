@@ -14,6 +14,7 @@ from unstuck.engine.step import RunError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.simulation import checkpoint_key
 
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
@@ -137,7 +138,7 @@ def comparison_study(treatments: Sequence[str], *, patients: int, seed: int, neu
 def _paths(names: Sequence[str]) -> list[str]:
     """Each treatment once; InputError for different files of one name, because results go by names."""
     by_name: dict[str, Path] = {}
-    for treatment in map(Treatment, names):
+    for treatment in map(runnable_treatment, names):
         other = by_name.setdefault(treatment.name, treatment.path)
         if other.resolve() != treatment.path.resolve():
             raise InputError(f"two treatments are called {treatment.name}: {other} and {treatment.path}")

@@ -17,7 +17,8 @@ from page_server import skip_where_they_cannot_run
 skip_where_they_cannot_run()
 
 from playwright.sync_api import Download, Page, expect
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import scenario_folders
+from unstuck.files.treatment import Treatment
 from unstuck.page.session import Session
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort

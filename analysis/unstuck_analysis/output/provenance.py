@@ -11,7 +11,8 @@ from pathlib import Path
 from unstuck import __version__, version
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
+from unstuck.files.find import find, read, shipped_folders
+from unstuck.files.treatment import Treatment, TreatmentFile
 from unstuck.files.yaml import Document
 
 _ANALYSIS = Path(__file__).parent.parent

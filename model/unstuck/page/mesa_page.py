@@ -18,7 +18,7 @@ from mesa.visualization import Slider, SolaraViz, make_plot_component
 from mesa.visualization.utils import update_counter
 
 from unstuck.circuit_model import CircuitModel
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 
 PARAMETERS: dict[str, Any] = {
     "treatment": {

@@ -12,9 +12,10 @@ from functools import cache
 import numpy as np
 
 from unstuck.circuit import CELL_TYPES
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.page.copies import PatientCopy, readout_ends
 from unstuck.page.plan import LETTERS, MOST_NEURONS

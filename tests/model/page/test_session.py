@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import scenario_folders
+from unstuck.files.treatment import Treatment
 from unstuck.files.units import Dose
 from unstuck.files.yaml import InputError
 from unstuck.page import wire
