@@ -194,7 +194,8 @@ def treatment_path(patient: Patient, treatment: Treatment) -> Path:
     """Scar and connectivity from day 0 to the end of the follow-up."""
     run = run_treatment(patient, treatment, on_day_0(patient, treatment).checkpoint, functional_days=())
     rows = [(reading.day, reading.scar.mean(), reading.connectivity) for reading in run.readings]
-    return Path(treatment.name, *np.array(rows).T, recovery_course(run), run.gone_day)
+    days, scar, whole = np.array(rows, dtype=float).T
+    return Path(treatment.name, days, scar, whole, recovery_course(run), run.gone_day)
 
 
 def after_stress(patient: Patient, stress: float, days: float, episodes: int = 1) -> tuple[float, float]:

@@ -51,7 +51,7 @@ def _draw_states(axes: Axes, found: Landscape) -> None:
         )
     axes.axhline(NOT_STUCK_ABOVE, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.text(1.0, NOT_STUCK_ABOVE + 0.01, "stuck below this line", color=INK, ha="right", fontsize=9)
-    axes.plot(*found.stuck, "s", color=PALETTE[3], markersize=9, label="stuck patient on day 0")
+    axes.plot(*found.stuck, "s", color=INK, markersize=9, label="stuck patient on day 0")
     _label(axes, SCAR, CONNECTIVITY)
 
 
@@ -75,9 +75,10 @@ def _draw_changes(axes: Axes, found: Landscape) -> None:
     ticks = (-0.02, -0.01, 0.0, 0.01, 0.02, 0.05)
     axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
-    axes.text(0.01, 0.97, "the scar grows", transform=axes.transAxes, va="top", fontsize=9)
-    axes.text(0.01, 0.03, "the scar heals", transform=axes.transAxes, fontsize=9)
-    _label(axes, SCAR, "change of the scar per day")
+    axes.set_ylim(-0.02, 0.7)
+    axes.text(0.18, 0.0007, "above: the scar grows, below: it heals", fontsize=9)
+    axes.text(found.stuck[0], -0.0198, " stuck on day 0", fontsize=9)
+    _label(axes, SCAR, "change of the scar per day", ncols=3)
 
 
 def _draw_paths(axes: Axes, found: Landscape) -> None:
@@ -106,12 +107,13 @@ def _draw_stress(axes: Axes, found: Landscape) -> None:
     total = repeated.days * repeated.episodes
     label = f"1 to {len(repeated)} episodes of {EPISODE_DAYS:.0f} d, stress 1"
     axes.plot(total, repeated.scar, "s--", color=INK, label=label)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.3)
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_xlim(left=0)
-    _label(axes, "days of stress in total", "scar 60 d after the last stress")
+    _label(axes, "days of stress in total", "scar 60 d after the last stress", ncols=2)
 
 
-def _label(axes: Axes, x: str, y: str) -> None:
+def _label(axes: Axes, x: str, y: str, ncols: int = 1) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.legend(frameon=False, fontsize=8.5)
+    axes.legend(frameon=False, fontsize=8.5, ncols=ncols, loc="upper right" if ncols == 1 else "upper center")
