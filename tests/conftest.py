@@ -1,4 +1,4 @@
-"""What the tests of every room share: the frozen reference parameters and the default circuit."""
+"""What all tests share: the shipped parameters and the default circuit."""
 
 import os
 from pathlib import Path
@@ -8,25 +8,41 @@ import pytest
 from hypothesis import settings
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
-from unstuck.parameters import ParameterSet, reference_parameters
+from unstuck.files.yaml import read_document
+from unstuck.parameters import ParameterSet, default_parameters, shipped_parameter_file
 
 # CI draws the same examples every time; who develops meets new ones.
+# Neither has a time limit per example: a busy computer is not a fault.
 settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("developer", deadline=None)
+settings.load_profile("developer")
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+# Slow fixtures: all tests that ask for one run in the same process, so it is made once per session.
+EXPENSIVE = ("compared", "mixed", "landscape", "stress", "dask_client")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of an expensive fixture together when several processes run the suite."""
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        for name in [name for name in EXPENSIVE if name in asked][:1]:
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def reference() -> ParameterSet:
-    """The frozen set of the independent reference trajectories: no noise, no life events."""
-    return reference_parameters()
+    """The shipped parameters, which are those of the reference trajectories."""
+    return default_parameters()
 
 
 @pytest.fixture(scope="session")
 def default_file() -> CircuitFile:
     """The default circuit file."""
-    return read("circuits", "default", CircuitFile)[0]
+    return read_document(shipped_parameter_file().parent / "circuits" / "default.yaml", CircuitFile)
 
 
 @pytest.fixture(scope="session")

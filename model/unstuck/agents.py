@@ -1,98 +1,71 @@
-"""Neurons as Mesa agents: named views on the arrays of a circuit, each able to live by the rules alone.
+# Not strict: Mesa has no complete types.
+# pyright: standard
+"""Neurons as Mesa agents: named views on the arrays of a circuit, each able to act by the rules alone.
 
-A neuron owns no numbers. It is an index into the arrays of its milieu, with a name for every column and four
-verbs, all of them through the functions in `rules`:
+A neuron owns no numbers. It is an index into the arrays of its milieu, with a name for every column and two
+verbs, which call the same compiled functions as the engine for this one neuron:
 
-    sense    the drive that synapses, stress, serotonin and drugs add up to
-    fire     the activity that this drive calls for
-    signal   how fast its BDNF protein and its TrkB signalling change
-    learn    how fast its incoming plastic synapses change
+    fire      the activity that its present inputs drive it to
+    change    how fast its BDNF, TrkB signalling, recent activity, scar and incoming plastic synapses change
 
-The verbs change nothing by themselves, so that a model can let all neurons act on the same old state and
-write what follows together (`CircuitModel`). `step` is one neuron living for itself.
+The verbs change no state by themselves, so that a model can let all neurons act on the same old state and
+write what follows together (`CircuitModel`). `step` is one neuron acting for itself.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import NoReturn
 
 import numpy as np
 from mesa import Agent, Model
 
-from unstuck.circuit import Circuit, Floats, Indices, Synapses
-from unstuck.engine.step import State
-from unstuck.rules.autoreceptor import apparent_serotonin_ratio, autoreceptor_drive, sensitivity_change
-from unstuck.rules.bdnf import bdnf_change, trkb_change
-from unstuck.rules.firing import glutamate_gain, rate, total_drive
-from unstuck.rules.plasticity import (
-    coincidence,
-    consolidated_change,
-    consolidated_loss_rate,
-    consolidation_rate,
-    labile_change,
-    potentiation_rate,
-)
-from unstuck.rules.receptors import hill, receptor_drive
-from unstuck.rules.serotonin import pool, transporter_change
+from unstuck.circuit import Circuit, Indices
+from unstuck.engine.neuron import Fast, circuit_change, neuron_activity, neuron_change
+from unstuck.engine.settle import approach, serotonin_and_surroundings, whole_strength, work_for
+from unstuck.state import Floats, State
 from unstuck.targets import Effects
 
 
-@dataclass
 class Milieu:
     """What all neurons of a circuit share: its arrays, the serotonin around them, and what acts right now."""
 
-    circuit: Circuit
-    state: State
-    effects: Effects
-    region_input: Floats  # (regions,) drive
-    hours: float = 1.0  # what one step of a neuron lasts
+    def __init__(self, circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> None:
+        self.circuit, self.hours = circuit, 1.0  # what one step of a neuron lasts
+        self.rate = State(np.zeros_like(state.y), state.x, state.serotonin_nM, state.layout)
+        self.work = work_for(circuit.wiring)
+        self.deliver(state, effects, region_input)
 
-    @property
-    def raphe(self) -> slice:
-        """The neurons that release serotonin."""
-        w = self.circuit.wiring
-        return slice(int(w.first[w.source]), int(w.first[w.source + 1]))
+    def deliver(self, state: State, effects: Effects, region_input: Floats) -> None:
+        """Bring drugs, stress and input to the neurons, and whole strength to the synapses."""
+        self.state, self.effects, self.region_input = state, effects, region_input
+        self.fast = Fast(state.x, state.serotonin_nM)
+        whole_strength(self.circuit.wiring, state.slow, self.work.around.strength, self.work.excitation)
+        self.release_serotonin()
 
     def release_serotonin(self) -> None:
         """Set the serotonin of every region to where release by the raphe meets clearance."""
-        w, p, e, state = self.circuit.wiring, self.circuit.rules, self.effects, self.state
-        raphe_activity, vmax = float(state.x[self.raphe].mean()), e.sert_vmax * state.follow
-        for r, uncleared in enumerate(w.uncleared):
-            state.serotonin_nM[r] = pool(
-                raphe_activity,
-                e.sert_occupancy,
-                vmax,
-                uncleared,
-                e.release_gain,
-                e.agonist_1b,
-                e.antagonist_1b,
-                state.serotonin_nM[r],
-                p.K1B,
-                p.b1B,
-                p.Km,
-                p.S0,
-            )
-
-    def adapt(self) -> tuple[float, float]:
-        """Change per hour of autoreceptor sensitivity and of the SERT Vmax that follows raphe TrkB."""
-        w, p, e = self.circuit.wiring, self.circuit.rules, self.effects
-        raphe_nM = float(self.state.serotonin_nM[w.region[w.source]])
-        bound = autoreceptor_drive(raphe_nM, e.agonist_1a, e.antagonist_1a, p.K1A)
-        ratio = apparent_serotonin_ratio(bound, p.K1A, p.S0)
-        raphe_trkb = float(self.state.trkb[self.raphe].mean())
-        return (
-            sensitivity_change(self.state.sensitivity, ratio, p.Dmin, p.KD, p.tauD),
-            transporter_change(self.state.follow, raphe_trkb, e.sert_follows_trkb, p.tau_v),
+        w, p = self.circuit.wiring, self.circuit.rules
+        serotonin_and_surroundings(
+            w, p, self.effects, self.region_input, self.state.slow, self.fast, self.work
         )
+
+    def approach(self, driven: Floats) -> float:
+        """Bring all activity nearer to what it is driven to; returns how far the farthest neuron was."""
+        self.work.driven[:] = driven
+        return approach(self.circuit.wiring, self.state.x, self.work)
+
+    def adapt(self) -> None:
+        """Set the rates of change (1/h) of autoreceptors, SERT and receptors."""
+        w, p = self.circuit.wiring, self.circuit.rules
+        circuit_change(w, p, self.effects, self.state.slow, self.fast, self.rate.slow)
 
 
 def _column(name: str, meaning: str) -> property:
-    """A column of the state: this neuron's entry, read and written."""
+    """A slow variable of neurons: this neuron's entry, read and written."""
 
     def read(neuron: "Neuron") -> float:
-        return float(getattr(neuron.milieu.state, name)[neuron.index])
+        return float(getattr(neuron.milieu.state.slow, name)[neuron.index])
 
     def write(neuron: "Neuron", value: float) -> None:
-        getattr(neuron.milieu.state, name)[neuron.index] = value
+        getattr(neuron.milieu.state.slow, name)[neuron.index] = value
 
     return property(read, write, doc=meaning)
 
@@ -100,35 +73,43 @@ def _column(name: str, meaning: str) -> property:
 class Neuron(Agent):
     """One neuron: an index into the arrays of its milieu."""
 
-    stride: ClassVar[float] = 1.0  # how far it goes towards the activity called for, while firing settles
-
-    activity = _column("x", "Firing rate relative to the set-point (healthy = 1).")
-    bdnf = _column("bdnf", "BDNF protein (healthy = 1).")
+    bdnf = _column("bdnf", "BDNF supply (healthy = 1).")
     trkb = _column("trkb", "TrkB signalling (healthy = 1).")
+    recent_activity = _column("recent_activity", "Recent mean activity (healthy = 1).")
+    scar = _column("scar", "Lasting repression of Bdnf (healthy = 0).")
 
-    def __init__(self, model: Model, milieu: Milieu, index: int, number: int) -> None:
+    def __init__(self, model: Model, milieu: Milieu, index: int) -> None:
         super().__init__(model)
-        self.milieu, self.index, self._number = milieu, index, number
+        self.milieu, self.index = milieu, index
+
+    @property
+    def activity(self) -> float:
+        """Firing rate relative to the set-point (healthy = 1)."""
+        return float(self.milieu.state.x[self.index])
+
+    @activity.setter
+    def activity(self, value: float) -> None:
+        self.milieu.state.x[self.index] = value
 
     @property
     def population(self) -> str:
         """Name of its population."""
-        return self.milieu.circuit.populations[self._number]
+        return self.milieu.circuit.population_of(self.index)
 
     @property
     def region(self) -> str:
         """Name of its region."""
-        return self.milieu.circuit.regions[self._region]
+        return self.milieu.circuit.file.populations[self.population].region
 
     @property
     def set_point_Hz(self) -> float:
         """Healthy firing rate."""
-        return float(self.milieu.circuit.wiring.set_point_Hz[self.index])
+        return float(self.milieu.circuit.set_point_Hz[self.index])
 
     @property
     def maximal_Hz(self) -> float:
         """Highest firing rate."""
-        return float(self.milieu.circuit.wiring.maximal_Hz[self.index])
+        return float(self.milieu.circuit.wiring.highest_activity[self.index]) * self.set_point_Hz
 
     @property
     def rate_Hz(self) -> float:
@@ -138,139 +119,83 @@ class Neuron(Agent):
     @property
     def serotonin_nM(self) -> float:
         """Extracellular serotonin of its region."""
-        return float(self.milieu.state.serotonin_nM[self._region])
+        return float(self.milieu.state.serotonin_nM[self.milieu.circuit.regions.index(self.region)])
 
     @property
     def labile(self) -> Floats:
-        """Labile strength of its incoming plastic synapses (drive); a view."""
-        return self.milieu.state.labile[self._incoming(self.milieu.circuit.wiring.plastic)]
+        """Labile strength of its incoming plastic synapses (drive); a view, as the next ones."""
+        return self.milieu.state.slow.labile[self._incoming]
+
+    @property
+    def intermediate(self) -> Floats:
+        """Intermediate strength of its incoming plastic synapses (drive)."""
+        return self.milieu.state.slow.intermediate[self._incoming]
 
     @property
     def consolidated(self) -> Floats:
-        """Consolidated strength of its incoming plastic synapses (drive); a view."""
-        return self.milieu.state.consolidated[self._incoming(self.milieu.circuit.wiring.plastic)]
+        """Consolidated strength of its incoming plastic synapses (drive)."""
+        return self.milieu.state.slow.consolidated[self._incoming]
 
     @property
     def healthy_strength(self) -> Floats:
         """Strength of its incoming plastic synapses in health (drive)."""
-        plastic = self.milieu.circuit.wiring.plastic
-        return plastic.weight[self._incoming(plastic)]
+        return self.milieu.circuit.wiring.plastic.weight[self._incoming]
 
     @property
     def inputs(self) -> Indices:
         """The neurons at the other end of its incoming plastic synapses."""
-        plastic = self.milieu.circuit.wiring.plastic
-        return plastic.pre[self._incoming(plastic)]
-
-    def sense(self) -> float:
-        """Drive I: synapses, with stress, noise, serotonin and drugs acting on them and on the neuron."""
-        here, w = self.milieu, self.milieu.circuit.wiring
-        excitation = self._received(w.excitatory)
-        excitation += float((self.labile + self.consolidated) @ here.state.x[self.inputs])
-        inhibition = here.effects.gaba_gain * self._received(w.inhibitory)
-        bias, scaling = float(w.bias[self.index]), float(w.scaling[self.index])
-        return total_drive(bias, scaling, self._gain(), excitation, inhibition, self._input_drive())
+        return self.milieu.circuit.wiring.plastic.pre[self._incoming]
 
     def fire(self) -> float:
-        """The activity that the sensed drive calls for."""
-        return rate(self.sense(), self.maximal_Hz) / self.set_point_Hz
+        """The activity that the present inputs drive this neuron to (healthy = 1)."""
+        here = self.milieu
+        return neuron_activity(here.circuit.wiring, here.work.around, here.state.x, self.index)
 
-    def signal(self) -> tuple[float, float]:
-        """Change per hour of BDNF protein and of TrkB signalling."""
-        p, e, bdnf = self.milieu.circuit.rules, self.milieu.effects, self.bdnf
-        made = bdnf_change(bdnf, e.stress, self.serotonin_nM, e.bdnf_gain, p.stB, p.b5, p.KS, p.S0, p.tauB)
-        heard = trkb_change(self.trkb, bdnf, self.activity, e.trkb_drive, e.trkb_block, p.rB, p.mB, p.tauT)
-        return made, heard
-
-    def learn(self) -> tuple[list[float], list[float]]:
-        """Change per hour of labile and of consolidated strength, by incoming plastic synapse."""
-        p, trkb, activity = self.milieu.circuit.rules, self.trkb, self.activity
-        gained = potentiation_rate(trkb, p.etap, p.TS)
-        kept = consolidation_rate(trkb, p.kc, p.QK, p.nT)
-        lost = consolidated_loss_rate(
-            trkb, activity, self.milieu.effects.stress, p.etad, p.stW, p.Th, p.nT, p.etah
-        )
-        labile_changes: list[float] = []
-        consolidated_changes: list[float] = []
-        senders = self.milieu.state.x[self.inputs]
-        synapses = zip(senders, self.labile, self.consolidated, self.healthy_strength, strict=True)
-        for sender, weak, strong, healthy in synapses:
-            together = gained * coincidence(activity, sender, p.rho2)
-            labile_changes.append(labile_change(weak, strong, healthy, together, kept, p.taul, p.wmaxf))
-            consolidated_changes.append(consolidated_change(weak, strong, healthy, kept, lost, p.core))
-        return labile_changes, consolidated_changes
+    def change(self) -> None:
+        """Set the rates of change (1/h) of this neuron and its incoming plastic synapses in the milieu."""
+        here = self.milieu
+        w, p = here.circuit.wiring, here.circuit.rules
+        neuron_change(w, p, here.effects, here.state.slow, here.fast, self.index, here.rate.slow)
 
     def step(self) -> None:
-        """Live for `milieu.hours` by itself: sense, fire, then signal and learn from the same old state."""
-        hours = self.milieu.hours
+        """Act for `milieu.hours` alone: fire, then change by the rates of the same old state."""
         self.activity = self.fire()
-        made, heard = self.signal()
-        weak, strong = self.learn()
-        self.bdnf += hours * made
-        self.trkb += hours * heard
-        self.labile[:] += hours * np.array(weak)
-        self.consolidated[:] += hours * np.array(strong)
+        self.change()
+        hours, rate = self.milieu.hours, self.milieu.rate.slow
+        for name in ("bdnf", "trkb", "recent_activity", "scar"):
+            setattr(self, name, getattr(self, name) + hours * float(getattr(rate, name)[self.index]))
+        for name in ("labile", "intermediate", "consolidated"):
+            getattr(self, name)[:] += hours * getattr(rate, name)[self._incoming]
+
+    def silence(self) -> None:
+        """Stop this neuron from firing for the rest of the run, by whoever makes the steps."""
+        self.milieu.circuit.wiring.bias[self.index] = -np.inf
+        self.activity = 0.0
+
+    def remove(self) -> NoReturn:
+        """Refuse: a neuron cannot leave the arrays of its circuit.
+
+        Raises:
+            TypeError: always; `silence` is the supported way.
+        """
+        raise TypeError("a neuron cannot be removed from its circuit; neuron.silence() stops it from firing")
 
     @property
-    def _region(self) -> int:
-        return int(self.milieu.circuit.wiring.region[self._number])
-
-    def _incoming(self, synapses: Synapses) -> slice:
-        return slice(int(synapses.start[self.index]), int(synapses.start[self.index + 1]))
-
-    def _received(self, synapses: Synapses) -> float:
-        """Summed weight times presynaptic activity over its incoming synapses of one kind."""
-        mine = self._incoming(synapses)
-        return float(synapses.weight[mine] @ self.milieu.state.x[synapses.pre[mine]])
-
-    def _gain(self) -> float:
-        """Gain of glutamatergic drive."""
-        w, p, e = self.milieu.circuit.wiring, self.milieu.circuit.rules, self.milieu.effects
-        bound = receptor_drive(hill(self.serotonin_nM, p.K1B, 1.0), e.agonist_1b, e.antagonist_1b)
-        potentiation = p.g1B * (bound - hill(p.S0, p.K1B, 1.0))
-        ampa = (1.0 + e.ampa) * (1.0 - e.ampa_block) - 1.0
-        nmda_share = float(w.nmda_share[self._number])
-        return glutamate_gain(nmda_share, ampa, self._nmda_block(), potentiation, self._gain_2a())
-
-    def _nmda_block(self) -> float:
-        return self.milieu.effects.nmda_pyramidal
-
-    def _gain_2a(self) -> float:
-        return 0.0
-
-    def _input_drive(self) -> float:
-        """Input that is no synapse."""
-        return float(self.milieu.circuit.wiring.stress_drive[self._number]) * self.milieu.effects.stress
+    def _incoming(self) -> slice:
+        start = self.milieu.circuit.wiring.plastic.start
+        return slice(int(start[self.index]), int(start[self.index + 1]))
 
 
 class Pyramidal(Neuron):
-    """Glutamatergic principal neuron: hears the input to its region, and 5-HT2A agonists."""
-
-    def _gain_2a(self) -> float:
-        return self.milieu.effects.gain_2a * (1.0 - self.milieu.effects.antagonist_2a)
-
-    def _input_drive(self) -> float:
-        return super()._input_drive() + float(self.milieu.region_input[self._region])
+    """Glutamatergic principal neuron."""
 
 
 class Interneuron(Neuron):
-    """GABAergic neuron, with NMDA receptors of its own sensitivity to block."""
-
-    def _nmda_block(self) -> float:
-        return self.milieu.effects.nmda_interneuron
+    """GABAergic neuron."""
 
 
 class Serotonergic(Neuron):
-    """Raphe neuron that releases serotonin and is braked by it through 5-HT1A autoreceptors."""
-
-    stride: ClassVar[float] = 0.4  # the brake overshoots at full stride
-
-    def _input_drive(self) -> float:
-        here, p = self.milieu, self.milieu.circuit.rules
-        brake = autoreceptor_drive(
-            self.serotonin_nM, here.effects.agonist_1a, here.effects.antagonist_1a, p.K1A
-        )
-        return super()._input_drive() - p.g1A * here.state.sensitivity * brake
+    """Raphe neuron that releases serotonin."""
 
 
 AGENTS: dict[str, type[Neuron]] = {

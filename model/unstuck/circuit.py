@@ -1,9 +1,9 @@
-"""A circuit file becomes a graph of regions, and the graph becomes neurons and synapses as arrays.
+"""A circuit file becomes neurons and synapses as arrays.
 
-    circuit file -> CircuitFile (checked) -> networkx graph -> Circuit (arrays, CSR by postsynaptic neuron)
+    circuit file -> CircuitFile (checked) -> Circuit (arrays, sorted by postsynaptic neuron) -> networkx graph
 
 The network draws heterogeneous neurons and sparse random synapses; `mean_field_circuit` makes the same
-circuit with one average neuron a population, so that engine and rules serve both. The healthy state is an
+circuit with one average neuron per population, so that engine and rules serve both. The healthy state is an
 exact fixed point of either, because every neuron's bias is set to make it one.
 """
 
@@ -18,14 +18,13 @@ import numpy.typing as npt
 
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.yaml import InputError
-from unstuck.parameters import ParameterSet, RuleParameters
+from unstuck.parameters import ParameterSet
+from unstuck.rules import Rules, rules_of
+from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.rules.firing import needed_drive
-from unstuck.rules.receptors import hill
+from unstuck.state import Floats, Integers, Layout, Positions, State, bound
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.uint32]
-Groups = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.uint16]
 
 PYRAMIDAL, INTERNEURON, SEROTONERGIC = 0, 1, 2
@@ -37,42 +36,54 @@ SMALLEST, LARGEST = 100, 50_000
 
 
 class Synapses(NamedTuple):
-    """Synapses in CSR form: those onto neuron i are start[i] to start[i + 1]."""
+    """Synapses sorted by target: those onto neuron i are start[i] to start[i + 1]."""
 
-    start: npt.NDArray[np.uint64]
+    start: Positions
     pre: Indices
     weight: Floats
     projection: Numbers
 
 
-class Wiring(NamedTuple):
-    """All that the compiled kernels need of a circuit; neurons are sorted by population."""
+class Populations(NamedTuple):
+    """What the neurons of a population have in common, by population."""
 
     first: Integers  # (populations + 1,) first neuron of each population
-    region: Integers  # (populations,)
-    cells: Integers  # (populations,) PYRAMIDAL, INTERNEURON or SEROTONERGIC
-    nmda_share: Floats  # (populations,)
-    stress_drive: Floats  # (populations,) drive at full stress
+    region: Integers
+    cells: Integers  # PYRAMIDAL, INTERNEURON or SEROTONERGIC
+    nmda_share: Floats  # nu, of excitatory drive
+    stress_drive: Floats  # drive at full stress
+
+
+class Wiring(NamedTuple):
+    """All that compiled code needs of a circuit; neurons are sorted by population."""
+
+    populations: Populations
     uncleared: Floats  # (regions,) share k_r of serotonin not cleared by SERT
     source: int  # population that releases serotonin
+    population: Numbers  # (neurons,)
     bias: Floats  # (neurons,)
     scaling: Floats  # (neurons,) q
-    set_point_Hz: Floats  # (neurons,)
-    maximal_Hz: Floats  # (neurons,)
+    highest_activity: Floats  # (neurons,) rmax / r*
     excitatory: Synapses  # not plastic
     inhibitory: Synapses
     plastic: Synapses  # weight is the healthy weight w0
+    projection_pre: Integers  # (projections,) population
+    projection_post: Integers  # (projections,) population
+    fixed_excitation: Floats  # (populations, populations) mean weight onto a neuron of i from all of j
+    fixed_inhibition: Floats
 
 
 @dataclass(frozen=True)
 class Circuit:
-    """A circuit ready to run: names, graph and arrays, by `network_circuit` or `mean_field_circuit`."""
+    """A circuit ready to run: names and arrays, by `network_circuit` or `mean_field_circuit`."""
 
     file: CircuitFile
     parameters: ParameterSet
-    rules: RuleParameters
-    graph: networkx.DiGraph
+    rules: Rules
     wiring: Wiring
+    layout: Layout
+    set_point_Hz: Floats  # (neurons,)
+    projection_weight: Floats  # (projections,) healthy drive onto one target neuron
 
     @property
     def regions(self) -> list[str]:
@@ -104,31 +115,37 @@ class Circuit:
     @property
     def neurons(self) -> int:
         """Number of neurons."""
-        return len(self.wiring.bias)
+        return len(self.set_point_Hz)
 
     def population_of(self, neuron: int) -> str:
         """The population that a neuron belongs to."""
-        return self.populations[int(np.searchsorted(self.wiring.first, neuron, side="right")) - 1]
+        return self.populations[int(self.wiring.population[neuron])]
 
     def members(self, population: str) -> slice:
         """The neurons of a population."""
-        position = self.populations.index(population)
-        return slice(int(self.wiring.first[position]), int(self.wiring.first[position + 1]))
+        first, position = self.wiring.populations.first, self.populations.index(population)
+        return slice(int(first[position]), int(first[position + 1]))
+
+    @property
+    def graph(self) -> networkx.DiGraph:
+        """Populations as nodes and projections as edges; plain attributes, which every format can write."""
+        graph = networkx.DiGraph(title=self.file.title)
+        sizes = np.diff(self.wiring.populations.first).tolist()
+        for (name, population), size in zip(self.file.populations.items(), sizes, strict=True):
+            left, up = self.file.regions[population.region].position
+            graph.add_node(name, region=population.region, cells=population.cells, neurons=size, x=left, y=up)
+        weights = self.projection_weight.tolist()
+        for (name, projection), weight in zip(self.file.projections.items(), weights, strict=True):
+            pre, post = projection_ends(name)
+            graph.add_edge(pre, post, name=name, weight=weight, plastic=projection.plastic)
+        return graph
 
 
-def _graph(file: CircuitFile, parameters: ParameterSet) -> networkx.DiGraph:
-    """The populations as nodes and the projections as edges, weights worked out."""
-    graph = networkx.DiGraph(title=file.title)
-    for name, population in file.populations.items():
-        position = file.regions[population.region].position
-        graph.add_node(name, region=population.region, cells=population.cells, position=position)
-    for name, projection in file.projections.items():
-        pre, post = projection_ends(name)
-        weight = parameters.number(projection.weight) * parameters.number(projection.times)
-        if weight < 0:
-            raise ValueError(f"projection {name}: weight {weight:g} is negative")
-        graph.add_edge(pre, post, name=name, weight=weight, plastic=projection.plastic)
-    return graph
+def healthy_state(circuit: Circuit) -> State:
+    """The healthy state: every activity 1, every slow variable its healthy value."""
+    y = circuit.layout.filled(lambda variable: bound(variable.healthy, circuit.parameters))
+    serotonin_nM = np.full(len(circuit.regions), circuit.rules.serotonin.S0)
+    return State(y, np.ones(circuit.neurons), serotonin_nM, circuit.layout)
 
 
 def _sizes(shares: list[float], neurons: int) -> list[int]:
@@ -173,7 +190,7 @@ def _random_projection(
 
 
 def _synapses(rows: list[tuple[Integers, Integers, Floats, int]], neurons: int) -> Synapses:
-    """Join projections, given as (targets, presynaptic, weights, number), into one CSR by target."""
+    """Join projections, given as (targets, presynaptic, weights, number), sorted by target."""
     if not rows:
         return Synapses(
             np.zeros(neurons + 1, np.uint64), np.zeros(0, np.uint32), np.zeros(0), np.zeros(0, np.uint16)
@@ -194,12 +211,13 @@ def _row_sums(synapses: Synapses) -> Floats:
     return np.bincount(target, weights=synapses.weight, minlength=len(in_degree)).astype(float)
 
 
-def _healthy_bias(wiring: Wiring, p: RuleParameters) -> Floats:
+def _healthy_bias(wiring: Wiring, p: Rules) -> Floats:
     """Bias at which every neuron fires at its set-point in health: all x = 1, serotonin at S0, no drug."""
-    needed = np.sqrt(wiring.set_point_Hz / (wiring.maximal_Hz - wiring.set_point_Hz))
+    needed = 1.0 / np.sqrt(wiring.highest_activity - 1.0)
     received = _row_sums(wiring.excitatory) + _row_sums(wiring.plastic) - _row_sums(wiring.inhibitory)
-    of_cells = np.repeat(wiring.cells, np.diff(wiring.first))
-    received[of_cells == SEROTONERGIC] -= p.g1A * hill(p.S0, p.K1A, 1.0)
+    drive = autoreceptor_drive(p.serotonin.S0, 0.0, 0.0, p.autoreceptor)
+    serotonergic = wiring.populations.cells[wiring.population] == SEROTONERGIC
+    received[serotonergic] -= autoreceptor_inhibition(1.0, drive, p.autoreceptor)
     return needed - wiring.scaling * received
 
 
@@ -213,10 +231,18 @@ def _one_average_input(pre: slice, post: slice, _inputs: int, weight: float) -> 
     return np.full((targets, 1), pre.start), np.full((targets, 1), weight)
 
 
-def _wire_all(file: CircuitFile, graph: networkx.DiGraph, first: Integers, wire: Wire) -> dict[str, Synapses]:
+def _projection_weights(file: CircuitFile, parameters: ParameterSet) -> Floats:
+    """Healthy drive of every projection onto one target neuron."""
+    weights = [parameters.number(p.weight) * parameters.number(p.times) for p in file.projections.values()]
+    for name, weight in zip(file.projections, weights, strict=True):
+        if weight < 0:
+            raise ValueError(f"projection {name}: weight {weight:g} is negative")
+    return np.array(weights)
+
+
+def _wire_all(file: CircuitFile, weights: Floats, first: Integers, wire: Wire) -> dict[str, Synapses]:
     """Synapses of the three kinds: excitatory (fixed), inhibitory and plastic."""
-    names = list(file.populations)
-    members = {name: slice(int(first[k]), int(first[k + 1])) for k, name in enumerate(names)}
+    members = {name: slice(int(first[k]), int(first[k + 1])) for k, name in enumerate(file.populations)}
     kinds: dict[str, list[tuple[Integers, Integers, Floats, int]]] = {
         "excitatory": [],
         "inhibitory": [],
@@ -224,39 +250,88 @@ def _wire_all(file: CircuitFile, graph: networkx.DiGraph, first: Integers, wire:
     }
     for number, (name, projection) in enumerate(file.projections.items()):
         pre, post = projection_ends(name)
-        weight = graph.edges[pre, post]["weight"]
-        inputs, weights = wire(members[pre], members[post], projection.inputs, weight)
+        inputs, drive = wire(members[pre], members[post], projection.inputs, float(weights[number]))
         fixed = "inhibitory" if file.populations[pre].cells == "interneuron" else "excitatory"
         targets = np.arange(members[post].start, members[post].stop)
-        kinds["plastic" if projection.plastic else fixed].append((targets, inputs, weights, number))
+        kinds["plastic" if projection.plastic else fixed].append((targets, inputs, drive, number))
     return {kind: _synapses(rows, int(first[-1])) for kind, rows in kinds.items()}
+
+
+def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -> Populations:
+    """What the neurons of each population have in common."""
+    populations, regions = file.populations.values(), list(file.regions)
+    stress = {name: parameters.number(drive) for name, drive in file.roles.stress_input.items()}
+    return Populations(
+        first=first,
+        region=np.array([regions.index(p.region) for p in populations]),
+        cells=np.array([CELL_TYPES[p.cells] for p in populations]),
+        nmda_share=np.array([parameters.number(p.nmda_share) for p in populations]),
+        stress_drive=np.array([stress.get(name, 0.0) for name in file.populations]),
+    )
+
+
+def _means_between(
+    file: CircuitFile, weights: Floats, synapses: Synapses, ends: tuple[Integers, Integers]
+) -> Floats:
+    """(populations, populations): total weight onto one neuron of the row from all of the column."""
+    means = np.zeros((len(file.populations), len(file.populations)))
+    for number in np.unique(synapses.projection):
+        means[ends[1][number], ends[0][number]] += weights[number]
+    return means
+
+
+def _rates_Hz(file: CircuitFile, parameters: ParameterSet) -> tuple[Floats, Floats]:
+    """Set-point and maximal rate of each population.
+
+    Raises:
+        InputError: a set-point is above half of the maximal rate, so that there is no healthy state.
+    """
+    rates = [
+        (parameters.number(p.set_point_Hz), parameters.number(p.maximal_Hz))
+        for p in file.populations.values()
+    ]
+    for name, (set_point_Hz, maximal_Hz) in zip(file.populations, rates, strict=True):
+        if not 0.0 < set_point_Hz <= 0.5 * maximal_Hz:
+            raise InputError(
+                f"population {name}: set_point_Hz {set_point_Hz:g} must be above 0 and at most half of"
+                f" maximal_Hz {maximal_Hz:g}"
+            )
+    return np.array([rate for rate, _ in rates]), np.array([most for _, most in rates])
 
 
 def _assemble(
     file: CircuitFile, parameters: ParameterSet, sizes: list[int], set_point_Hz: Floats, wire: Wire
 ) -> Circuit:
     """Wire neurons of given set-points and balance each one's bias."""
-    graph, rules = _graph(file, parameters), parameters.for_rules()
-    populations, names, regions = list(file.populations.values()), list(file.populations), list(file.regions)
-    maximal = np.repeat([p.maximal_Hz for p in populations], sizes)
-    typical = np.repeat([needed_drive(p.set_point_Hz, p.maximal_Hz) for p in populations], sizes)
-    first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    stress = {name: parameters.number(drive) for name, drive in file.roles.stress_input.items()}
+    rules, weights = rules_of(parameters), _projection_weights(file, parameters)
+    typical_Hz, most_Hz = _rates_Hz(file, parameters)
+    names, first = list(file.populations), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    maximal_Hz, typical_Hz = np.repeat(most_Hz, sizes), np.repeat(typical_Hz, sizes)
+    synapses = _wire_all(file, weights, first, wire)
+    pairs = [[names.index(end) for end in projection_ends(name)] for name in file.projections]
+    pre, post = np.array(pairs).T.copy()
     wiring = Wiring(
-        first=first,
-        region=np.array([regions.index(p.region) for p in populations]),
-        cells=np.array([CELL_TYPES[p.cells] for p in populations]),
-        nmda_share=np.array([parameters.number(p.nmda_share) for p in populations]),
-        stress_drive=np.array([stress.get(name, 0.0) for name in names]),
+        populations=_populations(file, parameters, first),
         uncleared=np.array([parameters.number(r.uncleared_serotonin) for r in file.regions.values()]),
         source=names.index(file.roles.serotonin_source),
+        population=np.repeat(np.arange(len(sizes)), sizes).astype(np.uint16),
         bias=np.zeros(int(first[-1])),
-        scaling=np.sqrt(set_point_Hz / (maximal - set_point_Hz)) / typical,
-        set_point_Hz=set_point_Hz,
-        maximal_Hz=maximal.astype(float),
-        **_wire_all(file, graph, first, wire),
+        scaling=_needed(set_point_Hz, maximal_Hz) / _needed(typical_Hz, maximal_Hz),
+        highest_activity=maximal_Hz / set_point_Hz,
+        **synapses,
+        projection_pre=pre,
+        projection_post=post,
+        fixed_excitation=_means_between(file, weights, synapses["excitatory"], (pre, post)),
+        fixed_inhibition=_means_between(file, weights, synapses["inhibitory"], (pre, post)),
     )
-    return Circuit(file, parameters, rules, graph, wiring._replace(bias=_healthy_bias(wiring, rules)))
+    wiring = wiring._replace(bias=_healthy_bias(wiring, rules))
+    layout = Layout.of(len(set_point_Hz), wiring.plastic.weight, wiring.plastic.start)
+    return Circuit(file, parameters, rules, wiring, layout, set_point_Hz, weights)
+
+
+def _needed(rate_Hz: Floats, maximal_Hz: Floats) -> Floats:
+    """Drive that each neuron needs to fire at a rate."""
+    return np.array([needed_drive(*rates) for rates in zip(rate_Hz, maximal_Hz, strict=True)])
 
 
 def network_circuit(
@@ -267,16 +342,17 @@ def network_circuit(
     *,
     spread: float = 1.0,
 ) -> Circuit:
-    """A network of heterogeneous neurons with sparse random synapses (ValueError outside 100 to 50,000).
+    """A network of heterogeneous neurons with sparse random synapses.
 
     spread scales the lognormal spreads of set-points and weights; at 0 all neurons of a population are equal.
+
+    Raises:
+        InputError: fewer than 100 or more than 50,000 neurons.
     """
     if not SMALLEST <= neurons <= LARGEST:
         raise InputError(f"{neurons} neurons: a network has {SMALLEST} to {LARGEST}")
-    populations = list(file.populations.values())
-    sizes = _sizes([p.share for p in populations], neurons)
-    typical = np.repeat([p.set_point_Hz for p in populations], sizes)
-    maximal = np.repeat([p.maximal_Hz for p in populations], sizes)
+    sizes = _sizes([p.share for p in file.populations.values()], neurons)
+    typical, maximal = (np.repeat(rates, sizes) for rates in _rates_Hz(file, parameters))
     sigma = spread * SET_POINT_SIGMA
     set_point_Hz = np.minimum(typical * rng.lognormal(-0.5 * sigma**2, sigma, len(typical)), 0.5 * maximal)
 
@@ -287,6 +363,6 @@ def network_circuit(
 
 
 def mean_field_circuit(file: CircuitFile, parameters: ParameterSet) -> Circuit:
-    """The population average of the same circuit: one neuron a population, one synapse a projection."""
-    set_points = np.array([p.set_point_Hz for p in file.populations.values()])
+    """The population average of the same circuit: one neuron per population, one synapse per projection."""
+    set_points, _ = _rates_Hz(file, parameters)
     return _assemble(file, parameters, [1] * len(set_points), set_points, _one_average_input)

@@ -1,3 +1,5 @@
+# Not strict: Mesa and networkx have no complete types.
+# pyright: standard
 """A patient as a Mesa model: agents, clock, and one step that reads like a methods section.
 
     model = CircuitModel("ssri-like", neurons=500, seed=1)
@@ -5,33 +7,35 @@
         model.step()
     model.datacollector.get_model_vars_dataframe()
 
-The compiled engine makes the step, unless `by_agents` asks the agents to: then every neuron senses, fires,
-signals and learns by itself, three simultaneous passes a stage (explicit Euler). Both follow the same rules.
+The compiled engine makes the step, unless `by_agents` asks the agents to: then every neuron fires and changes
+by itself, in simultaneous passes (explicit Euler). Both use the same compiled functions for one neuron.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
+from operator import attrgetter
 from typing import Literal
 
 import networkx
 import numpy as np
 from mesa import DataCollector, Model
 
-from unstuck.agents import AGENTS, Milieu
-from unstuck.circuit import Floats
-from unstuck.engine.step import RunError
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.agents import AGENTS, Milieu, Neuron
+from unstuck.engine.settle import RunError
+from unstuck.files.find import cohort_path
 from unstuck.files.yaml import choose
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, draw_patient, read_cohort
 from unstuck.patient.life import Life
+from unstuck.state import Floats
 from unstuck.targets import Effects
 
 SETTLED = 1e-12  # largest change of an activity (healthy = 1) at which firing counts as settled
 LONGEST_STAGE_H = 1.0  # of the agents; Euler is then within 0.03 in R of the engine on a ketamine-like day
 
-# Ever smaller moves towards the firing called for: (damping, most sweeps).
-_DAMPINGS = ((1.0, 600), (0.5, 1_200), (0.1, 6_000))
+MOST_SWEEPS = 200  # of the agents, until firing has settled
 
 Seed = (
     int | np.integer | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator
@@ -67,10 +71,12 @@ class CircuitModel(Model):
         whole_seed = _one_seed(seed, rng)
         super().__init__(rng=whole_seed)
         choose(start, ("day 0", "healthy"), "start")
+        for name in agents_recorded:
+            choose(name, _columns_of_agents(), "column of the agents")
         if not (isfinite(step_h) and step_h > 0):
             raise ValueError(f"step_h = {step_h}: a step lasts more than 0 hours")
         self.seed, self.step_h, self.by_agents = whole_seed, step_h, by_agents
-        plan = Treatment(treatment)
+        plan = runnable_treatment(treatment)
         person = draw_patient(
             plan.circuit,
             default_parameters(),
@@ -111,69 +117,59 @@ class CircuitModel(Model):
         return graph
 
     def step(self) -> None:
-        """Live `step_h` hours and record.
+        """Simulate `step_h` hours and record.
 
-        By the agents, a stage of at most an hour at a time: deliver drugs, fire until firing and serotonin
-        have settled, signal BDNF and TrkB, learn, and let all changes take effect together. Where effects of
-        frequent doses swing within the stage, the changes are the mean of those at both ends of the swing, as
-        in the engine. No stage spans a jump of what acts on the circuit.
+        By the agents, at most an hour at a time: deliver drugs, fire until firing and serotonin have settled,
+        signal and learn, and let all changes take effect together. Where effects of frequent doses swing, the
+        rates are the mean of those at both ends of the swing, as in the engine. No stage spans a jump of what
+        acts on the circuit.
         """
         until_h = self.life.time_h + self.step_h
         if self.by_agents:
             for hours in self.life.stages(until_h, LONGEST_STAGE_H):
-                self.take_effect(hours, *self.live_a_stage())
+                self.life.state.y[:] += hours * self.rates_now()
         else:
             self.life.advance(until_h)
         self.record()
 
-    def live_a_stage(self) -> tuple[Floats, Floats]:
-        """Changes per hour of signals and of strengths under what acts now."""
+    def rates_now(self) -> Floats:
+        """Rates of change (1/h) of the whole slow state, by the agents, under what acts now."""
         exposure, now_h = self.life.exposure, self.life.time_h
         swing = exposure.swing(now_h)
         share, *ends = swing if swing else (1.0, exposure.at(now_h))
-        signals, strengths = np.zeros(1), np.zeros(1)
+        rates = np.zeros_like(self.life.state.y)
         for weight, (effects, region_input) in zip((share, 1.0 - share), ends, strict=False):
             self.deliver_drugs(effects, region_input)
             self.fire_until_settled()
-            signals, strengths = signals + weight * self.signal(), strengths + weight * self.learn()
-        return signals, strengths
+            self.signal_and_learn()
+            rates += weight * self.milieu.rate.y
+        return rates
 
     def deliver_drugs(self, effects: Effects, region_input: Floats) -> None:
         """Bring drugs, stress and input to the neurons."""
-        self.milieu.state = self.life.state
-        self.milieu.effects, self.milieu.region_input = effects, region_input
+        self.milieu.deliver(self.life.state, effects, region_input)
 
     def fire_until_settled(self) -> None:
-        """Let all neurons fire together until nothing moves, serotonin included (RunError if it does not)."""
-        state = self.milieu.state
-        for damping, most_sweeps in _DAMPINGS:
-            for _ in range(most_sweeps):
-                self.milieu.release_serotonin()
-                left = np.array(self.agents.map("fire")) - state.x
-                state.x += damping * self._strides * left
-                if np.abs(left).max() <= SETTLED:
-                    return
-            state.x[:] = 1.0
+        """Let all neurons fire together until nothing changes, serotonin included.
+
+        Raises:
+            RunError: firing does not settle.
+        """
+        for _ in range(MOST_SWEEPS):
+            self.milieu.release_serotonin()
+            if self.milieu.approach(np.array(self.agents.map("fire"))) <= SETTLED:
+                return
         raise RunError(f"firing does not settle on day {self.day:g}")
 
-    def signal(self) -> Floats:
-        """Change per hour of BDNF and TrkB of every neuron, of autoreceptors and of the transporter."""
-        bdnf, trkb = zip(*self.agents.map("signal"), strict=True)
-        return np.concatenate([bdnf, trkb, self.milieu.adapt()])
-
-    def learn(self) -> Floats:
-        """Change per hour of labile, then of consolidated strength of every plastic synapse."""
-        labile, consolidated = zip(*self.agents.map("learn"), strict=True)
-        return np.concatenate([*labile, *consolidated])
-
-    def take_effect(self, hours: float, signals: Floats, strengths: Floats) -> None:
-        """Let the changes of a stage take effect together."""
-        self.milieu.state.y += hours * np.concatenate([signals, strengths])
+    def signal_and_learn(self) -> None:
+        """Let every neuron set the rates of its signals and synapses, and the circuit of its receptors."""
+        self.agents.do("change")
+        self.milieu.adapt()
 
     def record(self) -> None:
-        """Settle firing under what acted until now (at the start: acts from now on), read, and collect."""
-        life, exposure = self.life, self.life.exposure
-        acting = (exposure.ending if self.steps else exposure.reported)(life.time_h)
+        """Settle firing under what acts now, read, and collect."""
+        life = self.life
+        acting = life.exposure.reported(life.time_h)
         self.deliver_drugs(*acting)
         if self.by_agents:
             self.fire_until_settled()
@@ -185,31 +181,42 @@ class CircuitModel(Model):
 
     def _create_agents(self) -> None:
         """One agent a neuron, in the order of the arrays."""
-        first = self.circuit.wiring.first
+        first = self.circuit.wiring.populations.first
         for number, name in enumerate(self.circuit.populations):
             kind = AGENTS[self.circuit.file.populations[name].cells]
             for index in range(int(first[number]), int(first[number + 1])):
-                kind(self, self.milieu, index, number)
-        self._strides = np.array(self.agents.get("stride"))
+                kind(self, self.milieu, index)
 
     def _reporters(self) -> dict[str, Callable[["CircuitModel"], float]]:
         """What is collected at every step; columns are named as in the series of a comparison."""
 
-        def entry(column: str, k: int) -> Callable[["CircuitModel"], float]:
-            return lambda model: float(getattr(model.reading, column)[k])
-
         reporters: dict[str, Callable[[CircuitModel], float]] = {
-            "day": lambda model: model.day,
-            "connectivity": lambda model: model.reading.connectivity,
-            "recovery": lambda model: model.life.recovery,
-            "autoreceptor_sensitivity": lambda model: model.reading.sensitivity,
+            "day": partial(_read, "day"),
+            "connectivity": partial(_read, "reading.connectivity"),
+            "recovery": partial(_read, "life.recovery"),
+            "autoreceptor_sensitivity": partial(_read, "reading.autoreceptor_sensitivity"),
         }
         for k, region in enumerate(self.circuit.regions):
-            reporters[f"serotonin_{region}"] = entry("serotonin_ratio", k)
+            reporters[f"serotonin_{region}"] = partial(_read_entry, "serotonin_ratio", k)
         for k, population in enumerate(self.circuit.populations):
-            reporters[f"activity_{population}"] = entry("activity", k)
-            reporters[f"bdnf_{population}"] = entry("bdnf", k)
+            reporters[f"activity_{population}"] = partial(_read_entry, "activity", k)
+            reporters[f"bdnf_{population}"] = partial(_read_entry, "bdnf", k)
         return reporters
+
+
+def _read(name: str, model: CircuitModel) -> float:
+    """A number of the model, by its name with dots. (No lambda, so that a model can be pickled.)"""
+    return float(attrgetter(name)(model))
+
+
+def _read_entry(column: str, k: int, model: CircuitModel) -> float:
+    """One entry of a column of the present reading."""
+    return float(getattr(model.reading, column)[k])
+
+
+def _columns_of_agents() -> list[str]:
+    """What can be recorded of a neuron: its public properties."""
+    return [name for name, value in vars(Neuron).items() if isinstance(value, property) and name[0] != "_"]
 
 
 def _one_seed(seed: Seed | None, rng: Seed | None) -> int:
@@ -230,4 +237,4 @@ def _one_seed(seed: Seed | None, rng: Seed | None) -> int:
 
 def _cohort() -> CohortFile:
     """The shipped cohort."""
-    return read_cohort(next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists()))
+    return read_cohort(cohort_path())

@@ -1,96 +1,60 @@
-"""Every constant of the model: value, unit, range, and whether it was fitted or taken from the literature.
+"""Every constant of the circuit and of the drugs: value, unit, range, origin and source.
 
-Parameters live in data files beside this module. `reference.json` is the frozen oracle set, `defaults.json`
-the set that is shipped. A mechanism that came after the reference has an off value in `OFF`, so that the
-reference can always be run. Symbols are those of the model description.
+The shipped values are in `scenarios/parameters.csv`, one row per parameter. Symbols are those of the model
+description. Rates that follow from other parameters are worked out where they are needed (rules/plasticity).
 """
 
-import json
+import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from unstuck.files.yaml import InputError, choose
-from unstuck.rules.plasticity import healthy_rates
 
-# Values at which mechanisms added after the reference set do nothing.
-OFF: dict[str, float] = {
-    "tau_v": 168.0,
-    "sigma_n": 0.0,
-    "tau_n": 168.0,
-    "life_event_stress": 0.0,
-    "life_event_days": 7.0,
-    "kap": 0.0,
+COLUMNS = ("symbol", "meaning", "value", "unit", "low", "high", "kind", "origin", "source")
+ORIGINS = ("literature", "fitted", "fixed by assumption")
+
+# What a value of each kind may be: (above, at most).
+KINDS: dict[str, tuple[float, float]] = {
+    "scale": (0.0, 1e9),
+    "positive": (0.0, 1e9),
+    "time": (0.0, 1e9),
+    "exponent": (0.0, 50.0),
+    "rate (Hz)": (0.0, 1e9),
+    "share": (-1e-12, 1.0),
+    "gain": (-1e-12, 1e9),
+    "rate": (-1e-12, 1e9),
+    "weight": (-1e-12, 1e9),
 }
-
-
-SEROTONIN: dict[str, dict[str, Any]] = {
-    "S0": {
-        "meaning": "healthy extracellular serotonin (only ratios to it are meaningful)",
-        "range": [50, 70],
-        "source": "Abdalla 2017, 10.1021/acs.analchem.7b01257 (64.9 nM), and model code (Mena 2023); methods"
-        " differ 10 to 100 fold",
-    },
-    "Km": {
-        "meaning": "Michaelis constant of SERT",
-        "range": [60, 170],
-        "source": "model code VSERT (Mena 2023): 60 nM; older work 170 nM (Best 2010, PMC2942809)",
-    },
-}
-
-
-class RuleParameters(NamedTuple):
-    """The numbers that the rules read, by symbol (hours, nM, drive); etap and etad follow from the others."""
-
-    S0: float
-    Km: float
-    g1B: float
-    K1B: float
-    b1B: float
-    b5: float
-    KS: float
-    stB: float
-    stW: float
-    rB: float
-    mB: float
-    l0: float
-    taul: float
-    kc: float
-    QK: float
-    Th: float
-    nT: float
-    core: float
-    tauT: float
-    tauB: float
-    g1A: float
-    K1A: float
-    Dmin: float
-    KD: float
-    tauD: float
-    TS: float
-    rho2: float
-    etah: float
-    wmaxf: float
-    tau_v: float
-    etap: float
-    etad: float
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One constant with what a referee asks of it."""
+    """One constant: its value, the range in which it may be varied, where it comes from."""
 
     symbol: str
     meaning: str
     value: float
     unit: str
-    origin: str  # literature, fitted, fixed, assumed
-    source: str = ""
-    range: tuple[float, float] | None = None
-    range_origin: str = "assumed"
+    low: float
+    high: float
+    kind: str
+    origin: str
+    source: str
+
+    def fault(self, value: float) -> str:
+        """What is wrong with a value of this parameter (nothing if it may be used)."""
+        above, most = KINDS[self.kind]
+        if isfinite(value) and above < value <= most:
+            return ""
+        least = "more than 0" if above == 0.0 else "0"
+        allowed = (
+            f"from {least} to {most:g}" if most < 1e9 else f"{least}" + ("" if above == 0.0 else " or more")
+        )
+        return f"{self.symbol} = {value:g}: a {self.kind} is {allowed}"
 
 
 class ParameterSet(Mapping[str, float]):
@@ -100,80 +64,125 @@ class ParameterSet(Mapping[str, float]):
         self.records = dict(records)
 
     def __getitem__(self, symbol: str) -> float:
-        if symbol in self.records:
-            return self.records[symbol].value
-        return OFF[symbol]
+        return self.records[symbol].value
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**OFF, **self.records})
+        return iter(self.records)
 
     def __len__(self) -> int:
-        return len({**OFF, **self.records})
+        return len(self.records)
 
     def number(self, number_or_symbol: float | str) -> float:
-        """A number as it stands, or the value of the parameter named by a symbol (ValueError if unknown)."""
+        """A number as it is, or the value of the parameter with this symbol.
+
+        Raises:
+            InputError: there is no parameter with this symbol.
+        """
         if isinstance(number_or_symbol, str):
-            return self[choose(number_or_symbol, list(self), "parameter")]
+            return self[choose(number_or_symbol, self.records, "parameter")]
         return float(number_or_symbol)
 
     def with_values(self, **values: float) -> "ParameterSet":
-        """The same set with some values replaced (ValueError for an unknown symbol or a value not finite)."""
+        """The same set with some values replaced.
+
+        Raises:
+            InputError: a symbol is unknown, or a value is outside what its kind allows.
+        """
         records = dict(self.records)
         for symbol, value in values.items():
-            choose(symbol, list(self), "parameter")
-            if not abs(value) < float("inf"):
-                raise InputError(f"parameter {symbol} = {value} is not a finite number")
-            old = records.get(symbol, Parameter(symbol, "", OFF.get(symbol, 0.0), "1", "off"))
-            records[symbol] = replace(old, value=float(value))
+            record = records[choose(symbol, self.records, "parameter")]
+            if fault := record.fault(float(value)):
+                raise InputError(f"parameter {fault}")
+            records[symbol] = replace(record, value=float(value))
         return ParameterSet(records)
-
-    def for_rules(self) -> RuleParameters:
-        """The numbers the rules read, with the healthy rates etap and etad worked out."""
-        p = self
-        etap, etad = healthy_rates(
-            p["l0"], p["taul"], p["kc"], p["QK"], p["Th"], p["nT"], p["core"], p["wmaxf"], p["rho2"]
-        )
-        given = {symbol: self[symbol] for symbol in RuleParameters._fields if symbol not in ("etap", "etad")}
-        return RuleParameters(**given, etap=etap, etad=etad)
-
-
-def _records(content: Mapping[str, Any]) -> dict[str, Parameter]:
-    """The records of a parameter file: constants, parameters and drug strengths."""
-    serotonin = [
-        {"symbol": symbol, "value": content[symbol], "unit": "nM", "origin": "literature"} | told
-        for symbol, told in SEROTONIN.items()
-    ]
-    listed = [*serotonin, *content["parameters"], *content["drug_strengths"]]
-    return {
-        entry["symbol"]: Parameter(
-            entry["symbol"],
-            entry["meaning"],
-            float(entry["value"]),
-            entry["unit"],
-            entry["origin"],
-            entry.get("source", ""),
-            tuple(entry["range"]) if entry.get("range") else None,
-            entry.get("range_origin", "assumed"),
-        )
-        for entry in listed
-    }
 
 
 def read_parameters(path: Path) -> ParameterSet:
-    """Read a parameter file (JSON); InputError says what is wrong and where."""
+    """Read a parameter file (CSV, columns as in `COLUMNS`).
+
+    Raises:
+        InputError: file:line:key, what is wrong and what is allowed.
+    """
     try:
-        return ParameterSet(_records(json.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise InputError(f"{path}: not a parameter file: {fault}") from fault
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: cannot be read as a parameter file: {fault}") from fault
+    if path.suffix == ".json" or text.lstrip().startswith("{"):
+        raise InputError(
+            f"{path}: this is a parameter file of generation 1 (JSON). Generation 2 has other equations and"
+            f" reads a table: copy {shipped_parameter_file()} and change its values"
+        )
+    rows = csv.reader(text.splitlines())
+    header = next(rows, [])
+    if tuple(header) != COLUMNS:
+        raise InputError(f"{path}:1: the columns must be {', '.join(COLUMNS)}, not {', '.join(header)}")
+    known = None if path.resolve() == shipped_parameter_file().resolve() else list(default_parameters())
+    records: dict[str, Parameter] = {}
+    for row in rows:
+        if row:
+            record = _record(row, f"{path}:{rows.line_num}", known)
+            if record.symbol in records:
+                raise InputError(f"{path}:{rows.line_num}:{record.symbol}: this parameter has two rows")
+            records[record.symbol] = record
+    if missing := [symbol for symbol in known or [] if symbol not in records]:
+        raise InputError(f"{path}: these parameters have no row: {', '.join(missing)}")
+    return ParameterSet(records)
 
 
-@cache
-def reference_parameters() -> ParameterSet:
-    """The frozen set that the independent reference trajectories were computed with."""
-    return read_parameters(Path(str(files("unstuck") / "reference.json")))
+def shipped_parameter_file() -> Path:
+    """The parameter file that comes with the program: in the checkout, or in the installed copy."""
+    package = Path(str(files("unstuck")))
+    places = [folder / "scenarios" / "parameters.csv" for folder in (package.parent.parent, package)]
+    return next((path for path in places if path.exists()), places[-1])
 
 
-@cache
 def default_parameters() -> ParameterSet:
-    """The set that is shipped and used unless another is asked for."""
-    return read_parameters(Path(str(files("unstuck") / "defaults.json")))
+    """The shipped parameters (read again when the content of their file has changed)."""
+    path = shipped_parameter_file()
+    return _shipped(path, path.read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _shipped(path: Path, content: bytes) -> ParameterSet:
+    return read_parameters(path)
+
+
+def _record(row: list[str], place: str, known: list[str] | None) -> Parameter:
+    """One checked row; known: the symbols there are, where the file may have no others."""
+    if len(row) != len(COLUMNS):
+        raise InputError(f"{place}: {len(row)} cells, but there are {len(COLUMNS)} columns")
+    cells = dict(zip(COLUMNS, (cell.strip() for cell in row), strict=True))
+    where = f"{place}:{cells['symbol']}"
+    for what, word, allowed in (
+        ("parameter", cells["symbol"], known or [cells["symbol"]]),
+        ("kind", cells["kind"], KINDS),
+        ("origin", cells["origin"], ORIGINS),
+    ):
+        try:
+            choose(word, allowed, what)
+        except InputError as fault:
+            raise InputError(f"{where}: {fault}") from None
+    value, low, high = (_number(cells[column], column, where) for column in ("value", "low", "high"))
+    if not low <= high:
+        raise InputError(f"{where}: low {low:g} is above high {high:g}")
+    record = Parameter(
+        cells["symbol"],
+        cells["meaning"],
+        value,
+        cells["unit"],
+        low,
+        high,
+        cells["kind"],
+        cells["origin"],
+        cells["source"],
+    )
+    if fault := record.fault(value):
+        raise InputError(f"{place}:{fault}")
+    return record
+
+
+def _number(text: str, column: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{where}: {column} must be a number, not {text!r}") from None

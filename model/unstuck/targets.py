@@ -1,13 +1,14 @@
 """What drugs, stress and other perturbations can act on, and how several of them combine on one target.
 
-Each target and mode of a drug file names one field of `Effects`, and one law by which contributions add up:
+Each target and mode of a drug file names one field of `Effects`, and one law by which contributions combine:
 
-    compete    occupancies of ligands for one site: odds add, o / (1 - o) = sum o_k / (1 - o_k)  (Gaddum 1937)
     add        contributions add
+    gain       shares gained or lost add, at least -1 (nothing is left)
     multiply   factors multiply
-    together   independent blocks: 1 - (1 - a)(1 - b)
+    together   independent occupancies or blocks: 1 - product of (1 - x)
+    largest    the largest counts
 
-Source: model description, section 7.
+Source: model description, section 9 (two spells of stress: section 10).
 """
 
 from collections.abc import Iterable
@@ -15,29 +16,28 @@ from dataclasses import dataclass
 from math import inf, prod
 from typing import Literal, NamedTuple
 
-Law = Literal["compete", "add", "multiply", "together"]
+Law = Literal["add", "gain", "multiply", "together", "largest"]
 
 
 class Effects(NamedTuple):
-    """Momentary effects on every target; the default is a healthy, undrugged, unstressed circuit."""
+    """What acts at one moment; the default is a healthy circuit without drugs and stress."""
 
     stress: float = 0.0
     sert_occupancy: float = 0.0
-    sert_vmax: float = 1.0
+    sert_vmax_factor: float = 1.0
     sert_follows_trkb: float = 0.0
     ampa: float = 0.0
-    ampa_block: float = 0.0
-    nmda_interneuron: float = 0.0
-    nmda_pyramidal: float = 0.0
-    agonist_1a: float = 0.0
-    antagonist_1a: float = 0.0
-    agonist_1b: float = 0.0
-    antagonist_1b: float = 0.0
-    gain_2a: float = 0.0
-    antagonist_2a: float = 0.0
+    nmda_block_interneuron: float = 0.0
+    nmda_block_principal: float = 0.0
+    agonist_5ht1a: float = 0.0
+    antagonist_5ht1a: float = 0.0
+    agonist_5ht1b: float = 0.0
+    antagonist_5ht1b: float = 0.0
+    gain_5ht2a: float = 0.0
     release_gain: float = 1.0
     bdnf_gain: float = 1.0
     trkb_drive: float = 0.0
+    trkb_facilitation: float = 0.0
     trkb_block: float = 0.0
     gaba_gain: float = 1.0
 
@@ -47,10 +47,11 @@ NO_EFFECT = Effects()
 
 @dataclass(frozen=True)
 class Mode:
-    """One way of acting on a target: the field it moves, how contributions combine, what values make sense.
+    """A way of acting on a target: the field it changes, how contributions combine, which values are valid.
 
-    A contribution of a multiplying mode is a factor; `sign` -1 means that the strength given lowers the
-    factor (a depletion of 0.4 leaves 0.6). highest is the largest strength allowed at the usual dose.
+    A contribution of a multiplying mode is a factor. `sign` -1 means that the strength given lowers the field
+    (a depletion of 0.4 is a factor of 0.6, an AMPA block of 0.4 is a gain of -0.4). highest is the largest
+    strength allowed at the usual dose.
     """
 
     field: str
@@ -62,34 +63,52 @@ class Mode:
     @property
     def is_share(self) -> bool:
         """Whether the strength is a share of at most 1, so that more of a drug multiplies its odds."""
-        return self.highest <= 1.0 and self.law != "add"
+        return self.highest <= 1.0
+
+    @property
+    def nothing(self) -> float:
+        """The value of the field without any contribution."""
+        return 1.0 if self.law == "multiply" else 0.0
+
+    def contribution(self, strength: float) -> float:
+        """What a strength, as given in a drug file, contributes to the field."""
+        return 1.0 + self.sign * strength if self.law == "multiply" else self.sign * strength
 
 
 TARGETS: dict[str, dict[str, Mode]] = {
-    "sert.occupancy": {"block": Mode("sert_occupancy", "compete", "share of SERT blocked", highest=1.0)},
+    "sert.occupancy": {"block": Mode("sert_occupancy", "together", "share of SERT blocked", highest=1.0)},
     "sert.vmax": {
-        "enhance": Mode("sert_vmax", "multiply", "SERT Vmax raised by this share"),
+        "enhance": Mode("sert_vmax_factor", "multiply", "SERT Vmax raised by this share"),
+        "lower": Mode("sert_vmax_factor", "multiply", "share of SERT Vmax lost", sign=-1.0, highest=1.0),
         "follow-trkb": Mode("sert_follows_trkb", "add", "gain e_v of SERT Vmax that follows raphe TrkB"),
     },
     "ampa": {
-        "potentiate": Mode("ampa", "add", "AMPA drive raised by this share"),
-        "block": Mode("ampa_block", "together", "share of AMPA drive blocked", highest=1.0),
+        "potentiate": Mode("ampa", "gain", "AMPA drive raised by this share"),
+        "block": Mode("ampa", "gain", "share of AMPA drive lost", sign=-1.0, highest=1.0),
     },
     "nmda.interneuron": {
-        "block": Mode("nmda_interneuron", "compete", "NMDA block, interneurons", highest=1.0)
+        "block": Mode(
+            "nmda_block_interneuron", "together", "share of NMDA receptors blocked, interneurons", highest=1.0
+        )
     },
-    "nmda.pyramidal": {"block": Mode("nmda_pyramidal", "compete", "NMDA block, other cells", highest=1.0)},
+    "nmda.pyramidal": {
+        "block": Mode(
+            "nmda_block_principal",
+            "together",
+            "share of NMDA receptors blocked, pyramidal and serotonergic cells",
+            highest=1.0,
+        )
+    },
     "receptor.5ht1a": {
-        "agonist": Mode("agonist_1a", "compete", "occupancy times efficacy", highest=1.0),
-        "antagonist": Mode("antagonist_1a", "compete", "occupancy", highest=1.0),
+        "agonist": Mode("agonist_5ht1a", "together", "occupancy times efficacy", highest=1.0),
+        "antagonist": Mode("antagonist_5ht1a", "together", "occupancy", highest=1.0),
     },
     "receptor.5ht1b": {
-        "agonist": Mode("agonist_1b", "compete", "occupancy times efficacy", highest=1.0),
-        "antagonist": Mode("antagonist_1b", "compete", "occupancy", highest=1.0),
+        "agonist": Mode("agonist_5ht1b", "together", "occupancy times efficacy", highest=1.0),
+        "antagonist": Mode("antagonist_5ht1b", "together", "occupancy", highest=1.0),
     },
     "receptor.5ht2a": {
-        "agonist": Mode("gain_2a", "add", "gain P2A of pyramidal drive"),
-        "antagonist": Mode("antagonist_2a", "compete", "occupancy", highest=1.0),
+        "gain": Mode("gain_5ht2a", "add", "excitatory drive of pyramidal cells raised by this share")
     },
     "serotonin.release": {
         "deplete": Mode("release_gain", "multiply", "share of release lost", sign=-1.0, highest=1.0),
@@ -100,32 +119,28 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "up": Mode("bdnf_gain", "multiply", "synthesis raised by this share"),
     },
     "trkb.drive": {"up": Mode("trkb_drive", "add", "TrkB signalling added (healthy = 1)")},
+    "trkb.facilitation": {
+        "up": Mode("trkb_facilitation", "add", "TrkB signalling by released BDNF raised by this share")
+    },
     "trkb.block": {"block": Mode("trkb_block", "together", "share of TrkB signalling blocked", highest=1.0)},
     "gaba.gain": {
         "down": Mode("gaba_gain", "multiply", "share of inhibition lost", sign=-1.0, highest=1.0),
         "up": Mode("gaba_gain", "multiply", "inhibition raised by this share"),
     },
-    "region.input": {"drive": Mode("region_input", "add", "drive added to a region's principal cells")},
-    "stress": {"stress": Mode("stress", "add", "stress added (0 to 1 in all)", highest=1.0)},
+    "region.input": {
+        "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells")
+    },
+    "stress": {"stress": Mode("stress", "largest", "stress (0 to 1)", highest=1.0)},
 }
-
-
-def competing(occupancies: Iterable[float]) -> float:
-    """Joint occupancy of one site by several ligands, each given as its occupancy alone (0 to 1)."""
-    odds = 0.0
-    for occupancy in occupancies:
-        if occupancy >= 1.0:
-            return 1.0
-        odds += occupancy / (1.0 - occupancy)
-    return odds / (1.0 + odds)
 
 
 def combine(law: Law, contributions: Iterable[float]) -> float:
     """The joint effect of several contributions under one law (factors for `multiply`)."""
-    if law == "compete":
-        return competing(contributions)
     if law == "multiply":
         return prod(contributions)
     if law == "together":
         return 1.0 - prod(1.0 - share for share in contributions)
-    return sum(contributions)
+    if law == "largest":
+        return max(contributions, default=0.0)
+    total = sum(contributions)
+    return max(-1.0, total) if law == "gain" else total

@@ -17,7 +17,8 @@ from page_server import skip_where_they_cannot_run
 skip_where_they_cannot_run()
 
 from playwright.sync_api import Download, Page, expect
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import scenario_folders
+from unstuck.files.treatment import Treatment
 from unstuck.page.session import Session
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort
@@ -272,6 +273,7 @@ def test_a_link_with_nonsense_is_ignored_with_a_note(open_page: OpenPage) -> Non
     expect_day(page, 1 / 24)
 
 
+@pytest.mark.slow
 def test_a_hundred_quick_clicks_on_every_button_leave_a_page_that_works(open_page: OpenPage) -> None:
     page = open_page()
     buttons = ["play", "step-hour", "step-day", "step-week", "jump-healthy", "jump-stuck", "jump-12-weeks"]
@@ -403,6 +405,7 @@ def test_panels_with_different_circuits_show_each_its_own_regions(open_page: Ope
     assert len(set(told["regions"])) == len(told["regions"])
 
 
+@pytest.mark.slow
 def test_the_picture_is_stacked_on_a_phone_and_as_sharp_as_its_screen(open_page: OpenPage) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
     png = Path(saved(page, "export-png").path()).read_bytes()

@@ -139,6 +139,7 @@ serve.main(["untreated"], neurons=200, port=0, open_browser=False)
 """
 
 
+@pytest.mark.slow
 def test_a_page_whose_session_is_gone_can_be_refreshed(browser: Browser) -> None:
     server = start_program("-c", FORGETFUL)
     page = browser.new_page()
@@ -166,6 +167,7 @@ def test_a_page_whose_session_is_gone_can_be_refreshed(browser: Browser) -> None
     server.stop()
 
 
+@pytest.mark.slow
 def test_mesas_stock_page_runs_the_model_and_asks_nobody_else(browser: Browser) -> None:
     server = start_server("--mesa")
     page = browser.new_page()

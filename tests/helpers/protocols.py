@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from unstuck.circuit import Floats
-from unstuck.engine.step import Accuracy, Engine, Exposure, State
+from unstuck.engine.step import Accuracy, Engine, Exposure
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 
-TIGHT = Accuracy(slow=1e-4, firing=1e-9)
+TIGHT = Accuracy(slow=1e-6, firing=1e-11)
 
 
 @dataclass
@@ -22,14 +22,15 @@ class Held:
     def __post_init__(self) -> None:
         self.jumps_h = sorted(self.later)
 
-    def at(self, time_h: float) -> tuple[Effects, Floats]:
-        """The effects that hold at this moment."""
+    def reported(self, time_h: float) -> tuple[Effects, Floats]:
+        """The effects that act at this moment."""
         begun = [hour for hour in self.jumps_h if hour <= time_h]
         return (self.later[begun[-1]] if begun else self.effects), np.zeros(self.regions)
 
-    def reported(self, time_h: float) -> tuple[Effects, Floats]:
-        """The same."""
-        return self.at(time_h)
+    def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """The same at each of the times."""
+        effects = [self.reported(hour)[0] for hour in times_h.tolist()]
+        return np.array(effects), np.zeros((len(effects), self.regions))
 
 
 def states_at(engine: Engine, exposure: Exposure, hours: Iterable[float]) -> dict[float, State]:

@@ -1,78 +1,113 @@
 """What a course of a drug does to its targets over time: doses, concentrations, effects.
 
-doses -> amounts (kinetics.py) -> concentration -> law of each action (drug_file.py) -> Contribution
+    doses -> amounts (kinetics.py) -> concentration -> law of each action (files/drug.py) -> Contribution
+
+The law of an action becomes one of three classes with `edges_h` (the moments at which it jumps or bends),
+`averaged_h` (the slow step sees the running mean over this long; 0: the moment) and `at(times_h)`:
+
+    WhileTaken        a level that rises while the drug is taken and falls after the last dose
+    AfterEachDose     a pulse after every dose; pulses add
+    ByConcentration   a Hill curve of the concentration; doses add in concentration before the curve
+
+Source: model description, section 9.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, fsum, inf, log
+from math import ceil, e, fsum, inf, log, prod
+from typing import Protocol
 
 import numpy as np
 
-from unstuck.circuit import Floats, Integers
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
-from unstuck.files.drug import Action, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.files.drug import STEADY_HALF_LIVES, Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.files.schedule import Dose
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
+from unstuck.state import Floats, Integers
 from unstuck.targets import Mode
 
-HOURS_A_DAY = 24.0
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
 
 
+class EffectLaw(Protocol):
+    """An effect over time: strength (share, gain or drive) at times (hours)."""
+
+    @property
+    def edges_h(self) -> tuple[float, ...]:
+        """Moments at which the effect jumps or bends."""
+        ...
+
+    @property
+    def averaged_h(self) -> float:
+        """Window (h) of the running mean that a slow step sees; 0: it sees the moment."""
+        ...
+
+    def at(self, times_h: Floats) -> Floats:
+        """Strength at each time, just after any jump."""
+        ...
+
+
 @dataclass(frozen=True)
-class Contribution:
-    """What one action does over a course: a function of time (hours) with the moments it jumps or bends."""
+class Response:
+    """How a patient differs from the typical one in the response to drugs.
 
-    field: str
-    region: str | None
-    mode: Mode
-    value: Callable[[Floats], Floats]
-    jumps_h: tuple[float, ...]
-    averaged_h: float  # the slow step sees the running mean over this long (0: the moment)
-    first_h: float
-    last_dose_h: float
+    exposure: factor on the concentration, and so on the odds of an occupancy, by (target, drug name); the
+    name "" stands for every drug. half_lives: factor on the half-lives that vary with a parameter, by symbol.
+    """
 
-    def gone_h(self) -> float:
-        """First hour from which the effect stays below 1 % of its peak (-inf if there is no effect)."""
-        size, times_h = self._course(1.0)
-        if not size.any():
-            return -inf
-        return float(times_h[np.flatnonzero(size >= GONE * size.max())[-1]] + 1.0)
+    exposure: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    half_lives: Mapping[str, float] = field(default_factory=dict[str, float])
 
-    def _course(self, grid_h: float) -> tuple[Floats, Floats]:
-        times_h = np.arange(self.first_h, self.last_dose_h + 2 * 365 * 24.0, grid_h)
-        return np.abs(self.value(times_h) - (1.0 if self.mode.law == "multiply" else 0.0)), times_h
+    def exposure_at(self, target: str, drug_name: str) -> float:
+        """Factor on the exposure of a target to a drug (1 in the typical patient)."""
+        return prod(self.exposure.get((target, name), 1.0) for name in {drug_name, ""})
+
+    def half_life_h(self, compound: Compound, parameters: ParameterSet) -> float:
+        """Half-life (h) of a compound in this patient."""
+        factor = self.half_lives.get(compound.half_life_varies_with or "", 1.0)
+        return parameters.number(compound.half_life.value) * factor
 
 
-def _scaled(strength: float, times: float, mode: Mode) -> float:
-    """A strength multiplied, through its odds where it is a share that cannot exceed 1."""
-    if not mode.is_share:
-        return strength * times
-    if strength >= 1.0:
-        return 1.0 if times > 0 else 0.0
-    return strength * times / (1.0 - strength + strength * times)
+TYPICAL = Response()
 
 
-def _as_factor(values: Floats, mode: Mode) -> Floats:
-    return 1.0 + mode.sign * values if mode.law == "multiply" else values
+def _share(usual: float, relative: Floats) -> Floats:
+    """A share whose odds at the usual dose are multiplied by `relative`; a share of 1 stays 1."""
+    more = usual * relative
+    left = 1.0 - usual + more
+    return np.divide(more, left, out=np.zeros_like(more), where=left > 0.0)
 
 
-class _Relaxing:
-    """A level that rises to each new target with a time constant and falls to it with a half-life."""
+class WhileTaken:
+    """Effect of a level relative to the usual one: it rises to each new level and falls to it.
+
+    changes: hours and the relative level from each hour on. Rises take a time constant, falls a half-life; 0
+    is at once. usual: strength at the usual level, a share whose odds follow the level where `is_share`.
+    """
+
+    averaged_h = 0.0
 
     def __init__(
-        self, changes: Sequence[tuple[float, float]], rise_tau_h: float, fall_half_life_h: float
+        self,
+        usual: float,
+        is_share: bool,
+        changes: Sequence[tuple[float, float]],
+        rise_tau_h: float = 0.0,
+        fall_half_life_h: float = 0.0,
     ) -> None:
-        rise_per_h = 1.0 / rise_tau_h if rise_tau_h else inf
-        fall_per_h = log(2.0) / fall_half_life_h if fall_half_life_h else inf
-        self.times_h = np.array([time for time, _ in changes])
+        self.usual, self.is_share = usual, is_share
+        self.edges_h = tuple(hour for hour, _ in changes)
+        self._hours = np.array(self.edges_h)
         self._targets = np.array([target for _, target in changes])
         self._starts, self._rates = np.zeros(len(changes)), np.zeros(len(changes))
-        for k, (time, target) in enumerate(changes):
-            level = self._level(k - 1, time - self.times_h[k - 1]) if k else 0.0
+        rise_per_h = 1.0 / rise_tau_h if rise_tau_h else inf
+        fall_per_h = log(2.0) / fall_half_life_h if fall_half_life_h else inf
+        for k, (hour, target) in enumerate(changes):
+            level = self._level(k - 1, hour - self._hours[k - 1]) if k else 0.0
             rate = rise_per_h if target > level else fall_per_h
             self._starts[k], self._rates[k] = (target, 0.0) if rate == inf else (level, rate)
 
@@ -80,60 +115,99 @@ class _Relaxing:
         """The level some time after change k."""
         return self._targets[k] + (self._starts[k] - self._targets[k]) * np.exp(-self._rates[k] * elapsed_h)
 
-    def __call__(self, times_h: Floats) -> Floats:
-        last = np.searchsorted(self.times_h, times_h, side="right") - 1
-        known = np.maximum(last, 0)
-        elapsed_h = np.maximum(times_h - self.times_h[known], 0.0)
-        return np.where(last >= 0, self._level(known, elapsed_h), 0.0)
+    def level(self, times_h: Floats) -> Floats:
+        """The level at each time, relative to the usual one at steady state."""
+        last = np.searchsorted(self._hours, times_h, side="right") - 1
+        # Before the first change `last` is -1, the last change: its level is not used there.
+        return np.where(last >= 0, self._level(last, np.maximum(times_h - self._hours[last], 0.0)), 0.0)
+
+    def at(self, times_h: Floats) -> Floats:
+        """Strength at each time."""
+        level = self.level(times_h)
+        return _share(self.usual, level) if self.is_share else self.usual * level
 
 
 @dataclass(frozen=True)
-class Sensitivity:
-    """How a patient differs from the typical one: factors on half-lives and on strength at each target."""
+class AfterEachDose:
+    """Effect of pulses after doses, in proportion to what is there of each dose."""
 
-    half_lives: float = 1.0
-    strengths: Mapping[str, float] | None = None
+    usual: float
+    is_share: bool
+    amounts: Amounts
+    per_amount: float
+    edges_h: tuple[float, ...]
+    averaged_h: float
 
-    def strength(self, target: str) -> float:
-        """Factor on the strength of any drug's action on a target."""
-        return 1.0 if self.strengths is None else self.strengths.get(target, 1.0)
+    def at(self, times_h: Floats) -> Floats:
+        """Strength at each time."""
+        there = self.per_amount * np.maximum(self.amounts.at(times_h)[..., -1], 0.0)
+        return _share(self.usual, there) if self.is_share else self.usual * there
 
 
-TYPICAL = Sensitivity()
+@dataclass(frozen=True)
+class ByConcentration:
+    """Effect of a concentration through a Hill curve."""
+
+    maximum: float
+    occupied: Callable[[Floats], Floats]
+    edges_h: tuple[float, ...]
+    averaged_h: float
+
+    def at(self, times_h: Floats) -> Floats:
+        """Strength at each time."""
+        return self.maximum * self.occupied(times_h)
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one action of a drug contributes to its target over a course."""
+
+    mode: Mode
+    region: str | None
+    law: EffectLaw
+    first_h: float
+    last_dose_h: float
+
+    def at(self, times_h: Floats) -> Floats:
+        """The contribution at each time: a factor for multiplying modes, else a signed strength."""
+        return self.mode.contribution(self.law.at(times_h))  # pyright: ignore
+
+    def gone_h(self) -> float:
+        """First hour from which the effect stays below 1 % of its peak (-inf if there is no effect)."""
+        times_h = np.arange(self.first_h, self.last_dose_h + 2 * 365 * HOURS_A_DAY, 1.0)
+        size = np.abs(self.law.at(times_h))
+        if not size.any():
+            return -inf
+        return float(times_h[np.flatnonzero(size >= GONE * size.max())[-1]] + 1.0)
 
 
 @dataclass(frozen=True)
 class Course:
-    """All doses of one drug, sorted by time, amounts in usual doses."""
+    """All doses of one drug, sorted by time. name: under which the treatment gives it."""
 
     drug: DrugFile
     doses: tuple[Dose, ...]
+    name: str = ""
 
-    def contributions(self, parameters: ParameterSet, patient: Sensitivity = TYPICAL) -> list[Contribution]:
+    def contributions(self, parameters: ParameterSet, patient: Response = TYPICAL) -> list[Contribution]:
         """What each action of the drug does over time to this patient."""
         if not self.doses:
             return []
-        return [self._contribution(action, parameters, patient) for action in self.drug.actions]
-
-    def _contribution(self, action: Action, parameters: ParameterSet, patient: Sensitivity) -> Contribution:
-        mode, strength = action.meaning, patient.strength(action.target)
-        if action.level:
-            value, jumps_h, averaged_h = self._level(action.level, mode, strength, parameters, patient)
-        elif action.pulse:
-            value, jumps_h, averaged_h = self._pulse(action.pulse, mode, strength, parameters, patient)
-        else:
-            value, jumps_h, averaged_h = self._hill(action, strength, parameters, patient)
         first_h, last_h = self.doses[0].time_h, self.doses[-1].time_h + self.doses[-1].over_h
-        return Contribution(
-            mode.field,
-            action.region,
-            mode,
-            lambda times_h: _as_factor(value(times_h), mode),
-            jumps_h,
-            averaged_h,
-            first_h,
-            last_h,
-        )
+        return [
+            Contribution(
+                action.meaning, action.region, self._law(action, parameters, patient), first_h, last_h
+            )
+            for action in self.drug.actions
+        ]
+
+    def _law(self, action: Action, parameters: ParameterSet, patient: Response) -> EffectLaw:
+        exposure = patient.exposure_at(action.target, self.name)
+        if action.level:
+            return self._level(action.level, action.meaning, exposure, parameters)
+        if action.pulse:
+            return self._pulse(action.pulse, action.meaning, exposure, parameters)
+        return self._hill(action, exposure, parameters, patient)
 
     @property
     def _averaged_h(self) -> float:
@@ -143,31 +217,26 @@ class Course:
             return 0.0
         window_h = max(dose.interval_h for dose in frequent)
         apart_h = min(after.time_h - before.time_h for before, after in pairwise(frequent))
-        return window_h if apart_h <= window_h else 0.0
+        return window_h if apart_h <= window_h + 1e-9 else 0.0
 
-    def _level(
-        self, law: Level, mode: Mode, strength: float, parameters: ParameterSet, patient: Sensitivity
-    ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        usual = parameters.number(law.while_taken.value)
+    def _level(self, law: Level, mode: Mode, exposure: float, parameters: ParameterSet) -> WhileTaken:
         counting = _counting(self.doses, self.drug.usual_every or HOURS_A_DAY)
-        changes = [(hour, _scaled(usual, amount * strength, mode)) for hour, amount in counting]
-        rise_h = law.rise_tau.value if law.rise_tau else 0.0
-        fall_h = law.fall_half_life.value * patient.half_lives if law.fall_half_life else 0.0
-        level = _Relaxing(changes, rise_h, fall_h)
-        return level, tuple(level.times_h.tolist()), 0.0
+        rise_h = parameters.number(law.rise_tau.value) if law.rise_tau else 0.0
+        fall_h = parameters.number(law.fall_half_life.value) if law.fall_half_life else 0.0
+        usual = law.strength(parameters.number, mode.sign)
+        usual = float(_share(usual, np.array(exposure))) if mode.is_share else usual * exposure
+        return WhileTaken(usual, mode.is_share, tuple(counting), rise_h, fall_h)
 
-    def _pulse(
-        self, law: Pulse, mode: Mode, strength: float, parameters: ParameterSet, patient: Sensitivity
-    ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        amounts = Amounts(_made_and_lost(law, parameters, patient), self.doses)
-        usual = parameters.number(law.after_dose.value)
-        bounded = mode.is_share
-
-        def value(times_h: Floats) -> Floats:
-            size = strength * np.maximum(amounts.at(times_h)[..., -1], 0.0)
-            return usual * size / (1.0 - usual + usual * size) if bounded else usual * size
-
-        return value, self._ends_of_doses(), self._averaged_h
+    def _pulse(self, law: Pulse, mode: Mode, exposure: float, parameters: ParameterSet) -> AfterEachDose:
+        compartments, per_amount = _made_and_lost(law, parameters)
+        return AfterEachDose(
+            parameters.number(law.size.value),
+            mode.is_share,
+            Amounts(compartments, self.doses),
+            exposure * per_amount,
+            self._ends_of_doses(),
+            self._averaged_h,
+        )
 
     def _ends_of_doses(self) -> tuple[float, ...]:
         """Moments at which a dose begins or an infusion ends; of frequent doses those beside a longer gap."""
@@ -181,38 +250,43 @@ class Course:
         return tuple(sorted(ends_h))
 
     def _hill(
-        self, action: Action, strength: float, parameters: ParameterSet, patient: Sensitivity
-    ) -> tuple[Callable[[Floats], Floats], tuple[float, ...], float]:
-        law, occupied = action.hill, self.occupied(action, parameters, strength, patient)
+        self, action: Action, exposure: float, parameters: ParameterSet, patient: Response
+    ) -> ByConcentration:
+        law, occupied = action.hill, self.occupied(action, parameters, exposure, patient)
         assert law is not None
         maximum = parameters.number(law.maximum.value)
         if law.area:
             wanted_h = parameters.number(law.area.effect) * law.area.lasting
             curve = _occupancy(law, parameters, self.drug, action.of)
-            maximum = wanted_h / _occupied_h(self.drug, action.of, curve)
-        return lambda times_h: maximum * occupied(times_h), self._ends_of_doses(), self._averaged_h
+            maximum = wanted_h / _occupied_h(self.drug, action.of, curve, parameters)
+        return ByConcentration(maximum, occupied, self._ends_of_doses(), self._averaged_h)
 
     def occupied(
-        self, action: Action, parameters: ParameterSet, strength: float = 1.0, patient: Sensitivity = TYPICAL
+        self, action: Action, parameters: ParameterSet, exposure: float = 1.0, patient: Response = TYPICAL
     ) -> Callable[[Floats], Floats]:
         """Share (0 to 1) of an action's site that its compound occupies, as a function of times (hours).
 
-        strength multiplies the concentration. ValueError for an action without a Hill law.
+        exposure multiplies the concentration. ValueError for an action without a Hill law.
         """
         if action.hill is None:
             raise ValueError(f"{self.drug.title}: {action.target} is given directly, nothing is occupied")
         curve = _occupancy(action.hill, parameters, self.drug, action.of)
-        concentration = self.concentration(action.of, patient)
-        return lambda times_h: curve(strength * concentration(times_h))
+        concentration = self.concentration(parameters, action.of, patient)
+        return lambda times_h: curve(exposure * concentration(times_h))
 
-    def concentration(self, of: str = "parent", patient: Sensitivity = TYPICAL) -> Callable[[Floats], Floats]:
+    def concentration(
+        self, parameters: ParameterSet, of: str = "parent", patient: Response = TYPICAL
+    ) -> Callable[[Floats], Floats]:
         """Concentration (nM) of the parent or a metabolite as a function of times (hours)."""
         kinetics = self.drug.kinetics
         if kinetics is None:
             raise ValueError(f"{self.drug.title}: effects are given directly, it has no concentration")
-        compartments, index = _compartments(kinetics, of, patient)
+        compartments, index = _compartments(kinetics, of, parameters, patient)
         compound = kinetics.compounds[of]
-        whole_dose_nM = compound.dose_concentration.value.nM(compound.molar_mass)
+        given = compound.dose_concentration.value
+        whole_dose_nM = (
+            _molar_nM(given, parameters) if isinstance(given, str) else given.nM(compound.molar_mass)
+        )
         amounts = Amounts(compartments, self.doses)
         return lambda times_h: np.maximum(whole_dose_nM * amounts.at(times_h)[..., index], 0.0)
 
@@ -228,16 +302,16 @@ def _counting(doses: Sequence[Dose], usual_h: float) -> list[tuple[float, float]
         lasting_h = max(usual_h if dose.single else min(dose.interval_h, usual_h), dose.over_h)
         # Rounded, so that a dose ends at the very moment at which the next begins.
         span_h = round(dose.time_h, 6), round(dose.time_h + lasting_h, 6)
-        waiting.append((*span_h, dose.amount * usual_h / lasting_h))
+        waiting.append((*span_h, dose.relative_dose * usual_h / lasting_h))
     changes: list[tuple[float, float]] = []
     counting: list[tuple[float, float, float]] = []
     for hour in sorted({hour for start, end, _ in waiting for hour in (start, end)}):
         while waiting and waiting[0][0] <= hour:
             counting.append(waiting.popleft())
         counting = [span for span in counting if span[1] > hour]
-        amount = fsum(amount for _, _, amount in counting)
-        if not changes or changes[-1][1] != amount:
-            changes.append((hour, amount))
+        relative_dose = fsum(relative_dose for _, _, relative_dose in counting)
+        if not changes or changes[-1][1] != relative_dose:
+            changes.append((hour, relative_dose))
     return changes
 
 
@@ -251,37 +325,47 @@ def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:
     )
 
 
-def steady_h(drug: DrugFile) -> float:
+def steady_h(drug: DrugFile, parameters: ParameterSet) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
-    compounds = drug.kinetics.compounds.values() if drug.kinetics else []
-    return 30.0 * max((compound.half_life.value for compound in compounds), default=HOURS_A_DAY)
+    compounds = drug.kinetics.compounds if drug.kinetics else {}
+    half_lives_h = (parameters.number(compound.half_life.value) for compound in compounds.values())
+    return STEADY_HALF_LIVES * max(half_lives_h, default=HOURS_A_DAY)
 
 
-def _made_and_lost(law: Pulse, parameters: ParameterSet, patient: Sensitivity) -> list[Compartment]:
-    """The compartment of a pulse, after the one it is made in where it has to be made first."""
+def _made_and_lost(law: Pulse, parameters: ParameterSet) -> tuple[list[Compartment], float]:
+    """The compartments of a pulse, the last of which is the effect, and effect per amount there.
+
+    A pulse that peaks after a time p is (t/p) exp(1 - t/p): two compartments of the same rate 1/p.
+    """
+    if law.peaks_after is not None:
+        half_life_h = log(2.0) * parameters.number(law.peaks_after.value)
+        return [Compartment(half_life_h), Compartment(half_life_h, 0)], e
+    assert law.half_life is not None
+    half_life_h = parameters.number(law.half_life.value)
     appears_h = parameters.number(law.appears.value) if law.appears else 0.0
-    half_life_h = law.half_life.value * patient.half_lives
     if not appears_h > 0.0:
-        return [Compartment(half_life_h)]
-    return [Compartment(appears_h * patient.half_lives), Compartment(half_life_h, 0)]
+        return [Compartment(half_life_h)], 1.0
+    return [Compartment(appears_h), Compartment(half_life_h, 0)], 1.0
 
 
-def _compartments(kinetics: Kinetics, of: str, patient: Sensitivity) -> tuple[list[Compartment], int]:
+def _compartments(
+    kinetics: Kinetics, of: str, parameters: ParameterSet, patient: Response
+) -> tuple[list[Compartment], int]:
     """The compartments of a drug, and which of them is wanted."""
     compartments: list[Compartment] = []
     if kinetics.absorption_half_life:
         compartments.append(Compartment(kinetics.absorption_half_life.value))
     place = {"parent": len(compartments)}
     feeder = 0 if kinetics.absorption_half_life else None
-    compartments.append(Compartment(kinetics.half_life.value * patient.half_lives, feeder))
+    compartments.append(Compartment(patient.half_life_h(kinetics, parameters), feeder))
     waiting = dict(kinetics.metabolites)
     while waiting:
         name = next(n for n, m in waiting.items() if m.of in place)
         metabolite = waiting.pop(name)
         place[name] = len(compartments)
+        half_life_h = patient.half_life_h(metabolite, parameters)
         share = float(metabolite.fraction.value)
-        half_life = metabolite.half_life.value * patient.half_lives
-        compartments.append(Compartment(half_life, place[metabolite.of], share))
+        compartments.append(Compartment(half_life_h, place[metabolite.of], share))
     index = place[of]
     if kinetics.effect_site_half_life:
         lag = kinetics.effect_site_half_life.value
@@ -302,20 +386,27 @@ def _occupancy(law: Hill, parameters: ParameterSet, drug: DrugFile, of: str) -> 
     return occupancy
 
 
-def _occupied_h(drug: DrugFile, of: str, occupancy: Callable[[Floats], Floats]) -> float:
+def _occupied_h(
+    drug: DrugFile, of: str, occupancy: Callable[[Floats], Floats], parameters: ParameterSet
+) -> float:
     """Area (h) under the occupancy of one usual dose: at steady state where it is taken again and again."""
-    until_h, points = steady_h(drug), 2_000
+    until_h, points = steady_h(drug, parameters), 2_000
     course = usual_course(drug, until_h)
     last_h = course.doses[-1].time_h
     lasting_h = drug.usual_every or until_h
     times_h = last_h + (np.arange(points) + 0.5) * lasting_h / points
-    return float(occupancy(course.concentration(of)(times_h)).mean() * lasting_h)
+    return float(occupancy(course.concentration(parameters, of)(times_h)).mean() * lasting_h)
 
 
 def _half_effect_nM(law: Hill, parameters: ParameterSet, drug: DrugFile, of: str) -> float:
     value = law.half_effect.value
     if isinstance(value, str):
-        unit = parameters.records[choose(value, parameters.records, "parameter")].unit
-        return parameters[value] * {"nM": 1.0, "uM": 1e3}[unit]
+        return _molar_nM(value, parameters)
     assert drug.kinetics is not None
     return value.nM(drug.kinetics.compounds[of].molar_mass)
+
+
+def _molar_nM(symbol: str, parameters: ParameterSet) -> float:
+    """A concentration (nM) that a parameter gives in nM or uM."""
+    unit = parameters.records[choose(symbol, parameters.records, "parameter")].unit
+    return parameters[symbol] * {"nM": 1.0, "uM": 1e3}[unit]

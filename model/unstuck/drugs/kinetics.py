@@ -13,22 +13,8 @@ from math import log
 
 import numpy as np
 
-from unstuck.circuit import Floats
-
-
-@dataclass(frozen=True)
-class Dose:
-    """One administration: when, how much (in usual doses), and over how long (0 for a bolus).
-
-    It counts as taken for interval_h. A single dose, on a named day or by hand, is followed moment by moment
-    however soon the next one comes; regular ones may be seen as their running mean.
-    """
-
-    time_h: float
-    amount: float
-    over_h: float = 0.0
-    interval_h: float = 24.0
-    single: bool = False
+from unstuck.files.schedule import Dose
+from unstuck.state import Floats
 
 
 @dataclass(frozen=True)
@@ -51,10 +37,12 @@ class Amounts:
         for dose in doses:
             started = changes.setdefault(dose.time_h, [0.0, 0.0])
             if dose.over_h > 0:
-                started[1] += dose.amount / dose.over_h
-                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[1] -= dose.amount / dose.over_h
+                started[1] += dose.relative_dose / dose.over_h
+                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[1] -= (
+                    dose.relative_dose / dose.over_h
+                )
             else:
-                started[0] += dose.amount
+                started[0] += dose.relative_dose
         self._times_h = np.array(sorted(changes))
         self._flow, self._modes = self._march([changes[time] for time in self._times_h])
 

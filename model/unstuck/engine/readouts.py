@@ -1,6 +1,7 @@
 """What is read from a circuit: connectivity, functional connectivity, and averages by population and region.
 
-C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone
+C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone.
+Source: model description, section 12.
 """
 
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from math import nan
 
 import numpy as np
 
-from unstuck.circuit import PYRAMIDAL, Circuit, Floats
-from unstuck.engine import kernels
-from unstuck.engine.step import State, settle
+from unstuck.circuit import PYRAMIDAL, Circuit, Numbers
+from unstuck.engine.settle import settled_state
 from unstuck.files.circuit import projection_ends
+from unstuck.rules.compiled import compiled
+from unstuck.state import Floats, State
 from unstuck.targets import Effects
 
-PROBE_DRIVE = 0.01  # input of the functional readout (model description, section 9)
+PROBE_DRIVE = 0.01  # input of the functional readout
 
 
 @dataclass(frozen=True)
@@ -29,40 +31,73 @@ class Reading:
     serotonin_ratio: Floats
     bdnf: Floats
     trkb: Floats
+    scar: Floats
     strength: Floats  # by projection, relative to health; NaN where not plastic
-    sensitivity: float
+    labile_share: float  # of the readout projections
+    autoreceptor_sensitivity: float
 
 
 def take_reading(
     circuit: Circuit, day: float, state: State, acting: tuple[Effects, Floats], *, probe: bool
 ) -> Reading:
     """Read a settled state under the effects and region inputs that act on it."""
-    weak, strong = _sums(circuit, state.labile), _sums(circuit, state.consolidated)
-    whole, structure = _connectivity(circuit, weak, strong)
+    labile, whole, structure = _strengths(circuit, state)
+    readout = circuit.readout
     return Reading(
         day,
-        whole,
-        structure,
+        _mean_of_readout(circuit, whole),
+        _mean_of_readout(circuit, structure),
         mean_functional_connectivity(circuit, state, *acting) if probe else nan,
         population_means(circuit, state.x),
-        state.serotonin_nM / circuit.rules.S0,
-        population_means(circuit, state.bdnf),
-        population_means(circuit, state.trkb),
-        _relative(circuit, weak + strong),
-        state.sensitivity,
+        state.serotonin_nM / circuit.rules.serotonin.S0,
+        population_means(circuit, state.slow.bdnf),
+        population_means(circuit, state.slow.trkb),
+        population_means(circuit, state.slow.scar),
+        _relative(circuit, whole),
+        float(labile[readout].sum() / whole[readout].sum()),
+        float(state.slow.autoreceptor_sensitivity[0]),
     )
 
 
+def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
+    """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0 - m0)."""
+    _, whole, structure = _strengths(circuit, state)
+    return _mean_of_readout(circuit, whole), _mean_of_readout(circuit, structure)
+
+
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
-    """Strength of every projection relative to health (NaN for projections that are not plastic)."""
+    """Strength of every projection relative to health (NaN for projections that are not plastic).
+
+    strength: (plastic synapses,) in drive.
+    """
     return _relative(circuit, _sums(circuit, strength))
+
+
+def _strengths(circuit: Circuit, state: State) -> tuple[Floats, Floats, Floats]:
+    """Summed labile, whole and consolidated strength (drive) of every projection."""
+    slow = state.slow
+    labile, intermediate, consolidated = (
+        _sums(circuit, part) for part in (slow.labile, slow.intermediate, slow.consolidated)
+    )
+    return labile, labile + intermediate + consolidated, consolidated
 
 
 def _sums(circuit: Circuit, strength: Floats) -> Floats:
     """Summed strength (drive) of every projection."""
     sums = np.zeros_like(circuit.healthy_strength)
-    kernels.add_up(circuit.wiring.plastic.projection, strength, sums)
+    add_up(circuit.wiring.plastic.projection, strength, sums)
     return sums
+
+
+@compiled
+def add_up(projection: Numbers, strength: Floats, sums: Floats) -> None:
+    """Add the strength of every synapse to the sum of its projection; neighbours mostly share one."""
+    total = 0.0
+    for j in range(projection.size):
+        total += strength[j]
+        if j + 1 == projection.size or projection[j + 1] != projection[j]:
+            sums[projection[j]] += total
+            total = 0.0
 
 
 def _relative(circuit: Circuit, sums: Floats) -> Floats:
@@ -70,20 +105,14 @@ def _relative(circuit: Circuit, sums: Floats) -> Floats:
     return np.divide(sums, healthy, out=np.full_like(sums, np.nan), where=healthy > 0)
 
 
-def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
-    """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0)."""
-    return _connectivity(circuit, _sums(circuit, state.labile), _sums(circuit, state.consolidated))
-
-
-def _connectivity(circuit: Circuit, weak: Floats, strong: Floats) -> tuple[float, float]:
-    healthy, readout = circuit.healthy_strength[circuit.readout], circuit.readout
-    labile, consolidated = (weak[readout] / healthy).mean(), (strong[readout] / healthy).mean()
-    return float(labile + consolidated), float(consolidated)
+def _mean_of_readout(circuit: Circuit, sums: Floats) -> float:
+    readout = circuit.readout
+    return float((sums[readout] / circuit.healthy_strength[readout]).mean())
 
 
 def population_means(circuit: Circuit, values: Floats) -> Floats:
     """Mean over the neurons of each population."""
-    first = circuit.wiring.first
+    first = circuit.wiring.populations.first
     return np.add.reduceat(values, first[:-1]) / np.diff(first)
 
 
@@ -122,9 +151,8 @@ def mean_functional_connectivity(
 def _principal_activity(
     circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float
 ) -> Floats:
-    x, serotonin_nM = state.x.copy(), state.serotonin_nM.copy()
-    settle(circuit, state.y, x, serotonin_nM, effects, region_input, tolerance)
-    means, w = population_means(circuit, x), circuit.wiring
+    settled = settled_state(circuit, state, effects, region_input, tolerance)
+    means, of = population_means(circuit, settled.x), circuit.wiring.populations
     return np.array(
-        [means[(w.region == r) & (w.cells == PYRAMIDAL)].mean() for r in readout_regions(circuit)]
+        [means[(of.region == r) & (of.cells == PYRAMIDAL)].mean() for r in readout_regions(circuit)]
     )

@@ -2,48 +2,55 @@
 
 One slow step, from t to t + h (exponential Runge-Kutta of third order, Hochbruck & Ostermann 2010):
 
-1. deliver the effects of the moment, settle firing and serotonin, work out the slow change: k1
-2. the same at t + h/3, from where k1 leads: k2
-3. the same at t + 2h/3, from where k1 and k2 lead: k3
-4. move BDNF, TrkB, autoreceptors and synapses by k1 and k3
-5. accept if a second-order move by k1 and k2 agrees within the tolerance; the next step follows from how well
+1. under the effects at t, settle firing and serotonin; rates of change now
+2. the same at t + h/3, where the rates now lead
+3. the same at t + 2h/3, where both lead
+4. end point from the first and third rates, companion from the first and second
+5. accept if end point and companion agree within the tolerance, else shorten
 
-Labile strength is the only stiff variable (7 h in health). Half of its decay is solved exactly, which keeps
-steps of a day stable; measured against the reference, half is 20 times more accurate than all of it, because
-the other half cancels against potentiation that follows TrkB.
+Half of the linear decay of labile strength, the fastest variable, is solved exactly. A step ends exactly on
+every event that makes an effect jump. Output is dense interpolation and never changes a step. If firing does
+not settle, or a variable is no longer a number, the run stops and says where.
 
-A step ends exactly on every event that makes an effect jump. Output is dense interpolation and never changes
-a step. A fixed point that is not reached falls back to small damped moves, which is counted; if that fails
-too, the run stops and says where. Sources: Anderson 1965 (10.1145/321296.321305); Hochbruck & Ostermann 2010
-(10.1017/S0962492910000048).
+Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048); model description, section 2.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
-from unstuck.circuit import Circuit, Floats, Groups
-from unstuck.engine import kernels
+from unstuck.circuit import Circuit, Wiring, healthy_state
+from unstuck.engine.neuron import Fast, circuit_change, neuron_change
+from unstuck.engine.settle import RunError as RunError
+from unstuck.engine.settle import not_finite, settle, settled_state, why_not_settled
+from unstuck.rules import Rules
+from unstuck.rules.compiled import compiled, compiled_part
+from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
+from unstuck.rules.trkb import gate
+from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
 from unstuck.targets import Effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
+EXACT_DECAY = 0.5  # share of the linear decay of labile strength that is solved exactly
+FIELDS = len(Effects._fields)
+STAGES = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])  # of a step
 
 
 class Exposure(Protocol):
-    """What acts on a circuit over time; times in hours, region inputs (regions,) in drive."""
+    """What acts on a circuit over time; times in hours, region inputs in drive."""
 
     jumps_h: list[float]
 
-    def at(self, time_h: float) -> tuple[Effects, Floats]:
-        """Effects and region inputs that act at this moment, just after any jump."""
+    def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """Effects (times, fields of `Effects`) and region inputs (times, regions), just after any jump."""
         ...
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
-        """What a reading at this moment is taken under: as `at`, or the mean of the last 24 h."""
+        """What a reading at this moment is taken under: what acts, or the mean of the last 24 h."""
         ...
 
 
@@ -55,74 +62,30 @@ class Swinging(Protocol):
         ...
 
 
-class RunError(RuntimeError):
-    """A run that cannot go on: which variable, in which region, on which day."""
-
-
 @dataclass(frozen=True)
 class Accuracy:
-    """How exactly a run is solved: largest local error of the slow state, and of settled firing.
+    """How exactly a run is solved: largest local error of the slow state, and of settled firing."""
 
-    Firing settled to 1e-4 moves the recovery index by less than 1e-4 (measured against 1e-8).
-    """
-
-    slow: float = 1e-2
+    slow: float = 1e-3
     firing: float = 1e-4
-    longest_step_h: float = 7 * HOURS_A_DAY
+    longest_step_h: float = 3 * HOURS_A_DAY
 
 
-@dataclass
-class State:
-    """The slow state (one flat vector and its named parts) and the firing it last settled to."""
+class StepController(NamedTuple):
+    """The next step from the error of the last: safety x (tolerance / error)^(1/order), within limits."""
 
-    y: Floats
-    x: Floats
-    serotonin_nM: Floats
-    neurons: int
-    plastic: int
+    safety: float = 0.9
+    smallest: float = 0.2
+    largest: float = 4.0
+    order: int = 3
 
-    @property
-    def bdnf(self) -> Floats:
-        """BDNF protein by neuron (healthy = 1); a view, as all parts."""
-        return self.y[: self.neurons]
-
-    @property
-    def trkb(self) -> Floats:
-        """TrkB signalling by neuron (healthy = 1)."""
-        return self.y[self.neurons : 2 * self.neurons]
-
-    @property
-    def sensitivity(self) -> float:
-        """Sensitivity of 5-HT1A autoreceptors (healthy = 1)."""
-        return float(self.y[2 * self.neurons])
-
-    @property
-    def follow(self) -> float:
-        """SERT Vmax factor that follows raphe TrkB (1 unless a drug makes it follow)."""
-        return float(self.y[2 * self.neurons + 1])
-
-    @property
-    def labile(self) -> Floats:
-        """Labile strength by plastic synapse (drive)."""
-        return self.y[2 * self.neurons + 2 : 2 * self.neurons + 2 + self.plastic]
-
-    @property
-    def consolidated(self) -> Floats:
-        """Consolidated strength by plastic synapse (drive)."""
-        return self.y[2 * self.neurons + 2 + self.plastic :]
-
-    def copy(self) -> "State":
-        """An independent copy."""
-        return State(self.y.copy(), self.x.copy(), self.serotonin_nM.copy(), self.neurons, self.plastic)
+    def factor(self, error: float, tolerance: float) -> float:
+        """How much longer (or shorter) the next step is."""
+        wanted = self.safety * (tolerance / (error + 1e-12)) ** (1.0 / self.order)
+        return min(self.largest, max(self.smallest, wanted))
 
 
-def healthy_state(circuit: Circuit) -> State:
-    """The healthy state: every activity and signal 1, every strength its healthy weight."""
-    w, p = circuit.wiring, circuit.rules
-    labile = p.l0 * w.plastic.weight
-    n = circuit.neurons
-    y = np.concatenate([np.ones(2 * n + 2), labile, w.plastic.weight - labile])
-    return State(y, np.ones(n), np.full(len(circuit.regions), p.S0), n, len(labile))
+CONTROLLER = StepController()
 
 
 @dataclass
@@ -135,71 +98,201 @@ class Diagnostics:
     fallbacks: int = 0
 
 
-# Ever smaller moves without acceleration: (damping, most sweeps).
-_FALLBACKS = ((0.5, 5_000), (0.1, 10_000), (0.02, 20_000))
+class Decay(NamedTuple):
+    """Groups of slow variables that share a decay rate which is solved exactly."""
+
+    bounds: Positions  # (groups + 1,)
+    neuron: Integers  # (groups,) whose synapses they are; -1: no decay
+    per_h: Floats  # (groups,)
 
 
-def settle(
-    circuit: Circuit,
-    y: Floats,
-    x: Floats,
-    serotonin_nM: Floats,
-    effects: Effects,
-    region_input: Floats,
-    tolerance: float,
-) -> tuple[int, int]:
-    """Settle firing x and serotonin (overwritten) for slow state y; returns sweeps and fallbacks taken.
+class Firing(NamedTuple):
+    """Firing that the stages start from: at the upper end of a swing of effects, and at the lower."""
 
-    Accelerated iteration first; where it does not contract within 60 sweeps, ever smaller damped moves from
-    healthy firing. RunError names the population that still moves.
+    above: Fast
+    below: Fast
+
+
+class Course(NamedTuple):
+    """One step: start and end point, and what dense output needs."""
+
+    start: Floats
+    change: Floats  # 1/h, at the start
+    bend: Floats  # departure of the change at the third stage from the linear course
+    bend_before: Floats  # the same at the second stage
+    end: Floats
+
+
+_views = compiled_views()
+
+
+@compiled_part
+def effects_of(row: Floats) -> Effects:
+    """Effects from a row of numbers in the order of their fields."""
+    return Effects(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
+        row[15],
+        row[16],
+        row[17],
+    )
+
+
+@compiled_part
+def add_rates(
+    w: Wiring, p: Rules, row: Floats, y: Slow, fast: Fast, tolerance: float, rate: Slow
+) -> tuple[float, int, int]:
+    """Settle firing under a row of effects and region inputs, and set all rates of change (1/h)."""
+    acting = effects_of(row)
+    left, sweeps, fallbacks = settle(w, p, acting, row[FIELDS:], y, fast, tolerance)
+    for i in range(fast.x.size):
+        neuron_change(w, p, acting, y, fast, i, rate)
+    circuit_change(w, p, acting, y, fast, rate)
+    return left, sweeps, fallbacks
+
+
+@compiled_part
+def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
+    """Set the share of the decay of labile strength that is solved exactly: a mean by weight per neuron."""
+    for g in range(decay.per_h.size):
+        i = int(decay.neuron[g])
+        decay.per_h[g] = 0.0
+        if i >= 0 and w.plastic.start[i + 1] > w.plastic.start[i]:
+            together, weight = 0.0, 0.0
+            for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
+                weight += w.plastic.weight[j]
+                together += w.plastic.weight[j] * coincidence(x[i], float(x[w.plastic.pre[j]]), p.plasticity)
+            made = potentiation(y.trkb[i], together / weight, p.plasticity)
+            decay.per_h[g] = EXACT_DECAY * labile_decay(made, gate(y.trkb[i], p.trkb), p.plasticity)
+
+
+@compiled
+def move(course: Course, length_h: float, bend: Floats, bend_per_h: float, decay: Decay, out: Floats) -> None:
+    """Set out to the start moved by length_h, each group's decay exact, with a departure that grows evenly.
+
+    y + t phi1(L t) change + (t^2 bend_per_h) phi2(L t) bend, phi1(z) = (1 - e^-z)/z, phi2(z) = (1 - phi1)/z.
     """
-    given = (circuit.wiring, circuit.rules, effects, region_input, y)
-    left, sweeps = kernels.settle(*given, x, serotonin_nM, tolerance, 60, kernels.LOOK_BACK, 1.0)
-    for fallbacks, (damping, most) in enumerate(_FALLBACKS):
-        if left <= tolerance:
-            return sweeps, fallbacks
-        x[:] = 1.0
-        serotonin_nM[:] = circuit.rules.S0
-        left, more = kernels.settle(*given, x, serotonin_nM, tolerance, most, 0, damping)
-        sweeps += more
-    if left <= tolerance:
-        return sweeps, len(_FALLBACKS)
-    # What is not a number is looked for before it has spread: the last try began from healthy firing.
-    lost = _not_finite(circuit, x, serotonin_nM)
-    if lost:
-        raise RunError(lost)
-    before = x.copy()
-    kernels.settle(*given, x, serotonin_nM, tolerance, 1, 0, 1.0)
-    moved = np.abs(x - before)
-    worst = circuit.population_of(int(moved.argmax()))
-    raise RunError(f"firing of {worst} does not settle: it changes by {moved.max():g} a sweep")
+    for g in range(decay.per_h.size):
+        z = decay.per_h[g] * length_h
+        phi1 = (1.0 - np.exp(-z)) / z if z > 1e-3 else 1.0 - z / 2.0 + z * z / 6.0
+        phi2 = (1.0 - phi1) / z if z > 1e-3 else 0.5 - z / 6.0 + z * z / 24.0
+        straight, bent = length_h * phi1, length_h * length_h * bend_per_h * phi2
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            out[i] = course.start[i] + straight * course.change[i] + bent * bend[i]
 
 
-def _not_finite(circuit: Circuit, x: Floats, serotonin_nM: Floats) -> str:
-    """Which of the fast variables is not a finite number (nothing if all are)."""
-    for region, pool_nM in zip(circuit.regions, serotonin_nM, strict=True):
-        if not isfinite(pool_nM):
-            return f"serotonin in {region} is {pool_nM}"
-    lost = np.flatnonzero(~np.isfinite(x))
-    return f"firing of {circuit.population_of(int(lost[0]))} is {x[lost[0]]}" if len(lost) else ""
+@compiled_part
+def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
+    """Turn bend, the change at a stage, into its departure from the course of the start."""
+    for g in range(decay.per_h.size):
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
 
 
-def _groups(circuit: Circuit) -> Groups:
-    """Bounds of groups of slow variables: all but strengths, labile by neuron, consolidated."""
-    n, start = circuit.neurons, circuit.wiring.plastic.start.astype(np.int64)
-    return np.concatenate([[0], 2 * n + 2 + start, [2 * n + 2 + 2 * start[-1]]]).astype(np.uint64)
+@compiled_part
+def error_of(course: Course, companion: Floats, scale: Floats, start: Positions) -> float:
+    """Largest root mean square difference of end point and companion among the variables; NaN in, NaN out."""
+    largest = 0.0
+    for v in range(start.size - 1):
+        total = 0.0
+        for i in range(start[v], start[v + 1]):
+            total += ((course.end[i] - companion[i]) / scale[i]) ** 2
+        error = np.sqrt(total / max(start[v + 1] - start[v], 1))
+        if error > largest or error != error:
+            largest = error
+    return largest
+
+
+@compiled
+def try_step(
+    w: Wiring,
+    p: Rules,
+    acting: Floats,
+    share: Floats,
+    firing: Firing,
+    start: Positions,
+    scale: Floats,
+    decay: Decay,
+    course: Course,
+    length_h: float,
+    tolerance: float,
+) -> tuple[float, int, int]:
+    """All stages of one step; sets course and firing.
+
+    acting: (stages, 2, fields + regions) effects and region inputs at the upper and lower end of a swing.
+    share: (stages,) of the time at the upper end. Returns the error, or -1 where firing does not settle, the
+    number of sweeps and of fallbacks.
+    """
+    there, below = np.empty(course.start.size), np.empty(course.start.size)
+    sweeps, fallbacks = 0, 0
+    for i in range(there.size):
+        there[i] = course.start[i]
+    for stage in range(share.size):
+        rate = course.change if stage == 0 else course.bend_before if stage == 1 else course.bend
+        for end in range(1 if share[stage] == 1.0 else 2):
+            fast = firing.above if end == 0 else firing.below
+            left, swept, fell = add_rates(
+                w,
+                p,
+                acting[stage, end],
+                _views(there, start),
+                fast,
+                tolerance,
+                _views(rate if end == 0 else below, start),
+            )
+            sweeps += swept
+            fallbacks += fell
+            if not left <= tolerance:
+                for i in range(there.size):
+                    course.end[i] = there[i]
+                return -1.0, sweeps, fallbacks
+        if share[stage] < 1.0:
+            for i in range(rate.size):
+                rate[i] = share[stage] * rate[i] + (1.0 - share[stage]) * below[i]
+        if stage == 0:
+            set_decay(w, p, _views(course.start, start), firing.above.x, decay)
+            move(course, length_h / 3.0, course.change, 0.0, decay, there)
+        elif stage == 1:
+            depart(course, there, course.bend_before, decay)
+            move(course, 2.0 * length_h / 3.0, course.bend_before, 3.0 / length_h, decay, there)
+        else:
+            depart(course, there, course.bend, decay)
+    move(course, length_h, course.bend, 1.5 / length_h, decay, course.end)
+    move(course, length_h, course.bend_before, 3.0 / length_h, decay, there)
+    return error_of(course, there, scale, start), sweeps, fallbacks
 
 
 @dataclass(frozen=True)
-class _Step:
-    """An accepted step; the engine's buffers hold its solution until the next one."""
+class Step:
+    """An accepted step from start_h on."""
 
     start_h: float
     length_h: float
+    course: Course
+    decay: Decay
+
+    def at(self, time_h: float) -> Floats:
+        """The slow state at a time within the step."""
+        y, course = np.empty_like(self.course.end), self.course
+        move(course, time_h - self.start_h, course.bend, 1.5 / self.length_h, self.decay, y)
+        return y
 
 
 class Engine:
-    """Steps one circuit through time; `state` and `time_h` are the present. Faults tell days from day_0_h."""
+    """One circuit in time; `state` and `time_h` are the present. Errors count days from day_0_h."""
 
     def __init__(
         self,
@@ -209,18 +302,18 @@ class Engine:
         accuracy: Accuracy = Accuracy(),
         day_0_h: float = 0.0,
     ) -> None:
-        self.circuit, self._day_0_h = circuit, day_0_h
+        self.circuit, self.accuracy, self.time_h = circuit, accuracy, time_h
         self.state = healthy_state(circuit) if state is None else state.copy()
-        self.time_h = time_h
-        self.accuracy = accuracy
         self.diagnostics = Diagnostics()
+        self.last_step: Step | None = None
+        self._day_0_h = day_0_h
         self._step_h = 1.0
-        self._group = _groups(circuit)
-        self._decay = np.zeros(circuit.neurons + 2)
-        self._buffers = [np.empty_like(self.state.y) for _ in range(5)]
-        # Where effects swing, firing at the lower end of the swing and the change there.
-        self._below = self.state.x.copy(), self.state.serotonin_nM.copy()
-        self._change_below = np.empty_like(self.state.y)
+        self._scale = circuit.layout.scale()
+        self._groups = circuit.layout.groups()
+        below = self.state.copy()
+        self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
+        regions = len(circuit.regions)
+        self._acting, self._share = np.empty((len(STAGES), 2, FIELDS + regions)), np.ones(len(STAGES))
 
     def advance(
         self,
@@ -232,11 +325,14 @@ class Engine:
         on_step: Callable[[float, State], None] | None = None,
         settled_under: Callable[[float], tuple[Effects, Floats]] | None = None,
     ) -> None:
-        """Go on to until_h, ending a step on every jump of the exposure.
+        """Simulate until until_h, ending a step on every jump of the exposure.
 
         on_step sees every accepted step's end (slow state only); on_output sees the state at each of output_h
         (sorted) after the start, with firing settled under what the exposure reports for that moment (just
         after a jump), or under what `settled_under` gives for it.
+
+        Raises:
+            RunError: firing does not settle, or a variable is no longer a number.
         """
         reported = settled_under or exposure.reported
         waiting = [hour for hour in output_h if self.time_h < hour <= until_h]
@@ -244,120 +340,91 @@ class Engine:
         most = self._tries + MOST_TRIES + MOST_TRIES_A_JUMP * len(stops)
         for stop_h in stops:
             while self.time_h < stop_h:
-                if self._tries >= most:
-                    raise RunError(f"the slow variables change too fast to be followed {self._when}")
-                step = self._step(exposure, stop_h)
+                step = self.last_step = self._step(exposure, stop_h, most)
                 end_h = step.start_h + step.length_h
                 self.time_h = stop_h if end_h >= stop_h - 1e-9 else end_h
                 while waiting and waiting[0] <= self.time_h:
                     hour = waiting.pop(0)
                     if on_output:
-                        on_output(hour, self.settled(*reported(hour), y=self._within(step, hour)))
-                self.state.y[:] = self._buffers[-1]
+                        on_output(hour, self.settled(*reported(hour), y=step.at(hour)))
+                self.state.y[:] = step.course.end
                 if on_step:
                     on_step(self.time_h, self.state)
 
     def settled(self, effects: Effects, region_input: Floats, y: Floats | None = None) -> State:
         """The present state, or slow state y, with firing settled under given effects; changes nothing."""
-        now = self.state
-        y = (now.y if y is None else y).copy()
-        state = State(y, now.x.copy(), now.serotonin_nM.copy(), now.neurons, now.plastic)
-        self._settle(state.y, state.x, state.serotonin_nM, effects, region_input)
-        return state
-
-    def _within(self, step: _Step, time_h: float) -> Floats:
-        """The slow state at a time inside the step just taken."""
-        k1, _, bend, _, _ = self._buffers
-        y = np.empty_like(k1)
-        self._move(self.state.y, k1, time_h - step.start_h, bend, 1.5 / step.length_h, y)
-        return y
-
-    def _step(self, exposure: Exposure, stop_h: float) -> _Step:
-        """One accepted step from the present towards stop_h."""
-        y, start_h, left_h = self.state.y, self.time_h, stop_h - self.time_h
-        k1, there, bend, companion, after = self._buffers
-        self._slow_change(y, exposure, start_h, k1)
-        self._decay[1:-1] = 0.5 * self._labile_decay(y)
-        while True:
-            h = min(self._step_h, left_h, self.accuracy.longest_step_h)
-            if h < left_h < 1.5 * h:  # leave no crumb at the end
-                h = 0.5 * left_h
-            self._move(y, k1, h / 3, k1, 0.0, there)
-            self._bend(y, there, k1, exposure, start_h + h / 3, bend)
-            self._move(y, k1, 2 * h / 3, bend, 3 / h, there)
-            self._move(y, k1, h, bend, 3 / h, companion)
-            self._bend(y, there, k1, exposure, start_h + 2 * h / 3, bend)
-            self._move(y, k1, h, bend, 1.5 / h, after)
-            error = kernels.slow_error(
-                after, companion, self.circuit.wiring.plastic.weight, self.circuit.neurons
-            )
-            if not isfinite(error):
-                raise RunError(self._where_not_finite(after))
-            grown = h * min(4.0, max(0.2, 0.9 * (self.accuracy.slow / (error + 1e-12)) ** (1 / 3)))
-            if error <= self.accuracy.slow:
-                self._step_h = max(grown, self._step_h if h == left_h else 0.0)
-                self.diagnostics.steps += 1
-                return _Step(start_h, h)
-            self.diagnostics.rejected += 1
-            self._step_h = grown
-
-    def _move(
-        self, y: Floats, change: Floats, length_h: float, bend: Floats, bend_per_h: float, out: Floats
-    ) -> None:
-        kernels.move(y, change, length_h, bend, bend_per_h, self._decay, self._group, out)
-
-    def _bend(
-        self, y: Floats, there: Floats, k1: Floats, exposure: Exposure, time_h: float, bend: Floats
-    ) -> None:
-        """Settle and work out how the slow change at a stage departs from the straight course."""
-        self._slow_change(there, exposure, time_h, bend)
-        kernels.departure(y, there, k1, bend, self._decay, self._group, bend)
-
-    def _labile_decay(self, y: Floats) -> Floats:
-        decay = np.empty(self.circuit.neurons)
-        kernels.labile_decay(self.circuit.wiring, self.circuit.rules, y, self.state.x, decay)
-        return decay
-
-    def _slow_change(self, y: Floats, exposure: Exposure, time_h: float, change: Floats) -> None:
-        """Settle firing for slow state y, from the last firing on, and work out the slow change.
-
-        Where effects swing within a step, the mean of the changes at both ends of the swing: the mean of what
-        drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment).
-        """
-        # isinstance of a protocol would cost a sixth of a mean-field run
-        swing = cast(Swinging, exposure).swing(time_h) if hasattr(exposure, "swing") else None
-        if swing is None:
-            self._change_under(*exposure.at(time_h), y, self.state.x, self.state.serotonin_nM, change)
-            return
-        share, above, below = swing
-        self._change_under(*above, y, self.state.x, self.state.serotonin_nM, change)
-        self._change_under(*below, y, *self._below, self._change_below)
-        change *= share
-        change += (1.0 - share) * self._change_below
-
-    def _change_under(
-        self,
-        effects: Effects,
-        region_input: Floats,
-        y: Floats,
-        x: Floats,
-        serotonin_nM: Floats,
-        change: Floats,
-    ) -> None:
-        self._settle(y, x, serotonin_nM, effects, region_input)
-        wiring, rules = self.circuit.wiring, self.circuit.rules
-        kernels.slow_change(wiring, rules, effects, y, x, serotonin_nM, change)
-
-    def _settle(
-        self, y: Floats, x: Floats, serotonin_nM: Floats, effects: Effects, region_input: Floats
-    ) -> None:
-        given = (self.circuit, y, x, serotonin_nM, effects, region_input, self.accuracy.firing)
         try:
-            sweeps, fallbacks = settle(*given)
+            return settled_state(
+                self.circuit, self.state.copy(y), effects, region_input, self.accuracy.firing
+            )
         except RunError as fault:
-            raise RunError(self._where_not_finite(y) or f"{fault} {self._when}") from None
+            raise RunError(f"{fault} {self._when}") from None
+
+    def _step(self, exposure: Exposure, stop_h: float, most_tries: int) -> Step:
+        """One accepted step from the present towards stop_h."""
+        left_h, y = stop_h - self.time_h, self.state.y
+        bounds, neuron = self._groups
+        decay = Decay(bounds, neuron, np.empty(len(neuron)))
+        course = Course(y.copy(), *(np.empty_like(y) for _ in range(4)))
+        while self._tries < most_tries:
+            h = min(self._step_h, left_h, self.accuracy.longest_step_h)
+            if h < left_h < 1.5 * h:  # no very short step at the end
+                h = 0.5 * left_h
+            self._deliver(exposure, h)
+            error = self._try(course, decay, h)
+            factor = CONTROLLER.factor(error, self.accuracy.slow)
+            if error <= self.accuracy.slow:
+                self._step_h = max(h * factor, self._step_h if h == left_h else 0.0)
+                self.diagnostics.steps += 1
+                return Step(self.time_h, h, course, decay)
+            self.diagnostics.rejected += 1
+            self._step_h = h * factor
+        raise RunError(f"the slow variables change too fast to be followed {self._when}")
+
+    def _deliver(self, exposure: Exposure, h: float) -> None:
+        """Write down what acts at the stages of a step of length h.
+
+        Where effects swing within a step, the rates are the mean of those at both ends of the swing: the mean
+        of what drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment).
+        """
+        times_h = self.time_h + STAGES * h
+        effects, region_input = exposure.at_times(times_h)
+        self._acting[:, 0, :FIELDS], self._acting[:, 0, FIELDS:] = effects, region_input
+        self._share[:] = 1.0
+        if not hasattr(exposure, "swing"):  # isinstance of a protocol would cost a sixth of a mean-field run
+            return
+        for stage, time_h in enumerate(times_h.tolist()):
+            if swing := cast(Swinging, exposure).swing(time_h):
+                self._share[stage] = swing[0]
+                for row, acting in zip(self._acting[stage], swing[1:], strict=True):
+                    row[:FIELDS], row[FIELDS:] = acting
+
+    def _try(self, course: Course, decay: Decay, h: float) -> float:
+        """The error of a step of length h (RunError where there is none)."""
+        error, sweeps, fallbacks = try_step(
+            self.circuit.wiring,
+            self.circuit.rules,
+            self._acting,
+            self._share,
+            self._firing,
+            self.circuit.layout.start,
+            self._scale,
+            decay,
+            course,
+            h,
+            self.accuracy.firing,
+        )
         self.diagnostics.sweeps += sweeps
         self.diagnostics.fallbacks += fallbacks
+        if error < 0.0:
+            row = self._acting[0, 0]
+            why = why_not_settled(
+                self.circuit, self.state.copy(course.end), Effects(*row[:FIELDS]), row[FIELDS:]
+            )
+            raise RunError(f"{why} {self._when}")
+        if not isfinite(error):
+            raise RunError(f"{not_finite(self.circuit, course.end) or 'the change'} {self._when}")
+        return error
 
     @property
     def _tries(self) -> int:
@@ -366,21 +433,3 @@ class Engine:
     @property
     def _when(self) -> str:
         return f"on day {(self.time_h - self._day_0_h) / HOURS_A_DAY:.2f}"
-
-    def _where_not_finite(self, y: Floats) -> str:
-        """Which variable, of which population, left the finite numbers, and when (nothing if none did)."""
-        lost = np.flatnonzero(~np.isfinite(y))
-        if not len(lost):
-            return ""
-        return f"{self._variable(int(lost[0]))} is {y[lost[0]]} {self._when}"
-
-    def _variable(self, position: int) -> str:
-        """The name of one slow variable."""
-        n, plastic = self.state.neurons, self.state.plastic
-        if position < 2 * n:
-            signal = "BDNF" if position < n else "TrkB signalling"
-            return f"{signal} of {self.circuit.population_of(position % n)}"
-        if position < 2 * n + 2:
-            return ("autoreceptor sensitivity", "SERT Vmax factor")[position - 2 * n]
-        synapse = (position - 2 * n - 2) % plastic
-        return f"strength of {self.circuit.projections[self.circuit.wiring.plastic.projection[synapse]]}"

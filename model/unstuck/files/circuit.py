@@ -27,16 +27,20 @@ class PopulationFile(Document):
     region: str
     cells: Literal["pyramidal", "interneuron", "serotonergic"]
     share: float = Field(gt=0)
-    set_point_Hz: float = Field(gt=0)
-    maximal_Hz: float = Field(gt=0)
+    set_point_Hz: NumberOrSymbol
+    maximal_Hz: NumberOrSymbol
     nmda_share: NumberOrSymbol
 
     @model_validator(mode="after")
     def _set_point_is_reachable(self) -> "PopulationFile":
-        if self.set_point_Hz > 0.5 * self.maximal_Hz:
+        set_point_Hz, maximal_Hz = self.set_point_Hz, self.maximal_Hz
+        if isinstance(set_point_Hz, str) or isinstance(maximal_Hz, str):
+            return self  # a symbol gets its value where the circuit is built
+        if not 0.0 < set_point_Hz <= 0.5 * maximal_Hz:
             raise Misplaced(
                 ("set_point_Hz",),
-                f"no healthy state: {self.set_point_Hz:g} is above half of maximal_Hz {self.maximal_Hz:g}",
+                f"no healthy state: {set_point_Hz:g} must be above 0 and at most half of maximal_Hz"
+                f" {maximal_Hz:g}",
             )
         return self
 

@@ -3,20 +3,23 @@
 A drug is kinetics and a list of actions. An action names a target and a mode (`targets.py`) and one law:
 
     hill    a concentration through a Hill curve:        maximum C^n / (C^n + half_effect^n)
-    pulse   given directly, a jump after every dose that halves with a half-life (doses add)
-    level   given directly, held while the drug is taken, with a rise and a fall (doses add)
+    pulse   given directly, after every dose (doses add): a jump that halves with a half-life, the same after
+            it has been formed (`appears`), or a rise and a fall that peaks after a time (`peaks_after`)
+    level   given directly, in proportion to a level that rises while the drug is taken and then falls
 
-Strengths are those at the usual dose. Another dose, or a patient's sensitivity, multiplies a concentration, a
-pulse or an unbounded level, and the odds of a level that is an occupancy or a share (0 to 1). A level follows
-the amount taken within a usual interval: a dose counts until the next is due, but no longer than that.
+Strengths are those at the usual dose. Another dose, or a patient's exposure, multiplies a concentration, a
+pulse or a level. Where the strength is an occupancy or a share (0 to 1), it multiplies the odds of it. A
+level follows the amount taken within a usual interval: a dose counts until the next is due, but no longer
+than that. Strengths, times and half effects may be symbols of parameters, which differ between patients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from unstuck.files import units as quantities
+from unstuck.files.schedule import MOST_DOSES
 from unstuck.files.yaml import Document, Misplaced, at_key, choose
 from unstuck.targets import TARGETS, Mode
 
@@ -24,6 +27,7 @@ T = TypeVar("T")
 
 Confidence = Literal["A", "B", "C"]
 
+STEADY_HALF_LIVES = 30  # after which a usual course is at its steady state
 NEVER_FADES = "a pulse of a share must be below 1, because its odds halve and those of 1 never end"
 
 
@@ -57,7 +61,7 @@ class Area(Document):
 class Hill(Document):
     """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
 
-    half_effect: Sourced[quantities.Concentration | str]
+    half_effect: Sourced[quantities.ConcentrationOrSymbol]
     exponent: Number
     maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
@@ -76,30 +80,78 @@ class Hill(Document):
 
 
 class Pulse(Document):
-    """Effect right after a usual dose, halving with a half-life; doses add.
+    """Effect after a usual dose; doses add.
 
-    What has to be made first, like a metabolite, says with which half-life it `appears` (a time, or a
-    parameter's symbol, where 0 is at once): the area under the effect stays the same.
+    `after_dose` jumps up and halves with `half_life`. What has to be formed first, like a metabolite, says
+    with which half-life it `appears`; the area under the effect stays the same. `peak` with `peaks_after` p
+    is the slow form peak (t/p) exp(1 - t/p).
     """
 
-    after_dose: Number
-    half_life: Sourced[quantities.PositiveHours]
-    appears: Sourced[quantities.PositiveHours | str] | None = None
+    after_dose: Number | None = None
+    half_life: Sourced[quantities.HoursOrSymbol] | None = None
+    appears: Sourced[quantities.HoursOrSymbol] | None = None
+    peak: Number | None = None
+    peaks_after: Sourced[quantities.HoursOrSymbol] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        given = {key for key in ("after_dose", "half_life", "peak", "peaks_after") if getattr(self, key)}
+        if given not in ({"after_dose", "half_life"}, {"peak", "peaks_after"}):
+            raise ValueError("a pulse has either after_dose and half_life, or peak and peaks_after")
+        if self.appears and self.peak:
+            raise Misplaced(("appears",), "only with after_dose and half_life")
+        return self
+
+    @property
+    def size(self) -> Number:
+        """The strength right after the usual dose, or at the peak."""
+        size = self.after_dose or self.peak
+        assert size is not None
+        return size
+
+    @property
+    def size_key(self) -> str:
+        """The key that gives the strength."""
+        return "after_dose" if self.after_dose else "peak"
 
 
 class Level(Document):
-    """Effect while a usual dose is taken; rises with a time constant, falls with a half-life."""
+    """Effect while a usual dose is taken; rises with a time constant, falls with a half-life.
 
-    while_taken: Number
-    rise_tau: Sourced[quantities.PositiveHours] | None = None
-    fall_half_life: Sourced[quantities.PositiveHours] | None = None
+    The strength at steady state is `while_taken`, or for a share the `odds` of it, or for a target whose
+    contributions multiply the `factor`.
+    """
+
+    while_taken: Number | None = None
+    odds: Number | None = None
+    factor: Number | None = None
+    rise_tau: Sourced[quantities.HoursOrSymbol] | None = None
+    fall_half_life: Sourced[quantities.HoursOrSymbol] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_strength(self) -> Self:
+        if sum(given is not None for given in (self.while_taken, self.odds, self.factor)) != 1:
+            raise ValueError("a level has exactly one of while_taken, odds and factor")
+        return self
+
+    @property
+    def strength_key(self) -> str:
+        """The key that gives the strength."""
+        return next(key for key in ("while_taken", "odds", "factor") if getattr(self, key) is not None)
+
+    def strength(self, number: Callable[[float | str], float], sign: float = 1.0) -> float:
+        """Strength at the usual dose, as the modes of `targets.py` count it (0.3 where the factor is 1.3)."""
+        given = number(getattr(self, self.strength_key).value)
+        if self.odds:
+            return given / (1.0 + given)
+        return sign * (given - 1.0) if self.factor else given
 
 
 class Measured(Document):
     """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
 
     dose: quantities.Dose
-    doses: int = Field(ge=1)
+    doses: int = Field(ge=1, le=MOST_DOSES)
     after: quantities.Hours | None = None
     occupancy: float = Field(ge=0, le=1)
     spread: float | None = Field(default=None, ge=0, le=1)
@@ -141,6 +193,14 @@ class Action(Document):
             raise Misplaced(("region",), f"only region.input has one, {self.target} is everywhere")
         if self.hill is None and self.of != "parent":
             raise Misplaced(("of",), "only a hill law follows a compound; an effect given directly has none")
+        if self.level and self.level.odds and not self.meaning.is_share:
+            raise Misplaced(
+                ("level", "odds"), f"{self.target} by {self.mode} is not a share: give while_taken"
+            )
+        if self.level and self.level.factor and self.meaning.law != "multiply":
+            raise Misplaced(
+                ("level", "factor"), f"{self.target} by {self.mode} is not a factor: give while_taken"
+            )
         for key, strength in self.strengths():
             highest = self.meaning.highest
             if not isinstance(strength, str) and not 0 <= strength <= highest:
@@ -159,9 +219,17 @@ class Action(Document):
             if self.hill.area:
                 yield ("hill", "area", "effect"), self.hill.area.effect
         if self.pulse:
-            yield ("pulse", "after_dose", "value"), self.pulse.after_dose.value
-        if self.level:
+            yield ("pulse", self.pulse.size_key, "value"), self.pulse.size.value
+        if self.level and self.level.while_taken:
             yield ("level", "while_taken", "value"), self.level.while_taken.value
+
+    def times(self) -> Iterable[tuple[tuple[str, ...], float | str]]:
+        """Every time (h) of the action's law with its key."""
+        for law in ("pulse", "level"):
+            for key in ("half_life", "appears", "peaks_after", "rise_tau", "fall_half_life"):
+                given = getattr(getattr(self, law), key, None)
+                if given is not None:
+                    yield (law, key, "value"), given.value
 
     @property
     def meaning(self) -> Mode:
@@ -193,8 +261,9 @@ class Published(Document):
 class Compound(Document):
     """What goes round in the blood; dose_concentration is what a usual dose gives if all there at once."""
 
-    half_life: Sourced[quantities.PositiveHours]
-    dose_concentration: Sourced[quantities.Concentration]
+    half_life: Sourced[quantities.HoursOrSymbol]
+    half_life_varies_with: str | None = None  # symbol of the parameter whose drawn factor it shares
+    dose_concentration: Sourced[quantities.ConcentrationOrSymbol]
     molar_mass_g_per_mol: Sourced[Positive] | None = None
     published: Published = Published()
 
@@ -205,16 +274,17 @@ class Compound(Document):
 
     @model_validator(mode="after")
     def _concentrations_become_molar(self) -> Self:
-        given: dict[tuple[str, ...], Sourced[quantities.Concentration]] = {
+        given: dict[tuple[str, ...], Sourced[quantities.ConcentrationOrSymbol]] = {
             ("dose_concentration",): self.dose_concentration
         }
         for name in ("peak", "steady_mean"):
-            number: Sourced[quantities.Concentration] | None = getattr(self.published, name)
+            number = getattr(self.published, name)
             if number is not None:
                 given[("published", name)] = number
         for key, number in given.items():
             with at_key(*key, "value"):
-                if not number.value.nM(self.molar_mass) > 0:
+                value = number.value
+                if not isinstance(value, str) and not value.nM(self.molar_mass) > 0:
                     raise ValueError("a concentration after a dose is more than zero")
         return self
 
@@ -270,7 +340,7 @@ class DrugFile(Document):
     description: str = ""
     extends: str | None = None
     usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
-    usual_every: quantities.PositiveHours | None = None  # none: given once
+    usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
     usual_source: str = ""  # where the usual dose, interval and duration come from
@@ -285,6 +355,25 @@ class DrugFile(Document):
         if dose is not None and dose.amount == 0:
             raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
         return dose
+
+    @model_validator(mode="after")
+    def _usual_course_is_possible(self) -> Self:
+        if self.usual_over and not self.takes_time:
+            assert self.kinetics is not None
+            raise Misplaced(
+                ("usual_over",), f"no effect by route {self.kinetics.route}: only an infusion takes time"
+            )
+        if self.kinetics is None or not self.usual_every:
+            return self
+        longest_h = max(compound.half_life.value for compound in self.kinetics.compounds.values())
+        doses = STEADY_HALF_LIVES * longest_h / self.usual_every
+        if doses > MOST_DOSES:
+            raise Misplaced(
+                ("usual_every",),
+                f"a course until steady state ({STEADY_HALF_LIVES} half-lives) has {doses:.3g} doses,"
+                f" more than {MOST_DOSES}: give fewer doses, or an infusion",
+            )
+        return self
 
     @model_validator(mode="after")
     def _actions_fit_together(self) -> Self:
@@ -310,8 +399,8 @@ class DrugFile(Document):
             with at_key(*key, "hill", "half_effect", "value"):
                 law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
 
-    def usual_doses(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
-        """A dose as a multiple of the usual one, which none means; ValueError where there is no usual one."""
+    def relative_dose(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
+        """Dose relative to the usual dose (None: one usual dose); ValueError where there is no usual dose."""
         if dose is None:
             return 1.0
         if self.usual_dose is None:

@@ -1,6 +1,7 @@
 """Treatments read, patients drawn, and how each became stuck: worked out once, used by every copy."""
 
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
 from unstuck.page.copies import PatientCopy, WayThere, live_to_day_0
 from unstuck.page.plan import LETTERS, PanelPlan, Plan
 from unstuck.page.prescribe import prescribed
@@ -51,12 +52,11 @@ class Casebook:
 
     def _patient(self, who: Who, treatment: Treatment) -> Patient:
         if who not in self._patients:
-            cohort = next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
             _, seed, index, neurons = who
             self._patients[who] = draw_patient(
                 treatment.circuit,
                 default_parameters(),
-                read_cohort(cohort),
+                read_cohort(cohort_path()),
                 seed=seed,
                 index=index,
                 neurons=neurons,

@@ -8,11 +8,11 @@ from math import inf
 import numpy as np
 
 from unstuck.circuit import Circuit, Floats
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.readouts import connectivity, projection_strength
 from unstuck.engine.step import State
 from unstuck.files.circuit import projection_ends
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.page.plan import PanelPlan
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life

@@ -1,3 +1,5 @@
+# Not strict: Mesa and Solara have no complete types.
+# pyright: standard
 """Mesa's stock page over `CircuitModel` (`unstuck view --mesa`): the example for those who compose their own.
 
 It draws with matplotlib and is slow; the page of `unstuck view` is the one to watch. To build on it, copy
@@ -16,7 +18,7 @@ from mesa.visualization import Slider, SolaraViz, make_plot_component
 from mesa.visualization.utils import update_counter
 
 from unstuck.circuit_model import CircuitModel
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 
 PARAMETERS: dict[str, Any] = {
     "treatment": {

@@ -1,3 +1,5 @@
+# Not strict: Solara has no complete types.
+# pyright: standard
 """The Solara page: one canvas component, one session and one worker for each browser tab.
 
 Everything hot goes through string traits that the worker sets, past Solara's rendering, which runs once.

@@ -1,3 +1,5 @@
+# Not strict: a scenario for the browser has any shape.
+# pyright: standard
 """What the panels of the page are asked to show, and the link that says it.
 
     ?seed=1&patient=0&neurons=500&a=ssri-like&a.dose=40+mg&a.give=72+ketamine-like+0.5+mg/kg&a.stress=240-288&day=30

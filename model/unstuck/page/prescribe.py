@@ -10,12 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
-from unstuck.files.units import Dose
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Dose
 from unstuck.files.yaml import InputError
 from unstuck.page.plan import AddedStress, GivenDose, PanelPlan, Plan
-from unstuck.patient.life import BODY_WEIGHT_KG
 
 HIGHEST_TIMES_USUAL = 20.0  # far above any study
 

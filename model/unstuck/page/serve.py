@@ -99,12 +99,12 @@ def _check_installed() -> None:
 
 def _checked_treatments(names: Sequence[str]) -> list[str]:
     """Every treatment is read before the server starts, so that a typing mistake is found here."""
-    from unstuck.files.treatment import Treatment
+    from unstuck.patient.checks import runnable_treatment
 
     if len(names) > len(LETTERS):
         raise ViewError(f"{len(names)} treatments: the page shows up to {len(LETTERS)} side by side")
     for name in names:
-        Treatment(name)
+        runnable_treatment(name)
     return [
         name if Path(name).parent == Path() and not Path(name).suffix else str(Path(name).resolve())
         for name in names

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unstuck.circuit import Floats
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.page.casebook import Casebook
 from unstuck.page.copies import Course, NeuronDetail, PatientCopy, neuron_detail
 from unstuck.page.plan import LAST_DAY, LETTERS, GivenDose, PanelPlan, Plan, to_query

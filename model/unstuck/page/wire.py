@@ -1,3 +1,5 @@
+# Not strict: numpy and pandas values of any type go to the browser.
+# pyright: standard
 """What the canvas is told, as JSON: once what a patient is made of, at every wish the state of the controls,
 and at every frame the neurons of all panels with the rows of their curves that the browser does not have yet.
 """
@@ -10,9 +12,10 @@ from functools import cache
 import numpy as np
 
 from unstuck.circuit import CELL_TYPES
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.page.copies import PatientCopy, readout_ends
 from unstuck.page.plan import LETTERS, MOST_NEURONS

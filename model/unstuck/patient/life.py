@@ -1,41 +1,45 @@
-"""One patient living through one treatment, hour by hour, with whatever is done to them on the way.
+"""One patient under one treatment: hour by hour with `Life`, or from day 0 to the end with `run_treatment`.
 
     healthy -> phases before day 0 -> stuck checkpoint (day 0) -> treatment -> follow-up
 
-`Life` is the present of one patient. `advance` lives on; a dose or stress can be added at any moment. Whoever
-wants the whole course uses `Simulation`, which lives a Life to its end; whoever wants to watch or take part
-(the stepping model, a page) holds a Life and advances it as they like.
-
-Two kinds of turn lie on the way: day 0, where the checkpoint is taken and the treatment begins, and the days
-on which a regimen asks for its condition. What acts later is worked out anew at each turn, and after every
-dose or stress that is added by hand.
+`Life` is the present of one patient. `advance` simulates on; a dose or stress can be added at any moment. The
+time is cut into stretches: each ends at day 0, where the checkpoint is taken, at a day on which a regimen
+asks for its condition, or where the caller wants to stop. What acts later is worked out anew at the end of a
+stretch, and after every dose or stress that is added by hand.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import ceil, inf, nan
+from typing import Literal
 
 import numpy as np
 
-from unstuck.circuit import Floats
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course
-from unstuck.drugs.exposure import Bout, PatientExposure, daily_noise, life_event_bouts, phase_bouts
-from unstuck.drugs.kinetics import Dose
+from unstuck.drugs.effects import Contribution, Course
+from unstuck.drugs.exposure import PatientExposure, Spell
 from unstuck.engine.readouts import Reading, connectivity, take_reading
-from unstuck.engine.step import Accuracy, Diagnostics, Engine, State
-from unstuck.files.treatment import Regimen, Treatment, drug_for
-from unstuck.files.units import Dose as AmountOfDrug
-from unstuck.patient.draw import Patient, Purpose
+from unstuck.engine.step import Accuracy, Diagnostics, Engine
+from unstuck.files.schedule import Dose
+from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
+from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.units import Dose as DoseAmount
+from unstuck.patient.draw import Patient
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 
-BODY_WEIGHT_KG = 70.0
+FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1
+FUNCTIONAL_DAYS = (0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24, 1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0)
 _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A patient at day 0: the state all treatments start from, and the two ends of the recovery index."""
+    """A patient at day 0: the state all treatments start from, and the two ends of the recovery index.
 
+    patient: identity of the patient; key: what came before day 0 (`checkpoint_key`).
+    """
+
+    patient: str
     key: str
     state: State
     time_h: float
@@ -48,20 +52,39 @@ class Checkpoint:
         stuck, healthy = self.stuck.connectivity, self.healthy.connectivity
         return (connectivity - stuck) / (healthy - stuck) if stuck != healthy else nan
 
+    def check_belongs(self, patient: Patient, treatment: Treatment) -> None:
+        """ValueError if this is the checkpoint of another patient, or of another way to day 0."""
+        if self.patient != patient.identity:
+            raise ValueError(
+                f"the checkpoint belongs to another patient than number {patient.index} of seed"
+                f" {patient.seed} with this circuit and these parameters: get_stuck(patient, treatment) makes"
+                " the right one"
+            )
+        if self.key != checkpoint_key(treatment.with_stress_of(patient.stress_h)):
+            raise ValueError(
+                f"the checkpoint belongs to another treatment than {treatment.name}: circuit or phases before"
+                " day 0 differ; get_stuck(patient, treatment) makes the right one"
+            )
+
 
 @dataclass(frozen=True)
-class _Prescription:
-    """A regimen with its place in time (hours from the scenario's start)."""
+class ConditionResult:
+    """What came of a `when` or `stop_when`: asked on which day (from day 0), and whether it applied."""
 
-    regimen: Regimen
-    start_h: float
-    doses: tuple[Dose, ...]
+    drug: str
+    kind: Literal["when", "stop_when"]
+    day: float
+    recovery: float
+    applied: bool
 
 
 class Life:
     """The present of one patient under one treatment. Pass a checkpoint to begin at day 0.
 
-    Times are hours from the scenario's start; `day` counts from day 0 and is negative before it.
+    Times are hours from the start of the first phase; `day` counts from day 0 and is negative before it.
+
+    Raises:
+        ValueError: the checkpoint belongs to another patient or treatment.
     """
 
     def __init__(
@@ -71,24 +94,26 @@ class Life:
         checkpoint: Checkpoint | None = None,
         accuracy: Accuracy = Accuracy(),
     ) -> None:
-        self.patient, self.treatment, self.accuracy = patient, treatment, accuracy
-        self.engine = Engine(patient.circuit, accuracy=accuracy, day_0_h=treatment.file.day_0_h)
+        self.patient, self.accuracy = patient, accuracy
+        self.treatment = treatment.with_stress_of(patient.stress_h)
+        file = self.treatment.file
+        self.engine = Engine(patient.circuit, accuracy=accuracy, day_0_h=file.day_0_h)
         self.checkpoint: Checkpoint | None = None
+        self.conditions: list[ConditionResult] = []
         self._healthy = take_reading(
             patient.circuit, 0.0, self.state, (NO_EFFECT, np.zeros(len(patient.circuit.regions))), probe=True
         )
-        self._prescriptions = [
-            _prescribe(treatment, regimen, treatment.file.start_h(name))
-            for name, phase in treatment.file.phases.items()
-            for regimen in phase.drugs
+        self._regimens = [
+            (file.start_h(name), regimen) for name, phase in file.phases.items() for regimen in phase.drugs
         ]
-        self._questions = sorted(self._conditions())
-        # A regimen with `when` is not given until it is known that its condition holds.
+        self._questions = sorted(self._asked())
+        # A regimen with `when` is not given until it is known that its condition applies.
         self._given_h = {n: (inf, inf) for _, n, kind in self._questions if kind == "when"}
-        self._drugs = dict(treatment.drugs)
+        self._drugs = dict(self.treatment.drugs)
         self._doses_by_hand: dict[str, list[Dose]] = {}
-        self._stress_by_hand: list[Bout] = []
+        self._stress_by_hand: list[Spell] = []
         if checkpoint is not None:
+            checkpoint.check_belongs(patient, treatment)
             self._begin_treatment(checkpoint)
         self._look_ahead()
 
@@ -99,7 +124,7 @@ class Life:
 
     @property
     def time_h(self) -> float:
-        """Hours since the scenario's start."""
+        """Hours since the start of the first phase."""
         return self.engine.time_h
 
     @property
@@ -113,12 +138,20 @@ class Life:
         whole, _ = connectivity(self.patient.circuit, self.state)
         return nan if self.checkpoint is None else self.checkpoint.recovery(whole)
 
-    @property
-    def next_turn_h(self) -> float:
-        """When it is day 0, or a regimen next asks for its condition (infinity if neither lies ahead)."""
-        if self.checkpoint is None:
-            return self.treatment.file.day_0_h
-        return self._questions[0][0] if self._questions else inf
+    def stretches(self, until_h: float | None = None) -> Iterator[float]:
+        """End (h) of each stretch up to `until_h`; the caller simulates to it before asking for the next.
+
+        Between two stretches day 0 is passed, or a condition answered. until_h: None for the end of the
+        follow-up, which a condition may move.
+        """
+        while True:
+            stop_h = min(self._next_turn_h, self.end_h if until_h is None else until_h)
+            if stop_h > self.exposure.end_h:
+                self._look_ahead(stop_h + _LOOK_AHEAD_H)
+            yield stop_h
+            if self._next_turn_h > stop_h:
+                return
+            self._turn()
 
     def advance(
         self,
@@ -128,47 +161,29 @@ class Life:
         on_output: Callable[[float, State], None] | None = None,
         on_step: Callable[[float, State], None] | None = None,
     ) -> None:
-        """Live on until an hour, through every turn on the way; watched as `Engine.advance` is.
-
-        What is seen at a jump, as at the end of a treatment phase, is settled under what acted before it.
-        """
-        while True:
-            stop_h = min(self.next_turn_h, until_h)
-            if stop_h > self.exposure.end_h:
-                self._look_ahead(stop_h + _LOOK_AHEAD_H)
+        """Simulate until an hour, handling day 0 and conditions; watched as `Engine.advance` is."""
+        for stop_h in self.stretches(until_h):
             self.engine.advance(
-                self.exposure,
-                stop_h,
-                output_h=output_h,
-                on_output=on_output,
-                on_step=on_step,
-                settled_under=self.exposure.ending,
+                self.exposure, stop_h, output_h=output_h, on_output=on_output, on_step=on_step
             )
-            if self.next_turn_h > stop_h:
-                return
-            self._turn()
 
     def stages(self, until_h: float, longest_h: float) -> Iterator[float]:
-        """Live on until an hour by another hand than the engine's: lengths (h) of even stages.
+        """Yield step lengths (h) up to `until_h` for a caller that integrates the state itself.
 
-        The caller moves `state` by each length before asking for the next. Jumps of the exposure and turns
-        fall between two stages.
+        The caller moves `state` by each length before asking for the next. No step spans a jump of the
+        exposure, day 0 or a condition.
         """
-        while self.time_h < until_h or self.next_turn_h <= until_h:
-            if until_h > self.exposure.end_h:
-                self._look_ahead(until_h + _LOOK_AHEAD_H)
-            jump_h = next((hour for hour in self.exposure.jumps_h if hour > self.time_h), inf)
-            start_h, stop_h = self.time_h, min(self.next_turn_h, jump_h, until_h)
-            stages = ceil((stop_h - start_h) / longest_h)
-            for stage in range(stages):
-                yield (stop_h - start_h) / stages
-                self.engine.time_h = start_h + (stop_h - start_h) * (stage + 1) / stages
-            self.engine.time_h = max(start_h, stop_h)
-            if self.next_turn_h <= stop_h:
-                self._turn()
+        for stop_h in self.stretches(until_h):
+            for edge_h in [*(h for h in self.exposure.jumps_h if self.time_h < h < stop_h), stop_h]:
+                start_h = self.time_h
+                steps = ceil((edge_h - start_h) / longest_h - 1e-9)
+                for step in range(steps):
+                    yield (edge_h - start_h) / steps
+                    self.engine.time_h = start_h + (edge_h - start_h) * (step + 1) / steps
+                self.engine.time_h = max(start_h, edge_h)
 
-    def give(self, drug: str, dose: AmountOfDrug | None = None, over_h: float | None = None) -> None:
-        """Give one dose now: the usual one, over the usual time, unless another is said.
+    def give(self, drug: str, dose: DoseAmount | None = None, over_h: float | None = None) -> None:
+        """Give one dose now: the usual one, over the usual time, unless another is given.
 
         InputError for a drug that is not known or acts on a region that the circuit does not have; ValueError
         for a dose of what is given without one.
@@ -177,22 +192,23 @@ class Life:
             self._drugs[drug] = drug_for(self.treatment.circuit, drug, self.treatment.path)
         file = self._drugs[drug]
         taken_h = file.usual_over if over_h is None else over_h
-        single = Dose(self.time_h, file.usual_doses(dose, BODY_WEIGHT_KG), taken_h, single=True)
+        relative_dose = file.relative_dose(dose, self.patient.body_weight_kg)
+        single = Dose(self.time_h, relative_dose, taken_h, single=True)
         self._doses_by_hand.setdefault(drug, []).append(single)
         self._look_ahead()
 
     def add_stress(self, stress: float, lasting_h: float = inf) -> None:
-        """Stress (0 to 1) from now on, beside that of the scenario; in all it is at most 1."""
+        """Stress (0 to 1) from now on; where it overlaps with other stress, the larger counts."""
         if not (0.0 <= stress <= 1.0 and lasting_h > 0.0):
             raise ValueError(f"stress {stress:g} for {lasting_h:g} h: stress is 0 to 1, a time more than 0 h")
-        self._stress_by_hand.append(Bout(self.time_h, self.time_h + lasting_h, stress))
+        self._stress_by_hand.append(Spell(self.time_h, self.time_h + lasting_h, stress))
         self._look_ahead()
 
     def end_stress(self) -> None:
         """End now what stress was added by hand."""
         now_h = self.time_h
         self._stress_by_hand = [
-            Bout(bout.start_h, min(bout.end_h, now_h), bout.stress) for bout in self._stress_by_hand
+            Spell(spell.start_h, min(spell.end_h, now_h), spell.stress) for spell in self._stress_by_hand
         ]
         self._look_ahead()
 
@@ -201,11 +217,11 @@ class Life:
     ) -> Reading:
         """A reading of a settled state at an hour; probe asks for functional connectivity too.
 
-        acting: what the state was settled under; if not given, what acted until then, before any jump.
+        acting: what the state was settled under; if not given, what acts from that hour on.
         """
         # Rounded, because a way to day 0 that is not whole hours must not make day 84 into 84.00000000000001.
         day = round((hour - self.treatment.file.day_0_h) / HOURS_A_DAY, 9)
-        acting = self.exposure.ending(hour) if acting is None else acting
+        acting = self.exposure.reported(hour) if acting is None else acting
         return take_reading(self.patient.circuit, day, state, acting, probe=probe)
 
     def present(self, *, probe: bool = False) -> Reading:
@@ -222,13 +238,22 @@ class Life:
         settled = self.engine.settled(effects, region_input)
         self.state.x[:], self.state.serotonin_nM[:] = settled.x, settled.serotonin_nM
 
+    @property
+    def _next_turn_h(self) -> float:
+        """When it is day 0, or a regimen next asks for its condition (infinity if neither is ahead)."""
+        if self.checkpoint is None:
+            return self.treatment.file.day_0_h
+        return self._questions[0][0] if self._questions else inf
+
     def _turn(self) -> None:
-        """Day 0, or the next condition; then look ahead again."""
+        """Day 0, or the next condition; then work out again what acts later."""
         if self.checkpoint is None:
             key = checkpoint_key(self.treatment)
             stuck, diagnostics = self.present(probe=True), self.engine.diagnostics
-            state = self.state.copy()
-            self._begin_treatment(Checkpoint(key, state, self.time_h, self._healthy, stuck, diagnostics))
+            identity, state = self.patient.identity, self.state.copy()
+            self._begin_treatment(
+                Checkpoint(identity, key, state, self.time_h, self._healthy, stuck, diagnostics)
+            )
         else:
             self._answer(*self._questions.pop(0))
         self._look_ahead()
@@ -240,16 +265,20 @@ class Life:
             self.patient.circuit, checkpoint.state, checkpoint.time_h, self.accuracy, day_0_h
         )
 
-    def _conditions(self) -> Iterator[tuple[float, int, str]]:
-        """When a condition is asked (hours), of which prescription, and whether it starts or stops it."""
-        for number, prescription in enumerate(self._prescriptions):
-            for kind in ("when", "stop_when"):
-                condition = getattr(prescription.regimen, kind)
-                if condition is not None:
-                    yield prescription.start_h + condition.day * HOURS_A_DAY, number, kind
+    def _asked(self) -> Iterator[tuple[float, int, Literal["when", "stop_when"]]]:
+        """When a condition is asked (hours), of which regimen, and whether it starts or stops it."""
+        for number, (start_h, regimen) in enumerate(self._regimens):
+            if regimen.when is not None:
+                yield start_h + regimen.when.hour, number, "when"
+            if regimen.stop_when is not None:
+                yield start_h + regimen.stop_when.hour, number, "stop_when"
 
-    def _answer(self, hour: float, number: int, kind: str) -> None:
-        if getattr(self._prescriptions[number].regimen, kind).holds(self.recovery):
+    def _answer(self, hour: float, number: int, kind: Literal["when", "stop_when"]) -> None:
+        regimen, recovery = self._regimens[number][1], self.recovery
+        condition = regimen.when if kind == "when" else regimen.stop_when
+        applied = condition is not None and condition.holds(recovery)
+        self.conditions.append(ConditionResult(regimen.drug, kind, self.day, recovery, applied))
+        if applied:
             from_h, _ = self._given_h.get(number, (-inf, inf))
             self._given_h[number] = (hour, inf) if kind == "when" else (from_h, hour)
 
@@ -262,41 +291,58 @@ class Life:
         day_0_h = self.treatment.file.day_0_h
         before_h, end_h = (day_0_h, day_0_h + HOURS_A_DAY) if self.checkpoint is None else (inf, 0.0)
         contributions = self._contributions(before_h)
-        self.end_h, self.gone_h, self.last_dose_h = _ends(self.treatment, contributions)
-        self.exposure = self._exposure(contributions, before_h, max(end_h or self.end_h, at_least_h))
+        self.end_h, self.gone_h, self.last_dose_h = _ends(self.treatment.file, contributions)
+        end_h = max(end_h or self.end_h, at_least_h)
+        spells = [*phase_spells(self.treatment.file, self.patient, end_h), *self._stress_by_hand]
+        known = [spell for spell in spells if spell.start_h < before_h]
+        noise = self.patient.noise(ceil(end_h / HOURS_A_DAY) + 1)
+        self.exposure = PatientExposure(self.patient.circuit.regions, known, contributions, noise, end_h)
 
     def _contributions(self, before_h: float) -> list[Contribution]:
         """What all drugs given before an hour, as far as decided, do over time."""
         by_drug: dict[str, list[Dose]] = {}
-        for number, prescription in enumerate(self._prescriptions):
+        for number, (start_h, regimen) in enumerate(self._regimens):
             from_h, until_h = self._given_h.get(number, (-inf, inf))
-            doses = [dose for dose in prescription.doses if from_h <= dose.time_h < min(until_h, before_h)]
-            by_drug.setdefault(prescription.regimen.drug, []).extend(doses)
+            doses = [
+                dose
+                for dose in self._doses(start_h, regimen)
+                if from_h <= dose.time_h < min(until_h, before_h)
+            ]
+            by_drug.setdefault(regimen.drug, []).extend(doses)
         for drug, doses in self._doses_by_hand.items():
             by_drug.setdefault(drug, []).extend(doses)
-        parameters, sensitivity = self.patient.circuit.parameters, self.patient.sensitivity
-        return [
-            contribution
+        parameters, response = self.patient.circuit.parameters, self.patient.response
+        courses = [
+            Course(self._drugs[name], tuple(sorted(doses, key=lambda dose: dose.time_h)), name)
             for name, doses in by_drug.items()
-            for contribution in Course(
-                self._drugs[name], tuple(sorted(doses, key=lambda dose: dose.time_h))
-            ).contributions(parameters, sensitivity)
         ]
+        return [part for course in courses for part in course.contributions(parameters, response)]
 
-    def _exposure(
-        self, contributions: Sequence[Contribution], before_h: float, end_h: float
-    ) -> PatientExposure:
-        """All that acts on the patient until end_h, without stress that begins at before_h or later."""
-        circuit, parameters = self.patient.circuit, self.patient.circuit.parameters
-        events = life_event_bouts(self.treatment, parameters, end_h, self.patient.stream(Purpose.LIFE_EVENTS))
-        noise = np.zeros((0, len(circuit.regions)))
-        if parameters["sigma_n"] > 0:
-            days = ceil(end_h / HOURS_A_DAY) + 1
-            rng = self.patient.stream(Purpose.NOISE)
-            noise = daily_noise(days, len(circuit.regions), parameters["sigma_n"], parameters["tau_n"], rng)
-        bouts = [*phase_bouts(self.treatment), *events, *self._stress_by_hand]
-        known = [bout for bout in bouts if bout.start_h < before_h]
-        return PatientExposure(circuit.regions, known, contributions, noise, end_h)
+    def _doses(self, start_h: float, regimen: Regimen) -> list[Dose]:
+        drug = self._drugs[regimen.drug]
+        relative_dose = drug.relative_dose(regimen.dose, self.patient.body_weight_kg)
+        return regimen.doses(start_h, relative_dose, drug.usual_over)
+
+
+def phase_spells(file: TreatmentFile, patient: Patient, end_h: float) -> list[Spell]:
+    """Stress until `end_h`: the constant stress of each phase, its bouts, and the patient's life events.
+
+    Life events are cut at the end of their phase; those of the last phase go on through the follow-up.
+    """
+    spells: list[Spell] = []
+    for number, (name, phase) in enumerate(file.phases.items()):
+        start_h = file.start_h(name)
+        until_h = end_h if number == len(file.phases) - 1 else start_h + phase.lasting
+        if phase.stress > 0:
+            spells.append(Spell(start_h, start_h + phase.lasting, phase.stress))
+        for bout in phase.bouts:
+            begin_h = start_h + bout.starting
+            spells.append(Spell(begin_h, begin_h + bout.lasting, bout.stress))
+        if phase.life_events:
+            for event in patient.life_events((until_h - start_h) / HOURS_A_DAY):
+                stop_h = min(start_h + event.end_h, until_h)
+                spells.append(Spell(start_h + event.start_h, stop_h, event.stress))
+    return spells
 
 
 def checkpoint_key(treatment: Treatment) -> str:
@@ -307,21 +353,87 @@ def checkpoint_key(treatment: Treatment) -> str:
     return repr((treatment.circuit.model_dump_json(), [(n, p.model_dump_json()) for n, p in before], drugs))
 
 
-def _prescribe(treatment: Treatment, regimen: Regimen, start_h: float) -> _Prescription:
-    drug = treatment.drugs[regimen.drug]
-    amount = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
-    return _Prescription(regimen, start_h, tuple(regimen.doses(start_h, amount, drug.usual_over)))
-
-
-def _ends(treatment: Treatment, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
+def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
     """Hours at which the follow-up ends, at which every drug is gone, and of the last dose.
 
-    The follow-up is long enough after the last phase, after every drug is gone, and to the endpoint.
+    The follow-up is long enough after the last phase, after every drug is gone, and to the endpoint. Without
+    `follow_up` the run ends with the last phase.
     """
-    file = treatment.file
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)
     gone_h = gone_h if gone_h > file.day_0_h else treatment_end_h
     last_dose_h = max((c.last_dose_h for c in contributions), default=treatment_end_h)
     endpoint_h = min(file.day_0_h + file.endpoint_day * HOURS_A_DAY, file.end_h + file.follow_up)
-    return max(file.end_h, gone_h + file.follow_up, endpoint_h), gone_h, last_dose_h
+    after_gone_h = gone_h + file.follow_up if file.follow_up else file.end_h
+    return max(file.end_h, after_gone_h, endpoint_h), gone_h, last_dose_h
+
+
+@dataclass
+class PatientRun:
+    """One patient under one treatment: readings, and connectivity at the end of every step."""
+
+    treatment: str
+    checkpoint: Checkpoint
+    draws: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
+    readings: list[Reading] = field(default_factory=list[Reading])
+    steps: list[tuple[float, float, float]] = field(default_factory=list)  # day, C, C_c
+    conditions: list[ConditionResult] = field(default_factory=list[ConditionResult])
+    last_dose_day: float = 0.0
+    gone_day: float = 0.0
+    end_day: float = 0.0
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    def recovery(self, connectivity: float) -> float:
+        """Recovery index R of a connectivity: 0 stuck, 1 healthy."""
+        return self.checkpoint.recovery(connectivity)
+
+
+def run_treatment(
+    patient: Patient,
+    treatment: Treatment,
+    checkpoint: Checkpoint | None = None,
+    *,
+    accuracy: Accuracy = Accuracy(),
+    on_reading: Callable[[Reading], None] | None = None,
+    hours: Sequence[float] = FIRST_HOURS,
+    functional_days: Sequence[float] = FUNCTIONAL_DAYS,
+) -> PatientRun:
+    """Simulate treatment and follow-up from day 0 on, with readings every day and at the first `hours`.
+
+    checkpoint: shares the way to day 0 between treatments; without it the way is simulated. ValueError if it
+    belongs to another patient or treatment.
+    """
+    checkpoint = checkpoint or get_stuck(patient, treatment, accuracy)
+    life = Life(patient, treatment, checkpoint, accuracy)
+    day_0_h, stuck = checkpoint.time_h, checkpoint.stuck
+    run = PatientRun(treatment.name, checkpoint, patient.draws, conditions=life.conditions)
+    run.steps.append((0.0, stuck.connectivity, stuck.structure))
+
+    def read(hour: float, state: State) -> None:
+        day = (hour - day_0_h) / HOURS_A_DAY
+        probe = any(abs(day - wanted) < 1e-6 for wanted in functional_days)
+        run.readings.append(life.reading(hour, state, probe=probe))
+        if on_reading:
+            on_reading(run.readings[-1])
+
+    def note(hour: float, state: State) -> None:
+        run.steps.append(((hour - day_0_h) / HOURS_A_DAY, *connectivity(patient.circuit, state)))
+
+    read(day_0_h, life.settled())
+    for stop_h in life.stretches():
+        days = np.arange(1, (stop_h - day_0_h) / HOURS_A_DAY + 1e-9)
+        output_h = sorted({*(day_0_h + h for h in hours), *(day_0_h + HOURS_A_DAY * days)})
+        life.engine.advance(life.exposure, stop_h, output_h=output_h, on_output=read, on_step=note)
+    run.diagnostics = life.engine.diagnostics
+    run.end_day, run.gone_day, run.last_dose_day = (
+        (hour - day_0_h) / HOURS_A_DAY for hour in (life.end_h, life.gone_h, life.last_dose_h)
+    )
+    return run
+
+
+def get_stuck(patient: Patient, treatment: Treatment, accuracy: Accuracy = Accuracy()) -> Checkpoint:
+    """Simulate the phases before day 0."""
+    life = Life(patient, treatment, accuracy=accuracy)
+    life.advance(life.treatment.file.day_0_h)
+    assert life.checkpoint is not None
+    return life.checkpoint

@@ -1,5 +1,64 @@
-"""The biology, written once: one mechanism a file, as small scalar functions with equation, units and source.
+"""The biology, written once: one mechanism per file, as small scalar functions with equation and source.
 
-The compiled engine, the agents and the mean-field all call these functions. They know numbers only: no
-region, no drug, no file. Rules named `*_change` return the rate of change of a slow variable per hour.
+The compiled engine, the agents and the mean-field all call these functions. They use numbers only: no region,
+no drug, no file. Rules named `*_change` return the rate of change of a slow variable per hour.
 """
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from unstuck.rules.adaptation import Adaptation
+from unstuck.rules.autoreceptor import Autoreceptor
+from unstuck.rules.bdnf import Bdnf
+from unstuck.rules.firing import Firing
+from unstuck.rules.plasticity import Plasticity
+from unstuck.rules.receptors import hill
+from unstuck.rules.scar import Scar
+from unstuck.rules.serotonin import Serotonin
+from unstuck.rules.trkb import Trkb
+
+
+class Rules(NamedTuple):
+    """The parameters of all rules, by mechanism."""
+
+    firing: Firing
+    serotonin: Serotonin
+    bdnf: Bdnf
+    trkb: Trkb
+    scar: Scar
+    plasticity: Plasticity
+    autoreceptor: Autoreceptor
+    adaptation: Adaptation
+
+
+def rules_of(parameters: Mapping[str, float]) -> Rules:
+    """The parameters of all rules, from values by symbol; the derived rates are worked out here.
+
+    Raises:
+        ValueError: the healthy shares of strength leave nothing to be lost, or synthesis could be negative.
+    """
+    values = {**parameters, **_derived_rates(parameters)}
+    if values["b5"] * hill(values["S0"], values["KS"], 1.0) >= 1.0:
+        raise ValueError(f"b5 = {values['b5']:g}: BDNF synthesis would be negative without serotonin")
+    groups = {
+        name: kind(**{symbol: values[symbol] for symbol in kind._fields})
+        for name, kind in Rules.__annotations__.items()
+    }
+    return Rules(**groups)
+
+
+def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:
+    """The rates at which the healthy state stands still, and the gate Q at health (section 7)."""
+    left = 1.0 - p["l0"] - p["m0"] - p["core"]
+    if left <= 0.0 or p["wmaxf"] <= 1.0:
+        raise ValueError(
+            f"l0 + m0 + core = {1.0 - left:g} must be below 1, and wmaxf = {p['wmaxf']:g} above 1"
+        )
+    healthy_gate = hill(1.0, p["QK"], p["nT"])
+    k1 = p["m0"] * (1.0 / p["taum"] + p["k2"] * healthy_gate) / (p["l0"] * healthy_gate)
+    return {
+        "Q1": healthy_gate,
+        "k1": k1,
+        "etap": p["l0"] * (1.0 / p["taul"] + k1 * healthy_gate) * (1.0 + p["rho2"]) / (p["wmaxf"] - 1.0),
+        "etad": p["k2"] * healthy_gate * p["m0"] / (left * (1.0 - healthy_gate)),
+    }

@@ -1,49 +1,36 @@
-"""BDNF protein and the TrkB signalling it starts (slow, one of each a neuron, healthy = 1).
+"""Supply of BDNF of one neuron (slow, healthy = 1).
 
-    dB/dt = (Binf - B) / tauB,   Binf = (1 - stB stress) max(0.05, 1 + b5 (H(S,KS,1) - H(S0,KS,1))) gain
-    dT/dt = ([B H(x,rB,mB) / H(1,rB,mB) + drive] (1 - block) - T) / tauT
+    dB/dt = (Binf - B) / tauB
+    Binf  = (1 - stB stress) (1 + b5 (H(S,KS) - H(S0,KS))) (1 - mM M) gain
 
-The protein is made (less under stress, more with serotonin) and released by activity, steeply: bursts count.
-Release saturates near health (rB below or about 1), which keeps the healthy state stable from both sides.
-T is TrkB to mTORC1 signalling, the protein-synthesis window of about a day; time in hours.
+The protein is made less under stress and under the scar M, and more with serotonin; time in hours.
 
-Sources: stress lowers BDNF, Brunoni 2008 (10.1017/S1461145708009309, peripheral); direct action of drugs on
-TrkB, Casarotto 2021 (PMC7938888); translation within an hour of ketamine, Autry 2011 (PMC3172695).
+Sources: stress lowers BDNF, Brunoni 2008 (10.1017/S1461145708009309, peripheral); antidepressants raise it,
+Nibuya 1995; lasting repression, Tsankova 2006 (10.1038/nn1659). Model description, section 6.
 """
+
+from typing import NamedTuple
 
 from unstuck.rules.compiled import compiled
 from unstuck.rules.receptors import hill
 
 
+class Bdnf(NamedTuple):
+    """BDNF synthesis; values and sources in scenarios/parameters.csv."""
+
+    stB: float  # share of synthesis lost under full stress
+    b5: float  # gain of synthesis by serotonin
+    KS: float  # nM, half-effect of serotonin
+    S0: float  # nM, healthy serotonin
+    mM: float  # share of synthesis lost at a full scar
+    tauB: float  # h
+
+
 @compiled
 def bdnf_change(
-    bdnf: float,
-    stress: float,
-    serotonin_nM: float,
-    synthesis_gain: float,
-    stB: float,
-    b5: float,
-    KS: float,
-    S0: float,
-    tauB: float,
+    bdnf: float, scar: float, serotonin_nM: float, stress: float, synthesis_gain: float, p: Bdnf
 ) -> float:
-    """Change per hour of BDNF protein; synthesis_gain is 1 without a perturbation."""
-    by_serotonin = max(0.05, 1.0 + b5 * (hill(serotonin_nM, KS, 1.0) - hill(S0, KS, 1.0)))
-    target = (1.0 - stB * stress) * by_serotonin * synthesis_gain
-    return (target - bdnf) / tauB
-
-
-@compiled
-def trkb_change(
-    trkb: float,
-    bdnf: float,
-    activity: float,
-    trkb_drive: float,
-    trkb_block: float,
-    rB: float,
-    mB: float,
-    tauT: float,
-) -> float:
-    """Change per hour of TrkB signalling: BDNF released by activity, plus a drug's drive."""
-    released = bdnf * hill(activity, rB, mB) / hill(1.0, rB, mB)
-    return ((released + trkb_drive) * (1.0 - trkb_block) - trkb) / tauT
+    """Change per hour of BDNF; synthesis_gain is 1 without a drug or knock-down."""
+    by_serotonin = 1.0 + p.b5 * (hill(serotonin_nM, p.KS, 1.0) - hill(p.S0, p.KS, 1.0))
+    target = (1.0 - p.stB * stress) * by_serotonin * (1.0 - p.mM * scar) * synthesis_gain
+    return (target - bdnf) / p.tauB

@@ -3,7 +3,7 @@
     H(s, k, n) = s^n / (s^n + k^n)
     H' = (1 - n) [H + (1 - H) e a]          a, n: occupancy by agonist (times efficacy e) and antagonist
 
-Source: Hill 1910; competition as in Gaddum 1937; model description, section 7.
+Source: Hill 1910; competition as in Gaddum 1937; model description, sections 5 and 9.
 """
 
 from unstuck.rules.compiled import compiled
@@ -11,7 +11,7 @@ from unstuck.rules.compiled import compiled
 
 @compiled
 def hill(concentration: float, half_effect: float, exponent: float) -> float:
-    """Fraction of the full effect at a concentration (same unit as half_effect; both >= 0)."""
+    """Share of the full effect at a concentration (same unit as half_effect; both >= 0)."""
     if concentration <= 0.0:
         return 0.0
     return 1.0 / (1.0 + (half_effect / concentration) ** exponent)

@@ -7,12 +7,13 @@ import pytest
 from command_line import Unstuck
 from pydantic import TypeAdapter
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Regimen, TreatmentFile, read, shipped
-from unstuck_analysis.library.check import SCHEMAS, kind_of
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Regimen, TreatmentFile
+from unstuck_analysis.library.check import KINDS as ALL_KINDS
+from unstuck_analysis.library.check import kind_of
 from unstuck_analysis.library.show import sourced_numbers
 from unstuck_analysis.library.words import regimen_in_words, schedule_of, time_in_words
 
-pytestmark = pytest.mark.quick
 KINDS = ("drugs", "treatments", "circuits", "studies")
 TEMPLATES = ("drug", "treatment", "circuit", "study")
 
@@ -25,9 +26,17 @@ def test_list_names_every_file_of_a_kind(unstuck: Unstuck, kind: str) -> None:
     assert set(shipped(kind)) <= first_words
 
 
-def test_list_without_a_kind_lists_all(unstuck: Unstuck) -> None:
-    out = unstuck("list").out
+def test_list_all_lists_every_kind(unstuck: Unstuck) -> None:
+    out = unstuck("list", "--all").out
     assert all(f"{kind.capitalize()} (" in out for kind in KINDS)
+
+
+def test_list_alone_shows_ten_drugs_that_are_treatments_too(unstuck: Unstuck) -> None:
+    lines = unstuck("list").out.splitlines()
+    assert lines[0] == "10 drugs to begin with"
+    names = [line.split()[0] for line in lines[4:] if not line.startswith(" ")]
+    assert len(names) == 10
+    assert set(names) <= set(shipped("drugs")) & set(shipped("treatments"))
 
 
 def test_drugs_stand_under_their_class(unstuck: Unstuck) -> None:
@@ -148,7 +157,7 @@ def test_new_never_writes_over_a_file(unstuck: Unstuck, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_editors_get_a_schema_of_every_kind(unstuck: Unstuck, kind: str) -> None:
-    schema = unstuck("schema", kind).json
+    schema = unstuck("check", "--schema", kind).json
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert "title" in schema["properties"]
     assert schema["additionalProperties"] is False
@@ -165,7 +174,7 @@ def test_the_kind_of_a_file_is_told_by_keys_then_folder_then_parent(tmp_path: Pa
     assert kind_of(written("b.yaml", "title: b\nroles: {}\n")) == "circuit"
     assert kind_of(written("drugs/c.yaml", "title: c\n")) == "drug"
     assert kind_of(written("d.yaml", "title: d\nextends: untreated\n")) == "treatment"
-    assert set(SCHEMAS) == {*TEMPLATES, "cohort"}
+    assert set(ALL_KINDS) == {*TEMPLATES, "cohort"}
 
 
 @pytest.mark.parametrize(

@@ -1,52 +1,45 @@
-"""All that acts on a patient, moment by moment: phases, drugs, noise and life events."""
+"""All that acts on a patient, moment by moment: stress, drugs and noise."""
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.drugs.effects import Contribution
-from unstuck.drugs.exposure import (
-    Bout,
-    PatientExposure,
-    daily_noise,
-    life_event_bouts,
-    life_event_process,
-    phase_bouts,
-)
-from unstuck.files.treatment import MOST_LIFE_EVENTS, Treatment
-from unstuck.files.yaml import InputError
-from unstuck.parameters import default_parameters
-from unstuck.targets import NO_EFFECT, TARGETS, Mode
-
-pytestmark = pytest.mark.quick
+from unstuck.drugs.exposure import Constant, PatientExposure, Spell, combine_arrays
+from unstuck.patient.draw import daily_noise
+from unstuck.state import Floats
+from unstuck.targets import NO_EFFECT, TARGETS, Effects, Law, Mode, combine
 
 REGIONS = ["mPFC", "HPC"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A strength between two hours."""
+
+    size: float
+    edges_h: tuple[float, ...]
+    averaged_h: float = 0.0
+    of_day_h: float = 24.0
+
+    def at(self, times_h: Floats) -> Floats:
+        on = (self.edges_h[0] <= times_h) & (times_h < self.edges_h[1])
+        return np.where(on & (times_h % 24.0 < self.of_day_h), self.size, 0.0)
 
 
 def contribution(
     mode: Mode, size: float, from_h: float, until_h: float, region: str | None = None
 ) -> Contribution:
-    """An effect of one size between two hours."""
-    off = 1.0 if mode.law == "multiply" else 0.0
-    return Contribution(
-        field=mode.field,
-        region=region,
-        mode=mode,
-        value=lambda times_h: np.where((from_h <= times_h) & (times_h < until_h), size, off),
-        jumps_h=(from_h, until_h),
-        averaged_h=0.0,
-        first_h=from_h,
-        last_dose_h=until_h,
-    )
+    """An effect of one strength between two hours."""
+    return Contribution(mode, region, Held(size, (from_h, until_h)), from_h, until_h)
 
 
-def exposure(*contributions: Contribution, bouts: tuple[Bout, ...] = (), noise: int = 0) -> PatientExposure:
+def exposure(*contributions: Contribution, spells: tuple[Spell, ...] = (), noise: int = 0) -> PatientExposure:
     rng = np.random.default_rng(1)
     drawn = daily_noise(noise, len(REGIONS), 0.01, 168.0, rng) if noise else np.zeros((0, len(REGIONS)))
-    return PatientExposure(REGIONS, bouts, contributions, drawn, 240.0)
+    return PatientExposure(REGIONS, spells, contributions, drawn, 240.0)
 
 
 SERT, AMPA = TARGETS["sert.occupancy"]["block"], TARGETS["ampa"]["potentiate"]
@@ -73,10 +66,42 @@ def test_effects_on_one_target_combine_by_its_law(a: float, b: float, c: float, 
         *(contribution(AMPA, size, 0.0, 100.0) for size in (a, b)),
         *(contribution(VMAX, size, 0.0, 100.0) for size in (c, d)),
     ).at(50.0)[0]
-    odds = a / (1 - a) + b / (1 - b)
-    assert both.sert_occupancy == pytest.approx(odds / (1 + odds))
+    assert both.sert_occupancy == pytest.approx(1 - (1 - a) * (1 - b))
     assert both.ampa == pytest.approx(a + b)
-    assert both.sert_vmax == pytest.approx(c * d)
+    assert both.sert_vmax_factor == pytest.approx((1 + c) * (1 + d))
+
+
+@given(
+    law=st.sampled_from(["add", "gain", "multiply", "together", "largest"]),
+    first=st.floats(-1.0, 1.0),
+    second=st.floats(-1.0, 1.0),
+)
+def test_contributions_over_time_combine_as_single_ones_do(law: Law, first: float, second: float) -> None:
+    (joint,) = combine_arrays(law, [np.array([first]), np.array([second])])
+    assert joint == pytest.approx(combine(law, [first, second]), abs=1e-12)
+
+
+def test_many_times_at_once_are_seen_as_one_after_the_other() -> None:
+    seen = exposure(
+        contribution(SERT, 0.5, 10.0, 60.0),
+        contribution(INPUT, 0.05, 0.0, 100.0, region="HPC"),
+        spells=(Spell(20.0, 90.0, 0.3),),
+        noise=10,
+    )
+    times_h = np.array([0.0, 10.0, 24.0, 59.9, 60.0, 200.0])
+    effects, region_input = seen.at_times(times_h)
+    for row, hour in enumerate(times_h):
+        alone, alone_input = seen.at(hour)
+        assert Effects(*effects[row]) == alone
+        np.testing.assert_array_equal(region_input[row], alone_input)
+
+
+def test_a_constant_exposure_is_the_same_at_all_times() -> None:
+    held = Constant(2, NO_EFFECT._replace(gaba_gain=0.65))
+    effects, region_input = held.at_times(np.array([0.0, 5.0]))
+    assert [Effects(*row) for row in effects] == [held.at(3.0)[0]] * 2
+    assert region_input.shape == (2, 2)
+    assert not region_input.any()
 
 
 def test_a_drive_reaches_its_region_alone() -> None:
@@ -86,32 +111,23 @@ def test_a_drive_reaches_its_region_alone() -> None:
     np.testing.assert_allclose(region_input, [0.0, 0.05])
 
 
-def test_stress_adds_up_to_full_stress_and_no_more() -> None:
-    bouts = (Bout(0.0, 100.0, 0.7), Bout(50.0, 150.0, 0.2))
-    stressed = exposure(contribution(STRESS, 0.4, 60.0, 70.0), bouts=bouts)
-    seen = [stressed.at(hour)[0].stress for hour in (10.0, 55.0, 65.0, 120.0, 150.0)]
-    assert seen == pytest.approx([0.7, 0.9, 1.0, 0.2, 0.0])
-    assert stressed.jumps_h == [50.0, 60.0, 70.0, 100.0, 150.0]
+def test_of_overlapping_spells_of_stress_the_larger_counts() -> None:
+    spells = (Spell(0.0, 100.0, 0.7), Spell(50.0, 150.0, 0.9), Spell(60.0, 80.0, 0.2))
+    stressed = exposure(contribution(STRESS, 1.0, 70.0, 75.0), spells=spells)
+    seen = [stressed.at(hour)[0].stress for hour in (10.0, 55.0, 65.0, 72.0, 120.0, 150.0)]
+    assert seen == [0.7, 0.9, 0.9, 1.0, 0.9, 0.0]
+    assert stressed.jumps_h == [50.0, 60.0, 70.0, 75.0, 80.0, 100.0, 150.0]
 
 
 def test_frequent_doses_act_on_the_slow_state_by_their_mean_and_are_reported_by_their_last_day() -> None:
-    often = Contribution(
-        field="ampa",
-        region=None,
-        mode=AMPA,
-        value=lambda times_h: np.where((times_h >= 0.0) & (times_h % 24.0 < 6.0), 0.4, 0.0),
-        jumps_h=(0.0, 240.0),
-        averaged_h=24.0,
-        first_h=0.0,
-        last_dose_h=240.0,
-    )
+    often = Contribution(AMPA, None, Held(0.4, (0.0, 240.0), averaged_h=24.0, of_day_h=6.0), 0.0, 240.0)
     seen = exposure(often)
     for hour in (40.0, 47.0, 53.0, 61.5):
         assert seen.at(hour)[0].ampa == pytest.approx(0.1, rel=0.02)
         assert seen.reported(hour)[0].ampa == pytest.approx(0.1, rel=0.02)
     assert seen.reported(12.0)[0].ampa == pytest.approx(0.1, rel=0.02)
-    assert seen.at(-1.0)[0] == NO_EFFECT  # no mean reaches back before the first dose
-    assert not replace(often, averaged_h=0.0).value(np.array(12.0))
+    assert seen.at(-20.0)[0] == NO_EFFECT  # no mean reaches back before the first dose
+    assert often.at(np.array([12.0]))[0] == 0.0
 
 
 def test_noise_is_constant_within_a_day_and_a_step_ends_when_it_changes() -> None:
@@ -141,51 +157,3 @@ def test_noise_has_the_deviation_and_the_memory_it_was_asked_for() -> None:
 def test_a_longer_noise_begins_as_the_shorter_one() -> None:
     short, long = (daily_noise(days, 5, 0.002, 168.0, np.random.default_rng(4)) for days in (10, 30))
     np.testing.assert_array_equal(short, long[:10])
-
-
-def test_life_events_come_as_often_as_asked_at_random_times() -> None:
-    years = 200
-    times_h, marks = life_event_process(years * 365.25 * 24.0, np.random.default_rng(5))
-    assert np.all(np.diff(times_h) > 0)
-    assert len(times_h) == pytest.approx(MOST_LIFE_EVENTS * years, rel=0.01)
-    for a_year in (4.0, 40.0):
-        gaps = np.diff(times_h[marks * MOST_LIFE_EVENTS < a_year])
-        assert len(gaps) == pytest.approx(a_year * years, rel=0.1)
-        assert gaps.std() == pytest.approx(gaps.mean(), rel=0.1)
-
-
-def test_a_longer_process_of_life_events_begins_as_a_shorter_one() -> None:
-    short, long = (life_event_process(days * 24.0, np.random.default_rng(6)) for days in (300, 3_000))
-    for shorter, longer in zip(short, long, strict=True):
-        np.testing.assert_array_equal(shorter, longer[: len(shorter)])
-
-
-PHASES = "title: Life\nextends: untreated\nphases:\n  treatment: {{for: {}, life_events: {}}}\n"
-
-
-def life_events(path: Path, lasting: str, rate: str) -> list[Bout]:
-    path.write_text(PHASES.format(lasting, rate) + "  wash-out: {for: 40 weeks, life_events: 12 per year}\n")
-    rng = np.random.default_rng(7)
-    return life_event_bouts(Treatment(str(path)), default_parameters(), 15_000.0, rng)
-
-
-def test_arms_with_other_phase_boundaries_share_their_life_events(tmp_path: Path) -> None:
-    early, late = (life_events(tmp_path / "life.yaml", days, "12 per year") for days in ("30 d", "90 d"))
-    assert len(early) > 5
-    assert [bout.start_h for bout in early] == [bout.start_h for bout in late]
-
-
-def test_a_higher_rate_keeps_the_events_of_a_lower_one_and_adds_others(tmp_path: Path) -> None:
-    few, many = (life_events(tmp_path / "life.yaml", "90 d", rate) for rate in ("12 per year", "99 per year"))
-    assert {bout.start_h for bout in few} < {bout.start_h for bout in many}
-
-
-def test_more_life_events_than_the_process_holds_are_refused_at_their_key(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"life\.yaml:4:phases\.treatment\.life_events: 1001 per year: at most"
-    ):
-        life_events(tmp_path / "life.yaml", "90 d", "1001 per year")
-
-
-def test_the_phases_of_a_treatment_are_its_bouts_of_stress() -> None:
-    assert phase_bouts(Treatment("untreated")) == [Bout(0.0, 42 * 24.0, 1.0)]

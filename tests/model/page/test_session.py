@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import scenario_folders
+from unstuck.files.treatment import Treatment
 from unstuck.files.units import Dose
 from unstuck.files.yaml import InputError
 from unstuck.page import wire
@@ -63,7 +64,6 @@ def read_link(query: str) -> tuple[Plan, float, list[str]]:
     return from_query(query, THREE, TREATMENTS, DRUGS, Dose.parse)
 
 
-@pytest.mark.quick
 def test_a_link_says_the_whole_plan() -> None:
     given = (GivenDose(72, "ketamine-like", "0.5 mg/kg"), GivenDose(96, "ssri-like"))
     panel = PanelPlan("ssri-like", "40 mg", given, (AddedStress(24, 48), AddedStress(240)))
@@ -71,7 +71,6 @@ def test_a_link_says_the_whole_plan() -> None:
     assert read_link("?" + to_query(plan, 12.5)) == (plan, 12.5, [])
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("query", "why"),
     [
@@ -99,7 +98,6 @@ def test_nonsense_in_a_link_is_ignored_and_noted(query: str, why: str) -> None:
     assert all(not panel.given or panel.given == (GivenDose(3, "ssri-like"),) for panel in plan.panels)
 
 
-@pytest.mark.quick
 def test_stress_switched_on_and_off_in_the_same_hour_never_was() -> None:
     panel = PanelPlan("untreated").with_stress_switched(5)
     assert panel.under_stress
@@ -107,7 +105,6 @@ def test_stress_switched_on_and_off_in_the_same_hour_never_was() -> None:
     assert panel.with_stress_switched(9).stress == (AddedStress(5, 9),)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("dose", ["-5", "1e9", "abc", "1e9 mg", "0 mg", "nan mg", "20 km"])
 def test_a_dose_that_is_none_changes_nothing(dose: str) -> None:
     session = Session(THREE)
@@ -117,7 +114,6 @@ def test_a_dose_that_is_none_changes_nothing(dose: str) -> None:
     assert session.wishes.plan == THREE
 
 
-@pytest.mark.quick
 def test_what_does_not_exist_is_refused_before_anything_changes() -> None:
     session = Session(THREE)
     with pytest.raises(InputError, match="did you mean 'ssri-like'"):
@@ -127,7 +123,6 @@ def test_what_does_not_exist_is_refused_before_anything_changes() -> None:
     assert session.wishes.plan == THREE
 
 
-@pytest.mark.quick
 def test_a_dose_sets_only_what_the_treatment_gives() -> None:
     changed = prescribed(Treatment("ssri-like"), PanelPlan("ssri-like", "40 mg"))
     assert [str(regimen.dose) for regimen in changed.file.phases["treatment"].drugs] == ["40 mg"]
@@ -135,7 +130,6 @@ def test_a_dose_sets_only_what_the_treatment_gives() -> None:
         prescribed(Treatment("untreated"), PanelPlan("untreated", "40 mg"))
 
 
-@pytest.mark.quick
 def test_nothing_can_be_added_after_the_end_of_a_treatment() -> None:
     last_hour = Treatment("untreated").file.end_h - Treatment("untreated").file.day_0_h
     with pytest.raises(InputError, match="ends on day 168"):
@@ -374,7 +368,6 @@ def test_curves_of_different_circuits_share_a_table_and_leave_empty_what_one_has
     assert {row["panel"]: bool(row["serotonin LHb"]) for row in rows} == {"A": False, "B": True}
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("treatment", "dose"),
     [("psilocybin-1mg", "1 mg"), ("ssri-like", "20 mg"), ("ssri-maintenance", ""), ("untreated", "")],
@@ -438,7 +431,6 @@ def test_stress_is_marked_where_it_acted_life_events_included(tmp_path: Path) ->
     assert all(a[1] < b[0] for a, b in pairwise(stretches))
 
 
-@pytest.mark.quick
 def test_a_treatment_changed_by_hand_says_so_in_its_title() -> None:
     untreated = Treatment("untreated")
     given = PanelPlan("untreated", given=(GivenDose(24, "ssri-like"),))
@@ -446,7 +438,6 @@ def test_a_treatment_changed_by_hand_says_so_in_its_title() -> None:
     assert prescribed(untreated, given).file.title == "Untreated, changed by hand"
 
 
-@pytest.mark.quick
 def test_a_day_after_the_end_becomes_the_last_and_play_says_that_it_is_the_end() -> None:
     session = Session(Plan((PanelPlan("untreated"),)), 300.0)
     assert session.wishes.goal_day == session.last_day == 168.0
@@ -457,7 +448,6 @@ def test_a_day_after_the_end_becomes_the_last_and_play_says_that_it_is_the_end()
     assert "day 168 is the end" in session.wishes.notes[0]
 
 
-@pytest.mark.quick
 def test_a_shorter_treatment_takes_a_late_day_back_to_its_end() -> None:
     session = Session(Plan((PanelPlan("ssri-continue-year"),)), 300.0)
     assert (session.wishes.goal_day, session.wishes.notes) == (300.0, ())
@@ -466,7 +456,6 @@ def test_a_shorter_treatment_takes_a_late_day_back_to_its_end() -> None:
     assert "day 300 is not shown" in session.wishes.notes[0]
 
 
-@pytest.mark.quick
 def test_a_link_with_an_impossible_event_keeps_the_possible_ones() -> None:
     late, fine = GivenDose(8_000, "ssri-like"), GivenDose(24, "ssri-like")
     plan = PanelPlan("untreated", "40 mg", (late, fine), (AddedStress(24, 48),))
@@ -475,12 +464,10 @@ def test_a_link_with_an_impossible_event_keeps_the_possible_ones() -> None:
     assert len(impossible) == 2
 
 
-@pytest.mark.quick
 def test_the_token_of_a_remote_page_is_no_business_of_the_plan() -> None:
     assert read_link("token=abc&seed=7") == (replace(THREE, seed=7), 0.0, [])
 
 
-@pytest.mark.quick
 def test_a_treatment_file_of_ones_own_gives_its_name_and_offers_its_drugs() -> None:
     file = Path(__file__).parents[2] / "browser" / "failing.yaml"
     session = Session(Plan((PanelPlan(str(file)),)))

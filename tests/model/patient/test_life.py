@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.step import RunError
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import Dose
+from unstuck.files.units import HOURS_A_DAY, Dose
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.life import Checkpoint, Life
-from unstuck.patient.simulation import Arm, Simulation, get_stuck
+from unstuck.patient.life import Checkpoint, Life, PatientRun, get_stuck, run_treatment
 
 SWITCH = """
 title: a switch
@@ -58,34 +56,29 @@ def at_day(life: Life, day: float) -> float:
     return life.recovery
 
 
-def recovery_on(arm: Arm, day: float) -> float:
-    return arm.recovery(next(r.connectivity for r in arm.readings if abs(r.day - day) < 1e-6))
+def recovery_on(run: PatientRun, day: float) -> float:
+    return run.recovery(next(r.connectivity for r in run.readings if abs(r.day - day) < 1e-6))
 
 
-@pytest.mark.quick
-def test_a_life_lived_in_one_go_is_the_simulation(patient: Patient, stuck: Checkpoint) -> None:
+def test_a_life_lived_in_one_go_is_a_run(patient: Patient, stuck: Checkpoint) -> None:
     treatment = Treatment("ketamine-like")
-    arm = Simulation(patient, treatment, stuck).run()
+    run = run_treatment(patient, treatment, stuck)
     life = Life(patient, treatment, stuck)
     life.advance(life.end_h)
-    assert life.recovery == arm.recovery(arm.steps[-1][1])
-    assert (life.end_h - stuck.time_h) / HOURS_A_DAY == arm.end_day
+    assert life.recovery == run.recovery(run.steps[-1][1])
+    assert (life.end_h - stuck.time_h) / HOURS_A_DAY == run.end_day
 
 
-@pytest.mark.quick
-def test_a_life_lived_hour_by_hour_ends_where_the_simulation_does(
-    patient: Patient, stuck: Checkpoint
-) -> None:
+def test_a_life_lived_hour_by_hour_ends_where_a_run_does(patient: Patient, stuck: Checkpoint) -> None:
     treatment = Treatment("ssri-like")
-    arm = Simulation(patient, treatment, stuck).run()
+    run = run_treatment(patient, treatment, stuck)
     life = Life(patient, treatment, stuck)
     for day in (1.0, 7.0, 28.0):
         while life.day < day - 1e-9:
             life.advance(life.time_h + 1.0)
-        assert life.recovery == pytest.approx(recovery_on(arm, day), abs=0.01)
+        assert life.recovery == pytest.approx(recovery_on(run, day), abs=0.01)
 
 
-@pytest.mark.quick
 def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient, stuck: Checkpoint) -> None:
     from_health = Life(patient, Treatment("ssri-like"))
     assert isnan(from_health.recovery)
@@ -96,46 +89,41 @@ def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient,
     np.testing.assert_array_equal(from_health.checkpoint.state.y, stuck.state.y)
 
 
-@pytest.mark.quick
-def test_conditions_turn_a_life_as_they_turn_the_simulation(
+def test_conditions_turn_a_life_as_they_turn_a_run(
     patient: Patient, stuck: Checkpoint, tmp_path: Path
 ) -> None:
     treatment = written(tmp_path, SWITCH)
-    arm = Simulation(patient, treatment, stuck).run()
-    assert arm.last_dose_day == 11
+    run = run_treatment(patient, treatment, stuck)
+    assert run.last_dose_day == 11
     life = Life(patient, treatment, stuck)
     for day in range(1, 15):
         at_day(life, day)
     assert (life.last_dose_h - stuck.time_h) / HOURS_A_DAY == 11
-    assert life.recovery == pytest.approx(recovery_on(arm, 14), abs=0.01)
+    assert life.recovery == pytest.approx(recovery_on(run, 14), abs=0.01)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("start", "day"), [("healthy", "-102.00"), ("day 0", "0.00")])
 def test_a_run_that_is_lost_tells_the_day_from_day_0(
     patient: Patient, stuck: Checkpoint, start: str, day: str
 ) -> None:
     life = Life(patient, Treatment("untreated"), stuck if start == "day 0" else None)
-    life.state.bdnf[:] = float("nan")
+    life.state.slow.bdnf[:] = float("nan")
     with pytest.raises(RunError, match=f"BDNF of mPFC_P is nan on day {day}"):
         life.advance(life.time_h + 24.0)
 
 
-@pytest.mark.quick
 def test_a_condition_before_day_0_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="recovery is known from day 0"):
         written(tmp_path, TOO_EARLY)
 
 
-@pytest.mark.quick
 def test_a_dose_by_hand_does_what_a_prescribed_one_does(patient: Patient, stuck: Checkpoint) -> None:
     by_hand = Life(patient, Treatment("untreated"), stuck)
     by_hand.give("ketamine-like")
     prescribed = Life(patient, Treatment("ketamine-like"), stuck)
-    assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.3
+    assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.2
 
 
-@pytest.mark.quick
 def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -149,7 +137,6 @@ def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     assert treatment.drugs == {}
 
 
-@pytest.mark.quick
 def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
     patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -157,7 +144,6 @@ def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
         Life(patient, Treatment("untreated"), stuck).give("ketamin-like")
 
 
-@pytest.mark.quick
 def test_stress_by_hand_acts_until_it_is_ended(patient: Patient, stuck: Checkpoint) -> None:
     life, calm = (Life(patient, Treatment("ssri-like"), stuck) for _ in range(2))
     at_day(life, 3.0)
@@ -172,7 +158,6 @@ def test_stress_by_hand_acts_until_it_is_ended(patient: Patient, stuck: Checkpoi
     assert life.exposure.at(life.time_h)[0].stress == 0.0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("stress", "lasting_h"), [(-0.1, 1.0), (1.5, 1.0), (0.5, 0.0), (float("nan"), 1.0)])
 def test_impossible_stress_is_refused(
     patient: Patient, stuck: Checkpoint, stress: float, lasting_h: float
@@ -181,7 +166,6 @@ def test_impossible_stress_is_refused(
         Life(patient, Treatment("untreated"), stuck).add_stress(stress, lasting_h)
 
 
-@pytest.mark.quick
 def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -> None:
     life = Life(patient, Treatment("ketamine-like"), stuck)
     life.advance(life.end_h)
@@ -193,7 +177,6 @@ def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -
     assert (life.last_dose_h, life.end_h > end_h) == (end_h, True)
 
 
-@pytest.mark.quick
 def test_stages_end_on_every_jump_and_turn(patient: Patient, stuck: Checkpoint, tmp_path: Path) -> None:
     life = Life(patient, written(tmp_path, SWITCH), stuck)
     until_h, ends_h = stuck.time_h + 9 * HOURS_A_DAY, [stuck.time_h]

@@ -1,333 +1,199 @@
-"""Each rule in its limits, with the signs that biology asks of it."""
+"""Each rule has the right value where it can be worked out by hand, and moves the right way."""
 
 from math import sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unstuck.parameters import reference_parameters
-from unstuck.rules import autoreceptor, bdnf, firing, plasticity, receptors, serotonin
-from unstuck.targets import combine, competing
-
-pytestmark = pytest.mark.quick
-
-P = reference_parameters().for_rules()
-SHARES = st.floats(0.0, 0.99)
-ACTIVITIES = st.floats(0.01, 10.0)
-SIGNALS = st.floats(0.0, 20.0)
-CLEARED = st.floats(0.003, 0.5)
-POOLS_NM = st.floats(0.1, 2_000.0)
-
-
-def pool(
-    activity: float,
-    occupancy: float = 0.0,
-    vmax: float = 1.0,
-    uncleared: float = 0.05,
-    gain: float = 1.0,
-    agonist: float = 0.0,
-    antagonist: float = 0.0,
-    b1B: float = P.b1B,
-    guess_nM: float = P.S0,
-) -> float:
-    return serotonin.pool(
-        activity, occupancy, vmax, uncleared, gain, agonist, antagonist, guess_nM, P.K1B, b1B, P.Km, P.S0
-    )
-
-
-# Receptors
-
-
-@given(concentration=POOLS_NM, half=POOLS_NM, exponent=st.floats(0.5, 9.0))
-def test_half_of_the_receptors_are_bound_at_the_half_effect(
-    concentration: float, half: float, exponent: float
-) -> None:
-    assert receptors.hill(half, half, exponent) == pytest.approx(0.5)
-    assert 0.0 < receptors.hill(concentration, half, exponent) <= 1.0  # 1 where floats tell no difference
-    assert receptors.hill(0.0, half, exponent) == 0.0
-
-
-@given(bound=SHARES, agonist=SHARES, antagonist=SHARES)
-def test_an_agonist_raises_and_an_antagonist_lowers_the_drive_of_a_receptor(
-    bound: float, agonist: float, antagonist: float
-) -> None:
-    drive = receptors.receptor_drive(bound, agonist, antagonist)
-    assert 0.0 <= drive <= 1.0
-    assert receptors.receptor_drive(bound, agonist, 0.0) >= bound
-    assert receptors.receptor_drive(bound, 0.0, antagonist) <= bound
-    assert receptors.receptor_drive(bound, 0.0, 1.0) == 0.0
-
-
-# Firing
-
-
-@given(rate_Hz=st.floats(0.01, 50.0), maximal_Hz=st.floats(50.5, 200.0))
-def test_the_drive_a_set_point_needs_gives_the_set_point(rate_Hz: float, maximal_Hz: float) -> None:
-    assert firing.rate(firing.needed_drive(rate_Hz, maximal_Hz), maximal_Hz) == pytest.approx(rate_Hz)
-
-
-@given(drive=st.floats(-5.0, 50.0), more=st.floats(0.0, 5.0))
-def test_a_rate_is_silent_below_threshold_rises_with_drive_and_saturates(drive: float, more: float) -> None:
-    rate_Hz = firing.rate(drive, 60.0)
-    assert 0.0 <= rate_Hz <= firing.rate(drive + more, 60.0) < 60.0
-    assert drive > 0.0 or rate_Hz == 0.0
-
-
-@given(nmda=SHARES, ampa=st.floats(-0.9, 3.0), block=SHARES, more=st.floats(0.0, 0.5))
-def test_ampa_raises_and_nmda_block_lowers_the_gain(
-    nmda: float, ampa: float, block: float, more: float
-) -> None:
-    def gain(a: float, b: float) -> float:
-        return firing.glutamate_gain(nmda, a, b, 0.0, 0.0)
-
-    assert gain(ampa + more, block) >= gain(ampa, block) >= 0.0
-    assert gain(ampa, min(1.0, block + more)) <= gain(ampa, block)
-    assert firing.glutamate_gain(nmda, 0.0, 0.0, 0.0, 0.0) == pytest.approx(1.0)
-
-
-def test_all_that_a_neuron_receives_is_scaled_but_its_bias() -> None:
-    assert firing.total_drive(0.3, 2.0, 1.5, 0.4, 0.1, 0.05) == pytest.approx(0.3 + 2.0 * (0.6 - 0.1 + 0.05))
-
-
-# Serotonin
-
-
-@given(
-    activity=ACTIVITIES,
-    occupancy=SHARES,
-    vmax=st.floats(0.1, 3.0),
-    uncleared=CLEARED,
-    gain=st.floats(0.01, 2.0),
-    agonist=SHARES,
-    antagonist=SHARES,
-    guess=POOLS_NM,
+from unstuck.parameters import default_parameters
+from unstuck.rules import rules_of
+from unstuck.rules.adaptation import receptors_change
+from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
+from unstuck.rules.bdnf import bdnf_change
+from unstuck.rules.firing import (
+    activity,
+    activity_slope,
+    needed_drive,
+    receptor_gain,
+    serotonin_gain,
+    total_drive,
 )
-def test_release_meets_clearance_in_the_pool(
-    activity: float,
-    occupancy: float,
-    vmax: float,
-    uncleared: float,
-    gain: float,
-    agonist: float,
-    antagonist: float,
-    guess: float,
-) -> None:
-    found = pool(activity, occupancy, vmax, uncleared, gain, agonist, antagonist, guess_nM=guess)
-    released = serotonin.release(found, activity, gain, agonist, antagonist, P.K1B, P.b1B, P.S0)
-    cleared = serotonin.clearance(found, 1.0 - occupancy, vmax, uncleared, P.Km, P.S0)
-    assert released == pytest.approx(cleared, rel=1e-8)
-
-
-@given(uncleared=CLEARED)
-def test_a_healthy_raphe_keeps_the_healthy_pool(uncleared: float) -> None:
-    assert pool(1.0, uncleared=uncleared) == pytest.approx(P.S0, rel=1e-12)
-
-
-@given(activity=ACTIVITIES, occupancy=SHARES, more=st.floats(0.0, 1.0), uncleared=CLEARED)
-def test_more_occupancy_never_lowers_serotonin_at_the_same_raphe_activity(
-    activity: float, occupancy: float, more: float, uncleared: float
-) -> None:
-    higher = occupancy + more * (0.99 - occupancy)
-    assert pool(activity, higher, uncleared=uncleared) >= pool(activity, occupancy, uncleared=uncleared) * (
-        1 - 1e-10
-    )
-
-
-@given(activity=ACTIVITIES, vmax=st.floats(0.1, 3.0), faster=st.floats(1.0, 2.0), more=st.floats(1.0, 2.0))
-def test_faster_reuptake_lowers_and_more_firing_raises_serotonin(
-    activity: float, vmax: float, faster: float, more: float
-) -> None:
-    assert pool(activity, vmax=vmax * faster) <= pool(activity, vmax=vmax) * (1 + 1e-10)
-    assert pool(activity * more, vmax=vmax) >= pool(activity, vmax=vmax) * (1 - 1e-10)
-
-
-@given(occupancy=st.floats(0.0, 0.9))
-def test_a_competitive_block_raises_serotonin_by_one_over_what_is_left_free(occupancy: float) -> None:
-    rise = pool(1.0, occupancy, uncleared=1e-7, b1B=0.0) / P.S0
-    assert rise == pytest.approx(1.0 / (1.0 - occupancy), rel=1e-4)
-
-
-@pytest.mark.parametrize(("activity", "gain"), [(0.0, 1.0), (1.0, 0.0)])
-def test_a_silent_or_emptied_raphe_leaves_no_serotonin(activity: float, gain: float) -> None:
-    assert pool(activity, gain=gain) == 0.0
-
-
-def test_a_transporter_that_follows_trkb_rises_and_comes_back() -> None:
-    assert serotonin.transporter_change(1.0, 1.0, 0.5, P.tau_v) == 0.0
-    assert serotonin.transporter_change(1.0, 1.4, 0.5, P.tau_v) == pytest.approx(0.2 / P.tau_v)
-    assert serotonin.transporter_change(1.2, 0.3, 0.5, P.tau_v) == pytest.approx(-0.2 / P.tau_v)
-    assert serotonin.transporter_change(1.0, 9.0, 0.0, P.tau_v) == 0.0
-
-
-# Autoreceptors
-
-
-@given(sensitivity=st.floats(P.Dmin, 1.0), ratio=st.floats(0.0, 50.0))
-def test_sensitivity_stays_between_its_floor_and_health(sensitivity: float, ratio: float) -> None:
-    after_a_step = sensitivity + P.tauD * autoreceptor.sensitivity_change(
-        sensitivity, ratio, P.Dmin, P.KD, P.tauD
-    )
-    assert P.Dmin - 1e-12 <= after_a_step <= 1.0 + 1e-12
-
-
-@given(ratio=st.floats(0.0, 30.0), more=st.floats(0.0, 5.0))
-def test_more_raphe_serotonin_never_makes_autoreceptors_more_sensitive(ratio: float, more: float) -> None:
-    def change(at: float) -> float:
-        return autoreceptor.sensitivity_change(0.6, at, P.Dmin, P.KD, P.tauD)
-
-    assert change(ratio + more) <= change(ratio) + 1e-15
-
-
-def test_healthy_autoreceptors_stand_still() -> None:
-    assert autoreceptor.sensitivity_change(1.0, 1.0, P.Dmin, P.KD, P.tauD) == pytest.approx(0.0, abs=1e-15)
-
-
-@given(serotonin_nM=POOLS_NM)
-def test_without_a_drug_the_apparent_serotonin_is_the_serotonin(serotonin_nM: float) -> None:
-    drive = autoreceptor.autoreceptor_drive(serotonin_nM, 0.0, 0.0, P.K1A)
-    assert autoreceptor.apparent_serotonin_ratio(drive, P.K1A, P.S0) == pytest.approx(serotonin_nM / P.S0)
-
-
-@given(serotonin_nM=POOLS_NM, agonist=st.floats(0.01, 0.95))
-def test_an_agonist_looks_like_more_serotonin(serotonin_nM: float, agonist: float) -> None:
-    drive = autoreceptor.autoreceptor_drive(serotonin_nM, agonist, 0.0, P.K1A)
-    assert autoreceptor.apparent_serotonin_ratio(drive, P.K1A, P.S0) > serotonin_nM / P.S0
-
-
-# BDNF and TrkB
-
-
-@given(stress=st.floats(0.0, 1.0), serotonin_nM=POOLS_NM, more=st.floats(0.0, 500.0), b=st.floats(0.0, 5.0))
-def test_stress_lowers_and_serotonin_raises_bdnf(
-    stress: float, serotonin_nM: float, more: float, b: float
-) -> None:
-    def change(s: float, nM: float) -> float:
-        return bdnf.bdnf_change(b, s, nM, 1.0, P.stB, P.b5, P.KS, P.S0, P.tauB)
-
-    assert change(stress, serotonin_nM) <= change(0.0, serotonin_nM)
-    assert change(stress, serotonin_nM + more) >= change(stress, serotonin_nM)
-    assert change(0.0, P.S0) == pytest.approx((1.0 - b) / P.tauB)
-
-
-@given(b=st.floats(0.0, 5.0), x=st.floats(0.0, 10.0), drive=st.floats(0.0, 6.0), block=st.floats(0.0, 1.0))
-def test_trkb_signalling_never_falls_below_zero(b: float, x: float, drive: float, block: float) -> None:
-    assert bdnf.trkb_change(0.0, b, x, drive, block, P.rB, P.mB, P.tauT) >= 0.0
-
-
-@given(b=st.floats(0.01, 5.0), x=ACTIVITIES, drive=st.floats(0.0, 6.0), t=SIGNALS)
-def test_a_complete_block_lets_trkb_signalling_fade(b: float, x: float, drive: float, t: float) -> None:
-    assert bdnf.trkb_change(t, b, x, drive, 1.0, P.rB, P.mB, P.tauT) == pytest.approx(-t / P.tauT)
-    assert bdnf.trkb_change(1.0, 1.0, 1.0, 0.0, 0.0, P.rB, P.mB, P.tauT) == pytest.approx(0.0, abs=1e-15)
-
-
-# Plasticity
-
-
-def synapse_change(
-    labile: float, consolidated: float, post: float, pre: float, trkb: float, stress: float
-) -> tuple[float, float]:
-    """Change (1/h) of labile and consolidated strength of a synapse of healthy weight 1."""
-    potentiation = plasticity.potentiation_rate(trkb, P.etap, P.TS) * plasticity.coincidence(
-        post, pre, P.rho2
-    )
-    consolidation = plasticity.consolidation_rate(trkb, P.kc, P.QK, P.nT)
-    loss = plasticity.consolidated_loss_rate(trkb, post, stress, P.etad, P.stW, P.Th, P.nT, P.etah)
-    return (
-        plasticity.labile_change(labile, consolidated, 1.0, potentiation, consolidation, P.taul, P.wmaxf),
-        plasticity.consolidated_change(labile, consolidated, 1.0, consolidation, loss, P.core),
-    )
-
-
-def test_the_healthy_synapse_stands_still() -> None:
-    change = synapse_change(P.l0, 1.0 - P.l0, 1.0, 1.0, 1.0, 0.0)
-    assert change == pytest.approx((0.0, 0.0), abs=1e-16)
-
-
-@given(
-    l0=st.floats(0.05, 0.3), core=st.floats(0.2, 0.6), wmaxf=st.floats(1.05, 1.4), taul=st.floats(10.0, 100.0)
+from unstuck.rules.plasticity import (
+    coincidence,
+    consolidated_change,
+    intermediate_change,
+    labile_change,
+    labile_decay,
+    loss_rate,
+    potentiation,
 )
-def test_the_healthy_rates_make_any_healthy_synapse_stand_still(
-    l0: float, core: float, wmaxf: float, taul: float
+from unstuck.rules.receptors import hill, receptor_drive
+from unstuck.rules.scar import scar_change
+from unstuck.rules.serotonin import serotonin_pool, transporter_change
+from unstuck.rules.trkb import gate, recent_activity_change, released, surge, trkb_change, trkb_input
+from unstuck.targets import NO_EFFECT, Effects
+
+P, R = default_parameters(), rules_of(default_parameters())
+SHARE = st.floats(0.0, 1.0)
+
+
+def approx(value: float) -> object:
+    return pytest.approx(value, rel=1e-12, abs=1e-15)
+
+
+def test_a_hill_curve_has_its_values() -> None:
+    assert hill(60.0, 60.0, 3.0) == approx(0.5)
+    assert hill(2.0, 1.0, 2.0) == approx(0.8)
+    assert hill(0.0, 1.0, 2.0) == 0.0
+
+
+def test_drugs_at_a_receptor_change_its_drive() -> None:
+    assert receptor_drive(0.25, 0.4, 0.5) == approx(0.5 * (0.25 + 0.75 * 0.4))
+    assert receptor_drive(0.25, 1.0, 0.0) == approx(1.0)
+    assert receptor_drive(0.25, 0.0, 1.0) == 0.0
+
+
+def test_firing_inverts_the_drive_it_needs_and_saturates() -> None:
+    assert needed_drive(5.0, 60.0) == approx(sqrt(5.0 / 55.0))
+    assert activity(needed_drive(5.0, 60.0), 12.0) == approx(1.0)
+    assert activity(1.0, 12.0) == approx(6.0)
+    assert activity(-0.1, 12.0) == 0.0
+
+
+@given(st.floats(0.01, 5.0))
+def test_the_slope_of_firing_is_its_derivative(drive: float) -> None:
+    step = 1e-6
+    difference = (activity(drive + step, 12.0) - activity(drive - step, 12.0)) / (2 * step)
+    assert activity_slope(activity(drive, 12.0), 12.0) == pytest.approx(difference, rel=1e-5, abs=1e-8)
+
+
+def test_receptors_and_serotonin_scale_excitation() -> None:
+    assert receptor_gain(0.15, 0.2, 1.0) == approx(0.85 * 1.2 + 0.15)
+    assert receptor_gain(0.765, 0.0, 0.5) == approx(0.235 + 0.765 * 0.5)
+    assert serotonin_gain(P["S0"], 0.0, 0.0, R.firing) == approx(1.0)
+    assert serotonin_gain(180.0, 0.0, 0.0, R.firing) == approx(1.0 + 0.142 * (0.75 - 0.5))
+    assert serotonin_gain(60.0, 0.0, 1.0, R.firing) == approx(1.0 - 0.142 * 0.5)
+
+
+def test_drive_is_bias_plus_all_inputs_scaled() -> None:
+    assert total_drive(0.3, 2.0, 0.5, 0.2, -0.1) == approx(0.3 + 2.0 * (0.5 - 0.2 - 0.1))
+
+
+@given(SHARE, st.floats(0.3, 3.0), st.floats(0.003, 1.0), st.floats(1e-3, 8.0))
+def test_serotonin_is_where_clearance_equals_release(
+    occupancy: float, vmax: float, uncleared: float, release: float
 ) -> None:
-    etap, etad = plasticity.healthy_rates(l0, taul, P.kc, P.QK, P.Th, P.nT, core, wmaxf, P.rho2)
-    potentiation = plasticity.potentiation_rate(1.0, etap, P.TS) * plasticity.coincidence(1.0, 1.0, P.rho2)
-    consolidation = plasticity.consolidation_rate(1.0, P.kc, P.QK, P.nT)
-    loss = plasticity.consolidated_loss_rate(1.0, 1.0, 0.0, etad, P.stW, P.Th, P.nT, P.etah)
-    assert min(etap, etad) > 0.0
-    assert plasticity.labile_change(
-        l0, 1.0 - l0, 1.0, potentiation, consolidation, taul, wmaxf
-    ) == pytest.approx(0.0, abs=1e-15)
-    assert plasticity.consolidated_change(l0, 1.0 - l0, 1.0, consolidation, loss, core) == pytest.approx(
-        0.0, abs=1e-15
+    free, S = 1.0 - occupancy, serotonin_pool(release, occupancy, vmax, uncleared, R.serotonin)
+    Km, S0 = P["Km"], P["S0"]
+    clearance = (1 - uncleared) * vmax * free * S * (Km + S0) / ((Km + free * S) * S0) + uncleared * S / S0
+    assert S > 0.0
+    assert clearance == pytest.approx(release, rel=1e-9)
+
+
+def test_serotonin_has_its_healthy_value_and_none_without_release() -> None:
+    assert serotonin_pool(1.0, 0.0, 1.0, 0.08, R.serotonin) == approx(60.0)
+    assert serotonin_pool(0.0, 0.5, 1.0, 0.08, R.serotonin) == 0.0
+    assert serotonin_pool(0.5, 1.0, 1.0, 0.1, R.serotonin) == approx(0.5 * 60.0 / 0.1)
+
+
+def test_transporters_follow_raphe_trkb_only_upwards() -> None:
+    assert transporter_change(1.0, 0.5, 2.0, R.serotonin) == 0.0
+    assert transporter_change(1.0, 1.5, 0.4, R.serotonin) == approx(0.2 / 168.0)
+
+
+def test_bdnf_synthesis_falls_with_stress_and_scar_and_rises_with_serotonin() -> None:
+    assert bdnf_change(1.0, 0.0, 60.0, 0.0, 1.0, R.bdnf) == approx(0.0)
+    assert bdnf_change(0.0, 0.0, 60.0, 1.0, 1.0, R.bdnf) == approx(0.5 / 125.0)
+    assert bdnf_change(0.0, 0.5, 60.0, 0.0, 1.0, R.bdnf) == approx((1.0 - 0.677 * 0.5) / 125.0)
+    by_serotonin = 1.0 + 0.63 * (180.0 / 408.0 - 60.0 / 288.0)
+    assert bdnf_change(0.2, 0.0, 180.0, 0.0, 1.2, R.bdnf) == approx((1.2 * by_serotonin - 0.2) / 125.0)
+
+
+def test_bdnf_is_released_constitutively_by_activity_and_by_surges() -> None:
+    assert released(1.0, 1.0, R.trkb) == approx(1.0)
+    assert released(0.5, 0.0, R.trkb) == approx(0.5 * 0.27)
+    assert released(1.0, 2.0, R.trkb) == approx(0.27 + 0.73 * 2.0 * 8.0 / 9.0)
+    assert surge(1.0, 1.05, 1.0, R.trkb) == 0.0
+    assert surge(0.5, 1.3, 1.0, R.trkb) == approx(150.0 * 0.5 * 0.2)
+
+
+def test_drugs_facilitate_drive_and_block_trkb() -> None:
+    assert trkb_input(1.0, 2.0, NO_EFFECT) == approx(3.0)
+    acting = Effects(trkb_facilitation=0.1, trkb_drive=0.4, trkb_block=0.25)
+    assert trkb_input(1.0, 2.0, acting) == approx((1.1 + 2.0 + 0.4) * 0.75)
+
+
+def test_trkb_signalling_saturates_at_its_ceiling() -> None:
+    assert trkb_change(1.0, 1.0, R.trkb) == approx(0.0)
+    assert trkb_change(0.0, 5.0, R.trkb) == approx(4.0 * 5.0 / 8.0 / 24.0)
+    assert trkb_change(4.0, 1e9, R.trkb) == pytest.approx(0.0, abs=1e-8)
+    assert recent_activity_change(1.0, 2.8, R.trkb) == approx(1.8 / 36.0)
+
+
+def test_the_scar_grows_with_the_square_of_stress_and_heals_behind_the_gate() -> None:
+    assert gate(0.934, R.trkb) == approx(0.5)
+    assert approx(1.0 / (1.0 + 0.934**3)) == R.scar.Q1
+    assert scar_change(0.2, 0.5, 0.0, R.scar) == approx(0.00305 * 0.25 * 0.8)
+    assert scar_change(0.4, 0.0, R.scar.Q1, R.scar) == approx(-0.4 / 614.0)
+
+
+def test_health_stands_still_in_every_pool_of_a_synapse() -> None:
+    w0, p, healthy_gate = 0.05, R.plasticity, R.scar.Q1
+    labile, intermediate = P["l0"] * w0, P["m0"] * w0
+    consolidated = w0 - labile - intermediate
+    made = potentiation(1.0, coincidence(1.0, 1.0, p), p)
+    assert labile_change(labile, w0, w0, made, healthy_gate, p) == pytest.approx(0.0, abs=1e-17)
+    assert intermediate_change(labile, intermediate, healthy_gate, p) == pytest.approx(0.0, abs=1e-17)
+    loss = loss_rate(healthy_gate, 1.0, p)
+    assert consolidated_change(intermediate, consolidated, w0, healthy_gate, loss, p) == pytest.approx(
+        0.0, abs=1e-17
     )
 
 
-@given(consolidated=st.floats(P.core, P.wmaxf), post=ACTIVITIES, pre=ACTIVITIES, trkb=SIGNALS, stress=SHARES)
-def test_strength_never_leaves_the_band_from_its_core_to_its_maximum(
-    consolidated: float, post: float, pre: float, trkb: float, stress: float
-) -> None:
-    """On every edge of core <= c, 0 <= l, c + l <= wmax the change points inwards."""
-    no_labile = synapse_change(0.0, consolidated, post, pre, trkb, stress)
-    assert no_labile[0] >= 0.0
-    full = synapse_change(P.wmaxf - consolidated, consolidated, post, pre, trkb, stress)
-    assert sum(full) <= 1e-15
-    at_core = synapse_change(0.1, P.core, post, pre, trkb, stress)
-    assert at_core[1] >= 0.0
+def test_each_pool_of_a_synapse_changes_by_its_equation() -> None:
+    p = R.plasticity
+    assert coincidence(2.0, 1.1, p) == approx(0.5)
+    assert potentiation(2.0, 0.5, p) == approx(p.etap)
+    assert labile_change(0.1, 1.2, 1.0, 5.0, 0.4, p) == approx(-0.1 / 24.3 - p.k1 * 0.4 * 0.1)  # no room
+    assert labile_change(0.1, 1.0, 1.0, 0.5, 0.0, p) == approx(0.5 * 0.1 - 0.1 / 24.3)
+    assert labile_decay(0.5, 0.4, p) == approx(0.5 + 1.0 / 24.3 + 0.4 * p.k1)
+    assert intermediate_change(0.1, 0.2, 0.5, p) == approx(p.k1 * 0.05 - 0.2 / 205.0 - 0.000229 * 0.5 * 0.2)
+    assert loss_rate(0.25, 0.9, p) == approx(0.75 * p.etad)
+    assert loss_rate(1.0, 1.5, p) == approx(0.014 * 0.5)
+    assert consolidated_change(0.2, 0.5, 1.0, 0.5, 0.1, p) == approx(0.000229 * 0.5 * 0.2 - 0.1 * 0.17)
 
 
-@given(post=ACTIVITIES, pre=ACTIVITIES, more=st.floats(0.0, 5.0))
-def test_coincidence_rises_with_both_activities_and_knows_no_side(
-    post: float, pre: float, more: float
-) -> None:
-    h = plasticity.coincidence(post, pre, P.rho2)
-    assert 0.0 < h < 1.0
-    assert h == plasticity.coincidence(pre, post, P.rho2)
-    assert plasticity.coincidence(post + more, pre, P.rho2) >= h
+def test_labile_decay_is_the_derivative_of_the_change_of_labile_strength() -> None:
+    p, step = R.plasticity, 1e-6
+    high, low = (labile_change(0.1 + d, 0.9 + d, 1.0, 0.3, 0.4, p) for d in (step, -step))
+    assert -(high - low) / (2 * step) == pytest.approx(labile_decay(0.3, 0.4, p), rel=1e-6)
 
 
-@given(trkb=st.floats(0.01, 20.0), more=st.floats(0.0, 5.0), stress=SHARES, activity=ACTIVITIES)
-def test_trkb_consolidates_and_its_silence_and_stress_and_overactivity_lose_strength(
-    trkb: float, more: float, stress: float, activity: float
-) -> None:
-    def loss(t: float, x: float, s: float) -> float:
-        return plasticity.consolidated_loss_rate(t, x, s, P.etad, P.stW, P.Th, P.nT, P.etah)
-
-    def consolidation(t: float) -> float:
-        return plasticity.consolidation_rate(t, P.kc, P.QK, P.nT)
-
-    assert consolidation(trkb + more) >= consolidation(trkb)
-    assert loss(trkb + more, activity, stress) <= loss(trkb, activity, stress)
-    assert loss(trkb, activity, stress) >= loss(trkb, activity, 0.0)
-    assert loss(trkb, activity + more, stress) >= loss(trkb, activity, stress)
-    assert consolidation(trkb) <= P.kc
+def test_autoreceptors_desensitize_until_raphe_firing_is_back() -> None:
+    healthy = autoreceptor_drive(60.0, 0.0, 0.0, R.autoreceptor)
+    assert healthy == approx(60.0 / 157.3)
+    assert sensitivity_change(1.0, 2.0 * healthy, R.autoreceptor) == approx(-0.5 / 240.0)
+    assert sensitivity_change(0.9, 0.5 * healthy, R.autoreceptor) == approx(0.1 / 240.0)  # at most 1
+    assert sensitivity_change(0.9, 0.0, R.autoreceptor) == approx(0.1 / 240.0)
+    assert np.isnan(sensitivity_change(1.0, float("nan"), R.autoreceptor))
+    assert autoreceptor_inhibition(0.5, 0.4, R.autoreceptor) == approx(0.7 * 0.5 * 0.4)
 
 
-def test_potentiation_saturates_with_trkb() -> None:
-    assert plasticity.potentiation_rate(1.0, P.etap, P.TS) == pytest.approx(P.etap)
-    assert plasticity.potentiation_rate(1e9, P.etap, P.TS) == pytest.approx(P.TS * P.etap)
+def test_receptors_adapt_to_a_steady_drug() -> None:
+    assert receptors_change(1.0, 1.0, R.adaptation) == 0.0
+    assert receptors_change(1.0, 0.8, R.adaptation) == approx(0.2 / 48.0)
+    assert receptors_change(1.25, 0.8, R.adaptation) == approx(0.0)
 
 
-# How several contributions act on one target
-
-
-@given(shares=st.lists(SHARES, max_size=4))
-def test_competing_ligands_add_their_odds(shares: list[float]) -> None:
-    joint = competing(shares)
-    assert max(shares, default=0.0) <= joint + 1e-12
-    assert joint < 1.0
-    odds = sum(share / (1.0 - share) for share in shares)
-    assert joint == pytest.approx(odds / (1.0 + odds))
-    assert competing([*shares, 1.0]) == 1.0
-
-
-@given(shares=st.lists(SHARES, min_size=2, max_size=2))
-def test_each_law_combines_as_it_says(shares: list[float]) -> None:
-    a, b = shares
-    assert combine("add", shares) == pytest.approx(a + b)
-    assert combine("multiply", shares) == pytest.approx(a * b)
-    assert combine("together", shares) == pytest.approx(1.0 - (1.0 - a) * (1.0 - b))
-    assert combine("compete", [a]) == pytest.approx(a)
-
-
-def test_needed_drive_is_the_square_root_of_the_odds_of_firing() -> None:
-    assert firing.needed_drive(5.0, 60.0) == pytest.approx(sqrt(5.0 / 55.0))
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"l0": 0.3, "m0": 0.4, "core": 0.3}, "must be below 1"),
+        ({"wmaxf": 1.0}, "wmaxf = 1 above 1"),
+        ({"b5": 4.9}, "BDNF synthesis would be negative"),
+    ],
+)
+def test_parameters_without_a_healthy_state_are_refused(values: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rules_of(default_parameters().with_values(**values))

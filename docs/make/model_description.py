@@ -1,0 +1,160 @@
+"""The model description by the ODD protocol (Grimm 2020), generated so that it cannot drift from the code.
+
+`python docs/make/all.py model-description` writes docs/model-description.md; a test compares the
+two. The prose is in model_description.md.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
+from string import Template
+
+import unstuck.rules
+from quick_runs import DOCS
+from unstuck.circuit import SET_POINT_SIGMA, WEIGHT_SIGMA
+from unstuck.drugs import exposure
+from unstuck.engine import readouts
+from unstuck.engine import step as engine
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.find import cohort_path, read
+from unstuck.parameters import Parameter, default_parameters
+from unstuck.patient import draw as patient
+from unstuck.patient.draw import read_cohort
+from unstuck.targets import TARGETS
+from unstuck_analysis import outcomes
+from unstuck_analysis.evidence.ensemble import read_ensemble
+from unstuck_analysis.evidence.facts import read_facts
+from unstuck_analysis.evidence.fit import FREE_ORIGINS
+from unstuck_analysis.output.markdown import table
+
+PROSE = Path(__file__).with_suffix(".md")
+
+
+def description() -> str:
+    """The whole description as Markdown: the prose with what code and data say of themselves."""
+    facts = read_facts()
+    fits = sum(fact.role == "fit" for fact in facts)
+    prose = Template(PROSE.read_text(encoding="utf-8"))
+    return prose.substitute(
+        fits=fits,
+        tests=len(facts) - fits,
+        circuit=_circuit_tables(),
+        scheduling=_documented(engine.__doc__),
+        set_point_sigma=SET_POINT_SIGMA,
+        weight_sigma=WEIGHT_SIGMA,
+        input=_documented(exposure.__doc__),
+        targets=_targets_table(),
+        submodels="\n\n".join(_submodels()),
+        readouts=_documented(readouts.__doc__),
+        outcomes=_documented(outcomes.__doc__),
+        patients=_documented(patient.__doc__),
+        cohort=_cohort_table(),
+        parameters=_parameter_table(),
+    )
+
+
+def _documented(docstring: str | None) -> str:
+    """A module's docstring as Markdown: equations are already indented, as code blocks are."""
+    return inspect.cleandoc(docstring or "")
+
+
+def _submodels() -> Iterable[str]:
+    """Every rule by what its module says of itself."""
+    for module in sorted(pkgutil.iter_modules(unstuck.rules.__path__), key=lambda module: module.name):
+        if module.name == "compiled":
+            continue
+        rule = importlib.import_module(f"unstuck.rules.{module.name}")
+        yield f"### {module.name.capitalize()}\n\n{_documented(rule.__doc__)}"
+
+
+def _circuit_tables() -> str:
+    circuit, _ = read("circuits", "default", CircuitFile)
+    populations = table(
+        ("population", "region", "cells", "share", "set-point (Hz)", "maximal rate (Hz)", "NMDA share"),
+        (
+            (
+                name,
+                p.region,
+                p.cells,
+                f"{p.share:g}",
+                f"{p.set_point_Hz:g}",
+                f"{p.maximal_Hz:g}",
+                p.nmda_share,
+            )
+            for name, p in circuit.populations.items()
+        ),
+    )
+    projections = table(
+        ("projection", "weight", "inputs", "plastic"),
+        (
+            (
+                name,
+                p.weight if p.times == 1.0 else f"{p.weight} x {p.times}",
+                p.inputs,
+                "yes" if p.plastic else "",
+            )
+            for name, p in circuit.projections.items()
+        ),
+    )
+    return f"{populations}\n\n{projections}"
+
+
+def _targets_table() -> str:
+    rows = [
+        (target, mode, meaning.meaning, meaning.law)
+        for target, modes in TARGETS.items()
+        for mode, meaning in modes.items()
+    ]
+    return table(("target", "mode", "what it does", "how several combine"), rows)
+
+
+def _cohort_table() -> str:
+    cohort = read_cohort(cohort_path())
+    rows = [(", ".join(varied.symbols), varied.cv, varied.source) for varied in cohort.parameters]
+    rows += [("half-lives of drugs", cohort.drug_half_lives.cv, cohort.drug_half_lives.source)]
+    rows += [("strength at each target", cohort.drug_strengths.cv, cohort.drug_strengths.source)]
+    return table(("varied together", "coefficient of variation", "source"), rows)
+
+
+def spread(record: Parameter) -> str:
+    """How well a parameter is determined: its values over sets that fit as well."""
+    values = [member[record.symbol] for member in read_ensemble() if record.symbol in member]
+    if not values:
+        return "not fitted" if record.origin not in FREE_ORIGINS else ""
+    return f"{min(values):.3g} to {max(values):.3g}"
+
+
+def parameter_rows() -> list[tuple[str, ...]]:
+    """One row a parameter, in the order of the columns of `_parameter_table`."""
+    return [
+        (
+            record.symbol,
+            record.meaning,
+            f"{record.value:g}",
+            record.unit,
+            f"{record.range[0]:g} to {record.range[1]:g}" if record.range else "",
+            record.range_origin if record.range else "",
+            record.origin,
+            record.source,
+            spread(record),
+        )
+        for record in default_parameters().records.values()
+    ]
+
+
+def _parameter_table() -> str:
+    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "source", "fits as well")
+    note = (
+        f"`fits as well`: smallest and largest value over {len(read_ensemble())} sets, found by short random"
+        " walks from the shipped one, for which every fit row lies in its band. The true spread is wider."
+        if read_ensemble()
+        else "How well each is determined has not been computed."
+    )
+    return f"{table(columns, parameter_rows())}\n\n{note}"
+
+
+def make(workers: int) -> None:
+    """Write the page (in one process)."""
+    (DOCS / "model-description.md").write_text(description(), encoding="utf-8")

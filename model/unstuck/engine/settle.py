@@ -1,0 +1,280 @@
+"""Firing and serotonin settle to the fixed point that sustains itself.
+
+    x = F(x):   every neuron fires as the activity of all neurons, serotonin included, drives it to
+
+Plain iteration does not converge near health. Each sweep is followed by a Newton step for the mean activity
+of the populations, with the derivative of serotonin by raphe firing; single neurons follow their population
+in proportion to their own slope. In the mean-field this is Newton's method. In a network the deviations
+within a population are iterated plainly, which converges because each input is small. If firing does not
+settle, the iteration begins again from healthy firing with ever smaller plain moves, which is counted.
+"""
+
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from unstuck.circuit import Circuit, Wiring
+from unstuck.engine.neuron import (
+    Fast,
+    Surroundings,
+    neuron_activity,
+    population_mean,
+    serotonin_pools,
+    surround,
+)
+from unstuck.rules import Rules
+from unstuck.rules.compiled import compiled, compiled_part
+from unstuck.rules.firing import activity_slope
+from unstuck.state import VARIABLES, Floats, Slow, State
+from unstuck.targets import Effects
+
+MOST_SWEEPS = 60
+LARGEST_MOVE = 0.5  # of an activity, per sweep
+RELATIVE_STEP = 1e-6  # of raphe activity, for the derivative of serotonin
+# Plain moves from health where Newton does not settle: (damping, most sweeps).
+FALLBACKS = ((0.5, 5_000), (0.1, 10_000), (0.02, 20_000))
+
+
+class Work(NamedTuple):
+    """Arrays that settling needs: by population, by pair of populations (onto, from), and by neuron."""
+
+    around: Surroundings
+    moved: Surroundings  # at slightly more raphe activity
+    excitation: Floats  # mean excitatory weight between populations
+    coupling: Floats  # change of drive to a population by the mean activity of another
+    system: Floats
+    mean_x: Floats
+    mean_move: Floats
+    driven: Floats  # activity that each neuron is driven to
+    residual: Floats
+    slope: Floats
+
+
+@compiled
+def work_for(w: Wiring) -> Work:
+    """Empty arrays for settling."""
+    k, strength = w.populations.cells.size, np.empty(w.plastic.weight.size)
+    return Work(
+        Surroundings(np.empty(k), np.empty(k), np.empty(1), strength),
+        Surroundings(np.empty(k), np.empty(k), np.empty(1), strength),
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.empty(k),
+        np.empty(k),
+        np.empty(w.bias.size),
+        np.empty(w.bias.size),
+        np.empty(w.bias.size),
+    )
+
+
+@compiled
+def whole_strength(w: Wiring, y: Slow, strength: Floats, excitation: Floats) -> None:
+    """Set the whole strength of every plastic synapse, and the mean excitatory weight between populations."""
+    first, projection = w.populations.first, w.plastic.projection
+    for k in range(first.size - 1):
+        for m in range(first.size - 1):
+            excitation[k, m] = w.fixed_excitation[k, m]
+    total = 0.0
+    for j in range(strength.size):
+        strength[j] = y.labile[j] + y.intermediate[j] + y.consolidated[j]
+        total += strength[j]
+        if j + 1 == strength.size or projection[j + 1] != projection[j]:
+            onto = w.projection_post[projection[j]]
+            excitation[onto, w.projection_pre[projection[j]]] += total / (first[onto + 1] - first[onto])
+            total = 0.0
+
+
+@compiled_part
+def solve(a: Floats, b: Floats) -> None:
+    """Solve a z = b by elimination with row exchange; b becomes z, a is overwritten."""
+    n = b.size
+    for j in range(n):
+        best = j
+        for i in range(j + 1, n):
+            if abs(a[i, j]) > abs(a[best, j]):
+                best = i
+        for k in range(n):
+            a[j, k], a[best, k] = a[best, k], a[j, k]
+        b[j], b[best] = b[best], b[j]
+        for i in range(j + 1, n):
+            factor = a[i, j] / a[j, j]
+            for k in range(j, n):
+                a[i, k] -= factor * a[j, k]
+            b[i] -= factor * b[j]
+    for j in range(n - 1, -1, -1):
+        for k in range(j + 1, n):
+            b[j] -= a[j, k] * b[k]
+        b[j] /= a[j, j]
+
+
+@compiled_part
+def sweep(w: Wiring, x: Floats, do: Work) -> None:
+    """Set the activity that every neuron is driven to."""
+    for i in range(x.size):
+        do.driven[i] = neuron_activity(w, do.around, x, i)
+
+
+@compiled_part
+def set_residual(w: Wiring, x: Floats, do: Work) -> float:
+    """Set how far every neuron is from the activity it is driven to, and its slope; returns the farthest."""
+    farthest = 0.0
+    for i in range(x.size):
+        do.residual[i] = do.driven[i] - x[i]
+        do.slope[i] = w.scaling[i] * activity_slope(do.driven[i], w.highest_activity[i])
+        far = abs(do.residual[i])
+        if far > farthest or far != far:  # NaN must not pass for settled
+            farthest = far
+    return farthest
+
+
+@compiled_part
+def couple_populations(w: Wiring, do: Work) -> None:
+    """Set how the drive to every population changes with the mean activity of every other."""
+    populations = do.mean_x.size
+    raphe_step = RELATIVE_STEP * max(do.mean_x[w.source], RELATIVE_STEP)
+    for k in range(populations):
+        onto = 0.0
+        for m in range(populations):
+            onto += do.excitation[k, m] * do.mean_x[m]
+            do.coupling[k, m] = do.around.gain[k] * do.excitation[k, m]
+            do.coupling[k, m] -= do.around.inhibition[0] * w.fixed_inhibition[k, m]
+        by_serotonin = (do.moved.gain[k] - do.around.gain[k]) * onto
+        by_serotonin += do.moved.input_drive[k] - do.around.input_drive[k]
+        do.coupling[k, w.source] += by_serotonin / raphe_step
+
+
+@compiled_part
+def newton_move(w: Wiring, x: Floats, do: Work) -> None:
+    """Move the populations by Newton's method, and every neuron with its population."""
+    couple_populations(w, do)
+    populations = do.mean_x.size
+    for k in range(populations):
+        do.mean_move[k] = population_mean(w, do.residual, k)
+        slope = population_mean(w, do.slope, k)
+        for m in range(populations):
+            do.system[k, m] = -slope * do.coupling[k, m]
+        do.system[k, k] += 1.0
+    solve(do.system, do.mean_move)
+    for k in range(populations):
+        drive = 0.0
+        for m in range(populations):
+            drive += do.coupling[k, m] * do.mean_move[m]
+        for i in range(w.populations.first[k], w.populations.first[k + 1]):
+            move = do.residual[i] + do.slope[i] * drive
+            x[i] = max(0.0, x[i] + min(LARGEST_MOVE, max(-LARGEST_MOVE, move)))
+
+
+@compiled
+def serotonin_and_surroundings(
+    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast, do: Work
+) -> None:
+    """Set serotonin and what surrounds the neurons at the present raphe activity, and at slightly more."""
+    for k in range(do.mean_x.size):
+        do.mean_x[k] = population_mean(w, fast.x, k)
+    raphe = do.mean_x[w.source]
+    nearby = raphe + RELATIVE_STEP * max(raphe, RELATIVE_STEP)
+    serotonin_pools(w, p, acting, y, nearby, fast.serotonin_nM)
+    surround(w, p, acting, region_input, y, fast.serotonin_nM, do.moved)
+    serotonin_pools(w, p, acting, y, raphe, fast.serotonin_nM)
+    surround(w, p, acting, region_input, y, fast.serotonin_nM, do.around)
+
+
+@compiled
+def settle(
+    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast, tolerance: float
+) -> tuple[float, int, int]:
+    """Find the firing that sustains itself, starting from fast.x; fast is overwritten.
+
+    Returns how far the farthest neuron was from it before the last move (above tolerance, or NaN, if firing
+    does not settle), the number of sweeps and of fallbacks.
+    """
+    x, do = fast.x, work_for(w)
+    whole_strength(w, y, do.around.strength, do.excitation)
+    sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
+    while True:
+        serotonin_and_surroundings(w, p, acting, region_input, y, fast, do)
+        sweep(w, x, do)
+        farthest = set_residual(w, x, do)
+        sweeps += 1
+        left -= 1
+        lost = not np.isfinite(farthest)
+        if farthest <= tolerance or left == 0 or lost:
+            if farthest <= tolerance or fallbacks == len(FALLBACKS) or (lost and fallbacks > 0):
+                if not lost and damping == 0.0:
+                    newton_move(w, x, do)
+                return farthest, sweeps, fallbacks
+            damping, left = FALLBACKS[fallbacks]
+            fallbacks += 1
+            for i in range(x.size):
+                x[i] = 1.0
+        elif damping > 0.0:
+            for i in range(x.size):
+                x[i] += damping * do.residual[i]
+        else:
+            newton_move(w, x, do)
+
+
+@compiled
+def approach(w: Wiring, x: Floats, do: Work) -> float:
+    """One Newton move of x for a caller that has set `do.driven` itself; returns how far the farthest was."""
+    farthest = set_residual(w, x, do)
+    newton_move(w, x, do)
+    return farthest
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on: which variable, in which region, on which day."""
+
+
+def settled_state(
+    circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float
+) -> State:
+    """A copy of a state with firing settled under given effects.
+
+    Raises:
+        RunError: firing does not settle, or a variable is not a number.
+    """
+    settled = state.copy()
+    fast = Fast(settled.x, settled.serotonin_nM)
+    left, _, _ = settle(circuit.wiring, circuit.rules, effects, region_input, settled.slow, fast, tolerance)
+    if left <= tolerance:
+        return settled
+    raise RunError(why_not_settled(circuit, settled, effects, region_input))
+
+
+def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> str:
+    """Which variable is not a number, or which population does not come to rest."""
+    if lost := not_finite(circuit, state.y):
+        return lost
+    x, fast = state.x.copy(), Fast(state.x, state.serotonin_nM)
+    if not np.isfinite(x).all():
+        x[:] = fast.x[:] = 1.0
+    w, do = circuit.wiring, work_for(circuit.wiring)
+    whole_strength(w, state.slow, do.around.strength, do.excitation)
+    serotonin_and_surroundings(w, circuit.rules, effects, region_input, state.slow, fast, do)
+    driven = np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
+    for region, pool_nM in zip(circuit.regions, fast.serotonin_nM, strict=True):
+        if not isfinite(pool_nM):
+            return f"serotonin in {region} is {pool_nM}"
+    change = np.abs(driven - x)
+    worst = int(np.argmax(np.where(np.isfinite(change), change, np.inf)))
+    name = f"firing of {circuit.population_of(worst)}"
+    if not isfinite(driven[worst]):
+        return f"{name} is {driven[worst]}"
+    return f"{name} does not settle: it changes by {change[worst]:g} per sweep"
+
+
+def not_finite(circuit: Circuit, y: Floats) -> str:
+    """Which slow variable, of which population or projection, is not a number (nothing if all are)."""
+    lost = np.flatnonzero(~np.isfinite(y))
+    if not len(lost):
+        return ""
+    name, place = circuit.layout.place(int(lost[0]))
+    variable, where = VARIABLES[name], ""
+    if variable.per == "neuron":
+        where = f" of {circuit.population_of(place)}"
+    if variable.per == "synapse":
+        where = f" of {circuit.projections[circuit.wiring.plastic.projection[place]]}"
+    return f"{variable.meaning}{where} is {y[lost[0]]}"

@@ -1,0 +1,26 @@
+"""Adaptation of NMDA and GABA-A receptors to a steady drug (slow, healthy = 1).
+
+    dN/dt = (1 - N (1 - beta)) / tauR,      dG/dt = (1 - G gaba) / tauR
+
+A steady block is answered by more receptors, so that a weak steady block does nothing; the price is that the
+end of a long block is a stimulus itself. Time in hours.
+
+Sources: Gao & Tamminga 1995 (10.1007/BF01271549), Kilman 2002; against: Manallack 1989. Model description,
+section 8.
+"""
+
+from typing import NamedTuple
+
+from unstuck.rules.compiled import compiled
+
+
+class Adaptation(NamedTuple):
+    """Receptor adaptation; values and sources in scenarios/parameters.csv."""
+
+    tauR: float  # h
+
+
+@compiled
+def receptors_change(receptors: float, effect_of_drug: float, p: Adaptation) -> float:
+    """Change per hour of receptor number; effect_of_drug: factor on their effect (1 - beta, or gaba)."""
+    return (1.0 - receptors * effect_of_drug) / p.tauR

@@ -1,0 +1,172 @@
+"""Every slow variable of a circuit, in one table: `Slow`. Adding a variable is one row of it.
+
+All slow variables are kept in one flat vector, so that one loop steps all of them. `Slow` is a set of views
+on such a vector, by name; `Layout` knows where each variable begins. No other file counts positions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import Annotated, Literal, NamedTuple, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.uint64]
+
+Per = Literal["neuron", "synapse", "circuit"]
+Value = float | Callable[[Mapping[str, float]], float]  # a number, or one that follows from the parameters
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One slow variable. For synapses (plastic ones) all values are shares of the healthy strength.
+
+    exact_decay: its linear decay is fast; half of it is solved exactly, which allows long steps.
+    """
+
+    meaning: str
+    per: Per
+    healthy: Value = 1.0
+    lowest: Value = 0.0
+    highest: Value = inf
+    exact_decay: bool = False
+
+
+class Slow(NamedTuple):
+    """The slow variables of a circuit as views, in the order of the flat vector."""
+
+    bdnf: Annotated[Floats, Variable("BDNF", "neuron", highest=lambda p: 1.0 + p["b5"])]
+    trkb: Annotated[Floats, Variable("TrkB signalling", "neuron", highest=lambda p: p["TS"])]
+    recent_activity: Annotated[Floats, Variable("recent activity", "neuron")]
+    scar: Annotated[Floats, Variable("scar", "neuron", healthy=0.0, highest=1.0)]
+    autoreceptor_sensitivity: Annotated[Floats, Variable("autoreceptor sensitivity", "circuit", highest=1.0)]
+    sert_vmax_following: Annotated[Floats, Variable("SERT Vmax that follows TrkB", "circuit")]
+    nmda_receptors_interneuron: Annotated[Floats, Variable("NMDA receptors of interneurons", "circuit")]
+    nmda_receptors_principal: Annotated[Floats, Variable("NMDA receptors of principal cells", "circuit")]
+    gaba_receptors: Annotated[Floats, Variable("GABA-A receptors", "circuit")]
+    labile: Annotated[
+        Floats,
+        Variable(
+            "labile strength", "synapse", lambda p: p["l0"], highest=lambda p: p["wmaxf"], exact_decay=True
+        ),
+    ]
+    intermediate: Annotated[
+        Floats,
+        Variable("intermediate strength", "synapse", lambda p: p["m0"], highest=lambda p: p["wmaxf"]),
+    ]
+    consolidated: Annotated[
+        Floats,
+        Variable(
+            "consolidated strength",
+            "synapse",
+            lambda p: 1.0 - p["l0"] - p["m0"],
+            lowest=lambda p: p["core"],
+            highest=lambda p: p["wmaxf"],
+        ),
+    ]
+
+
+VARIABLES: dict[str, Variable] = {
+    name: next(row for row in hint.__metadata__ if isinstance(row, Variable))
+    for name, hint in get_type_hints(Slow, include_extras=True).items()
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each slow variable of one circuit lies in the flat vector.
+
+    start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. onto: (neurons + 1,)
+    first synapse onto each neuron.
+    """
+
+    start: Positions
+    weight: Floats
+    onto: Positions
+
+    @classmethod
+    def of(cls, neurons: int, weight: Floats, onto: Positions) -> "Layout":
+        """The layout for so many neurons and plastic synapses of these healthy strengths."""
+        sizes = {"neuron": neurons, "synapse": len(weight), "circuit": 1}
+        counts = [sizes[variable.per] for variable in VARIABLES.values()]
+        return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64), weight, onto)
+
+    @property
+    def size(self) -> int:
+        """Number of slow variables."""
+        return int(self.start[-1])
+
+    def views(self, y: Floats) -> Slow:
+        """The parts of a flat vector, by name."""
+        return Slow(*(y[start:stop] for start, stop in pairwise(self.start.tolist())))
+
+    def filled(self, value: Callable[[Variable], float]) -> Floats:
+        """A flat vector with one value per variable, times the healthy strength for synapses."""
+        y = np.empty(self.size)
+        for part, variable in zip(self.views(y), VARIABLES.values(), strict=True):
+            part[:] = value(variable) * (self.weight if variable.per == "synapse" else 1.0)
+        return y
+
+    def scale(self) -> Floats:
+        """What a deviation of each variable is relative to: the healthy strength for synapses, else 1."""
+        return self.filled(lambda _: 1.0)
+
+    def groups(self) -> tuple[Positions, Integers]:
+        """Bounds of groups of variables that share a decay, and the neuron of each group (-1: no decay).
+
+        Synapses of a variable with `exact_decay` form one group per neuron.
+        """
+        bounds, neurons = [0], list[int]()
+        for start, stop, variable in zip(self.start[:-1], self.start[1:], VARIABLES.values(), strict=True):
+            if variable.exact_decay:
+                bounds += (start + self.onto[1:]).tolist()
+                neurons += range(len(self.onto) - 1)
+            else:
+                bounds.append(int(stop))
+                neurons.append(-1)
+        return np.array(bounds, np.uint64), np.array(neurons)
+
+    def place(self, position: int) -> tuple[str, int]:
+        """The variable at a position of the flat vector, and its neuron or synapse."""
+        number = int(np.searchsorted(self.start, position, side="right")) - 1
+        return list(VARIABLES)[number], position - int(self.start[number])
+
+
+def bound(value: Value, parameters: Mapping[str, float]) -> float:
+    """A value of the table, worked out for a set of parameters."""
+    return value(parameters) if callable(value) else value
+
+
+@dataclass
+class State:
+    """The slow state (one flat vector y, and `slow`, its parts by name) and the firing it last settled to."""
+
+    y: Floats
+    x: Floats  # (neurons,) activity, healthy = 1
+    serotonin_nM: Floats  # (regions,)
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        self.slow = self.layout.views(self.y)
+
+    def copy(self, y: Floats | None = None) -> "State":
+        """An independent copy, with another slow state where one is given."""
+        y = self.y if y is None else y
+        return State(y.copy(), self.x.copy(), self.serotonin_nM.copy(), self.layout)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return State, (self.y, self.x, self.serotonin_nM, self.layout)
+
+
+def compiled_views() -> Callable[[Floats, Positions], Slow]:
+    """`Layout.views` for compiled code: views of a flat vector from it and `Layout.start`."""
+    import numba
+
+    parts = ", ".join(f"y[start[{k}]:start[{k + 1}]]" for k in range(len(VARIABLES)))
+    made: dict[str, Callable[[Floats, Positions], Slow]] = {}
+    exec(f"def views(y, start):\n    return Slow({parts})", {"Slow": Slow}, made)
+    return numba.njit(forceinline=True)(made["views"])
