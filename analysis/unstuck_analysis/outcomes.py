@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import Circuit, Floats
+from unstuck.files.circuit import CircuitFile
 from unstuck.patient.simulation import Arm, Reading
 
 RESPONSE, REMISSION = 0.5, 0.8
@@ -151,6 +152,46 @@ def outcome_of(
         sweeps=arm.diagnostics.sweeps,
         fallbacks=arm.diagnostics.fallbacks,
     )
+
+
+def series_of(arm: Arm, circuit: Circuit) -> dict[str, Floats]:
+    """All readings of an arm by column, each (readings,): the day, and the columns of `series_columns`."""
+    readings, stuck, healthy = arm.readings, arm.checkpoint.stuck, arm.checkpoint.healthy
+
+    def column(name: str) -> Floats:
+        return np.array([getattr(reading, name) for reading in readings], dtype=float)
+
+    connectivity = column("connectivity")
+    series = {
+        "day": column("day"),
+        "recovery": _indices(connectivity, stuck.connectivity, healthy.connectivity),
+        "connectivity": connectivity,
+        "structural_recovery": _indices(column("structure"), stuck.structure, healthy.structure),
+        "functional_recovery": _indices(column("function"), stuck.function, healthy.function),
+        "autoreceptor_sensitivity": column("sensitivity"),
+    }
+    serotonin, strength = column("serotonin_ratio"), column("strength")
+    series |= {f"serotonin_{name}": serotonin[:, k] for k, name in enumerate(circuit.regions)}
+    by_population = {name: column(name) for name in ("activity", "bdnf", "trkb")}
+    for k, name in enumerate(circuit.populations):
+        series |= {f"{what}_{name}": values[:, k] for what, values in by_population.items()}
+    plastic = [projection.plastic for projection in circuit.file.projections.values()]
+    names = zip(circuit.file.projections, plastic, strict=True)
+    return series | {f"strength_{name}": strength[:, k] for k, (name, kept) in enumerate(names) if kept}
+
+
+def _indices(values: Floats, stuck: float, healthy: float) -> Floats:
+    return np.array([recovery_index(value, stuck, healthy) for value in values])
+
+
+def series_columns(file: CircuitFile) -> list[str]:
+    """Names of the columns that `series_of` gives for a circuit, the day aside."""
+    columns = ["recovery", "connectivity", "structural_recovery", "functional_recovery"]
+    columns += ["autoreceptor_sensitivity", *(f"serotonin_{name}" for name in file.regions)]
+    columns += [f"{what}_{name}" for name in file.populations for what in ("activity", "bdnf", "trkb")]
+    return columns + [
+        f"strength_{name}" for name, projection in file.projections.items() if projection.plastic
+    ]
 
 
 def _reached(recovery: float, least: float) -> bool | None:

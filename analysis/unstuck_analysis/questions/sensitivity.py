@@ -285,7 +285,7 @@ def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], Abo
     from unstuck_analysis.study.results import Results
 
     results, tables, figures = Results(folder), [], {}
-    spec, counts = results.spec, results.store.status()
+    spec, counts = results.inputs, results.store.status()
     if spec.study.design not in ("sobol", "morris"):
         raise InputError(
             f"{folder}: design {spec.study.design}; indices need a study of design sobol or morris"

@@ -361,7 +361,7 @@ class Variation:
                 _write(data, key, value)
             document = _checked(type(document), data)
             self._check_beside_others(part, document)
-        return document, digest(document.model_dump_json())
+        return document, digest(document.model_dump_json(exclude={"title", "description"}))
 
     def _check_beside_others(self, part: Part, document: Document) -> None:
         """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
