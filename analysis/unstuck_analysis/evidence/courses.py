@@ -7,7 +7,7 @@ patients), so that every statistic gets an interval from the same function that 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Picks = npt.NDArray[np.int64]
 
-RECOVERED, REMITTED = 0.5, 0.8
+RECOVERED, REMITTED = 0.5, 0.8  # recovery index R
+STUCK = 0.85  # connectivity C at the end of the rest
 
 
 class Course(NamedTuple):
-    """Series of one treatment: days (rows,) from the start of the arm, and series (patients, rows) by name."""
+    """Series (patients, rows) of one treatment by name; days (rows,) count from its start."""
 
     days: Floats
     series: Mapping[str, Floats]
@@ -31,7 +32,7 @@ class Cohort:
     """Patients under treatments; `picks` are the patients (with repetition after resampling)."""
 
     courses: Mapping[str, Course]
-    draws: Mapping[str, Floats]  # drawn quantity -> (patients,)
+    draws: Mapping[str, npt.NDArray[Any]]  # column of the drawn quantities -> (patients,)
     picks: Picks
     _known: dict[tuple[object, ...], Floats] = field(default_factory=dict[tuple[object, ...], Floats])
 
@@ -44,26 +45,27 @@ class Cohort:
         """The patients for whom a mask (patients,) is true."""
         return Cohort(self.courses, self.draws, self.picks[mask], self._known)
 
-    def resampled(self, rng: np.random.Generator) -> "Cohort":
-        """As many patients, drawn with replacement."""
-        picks = self.picks[rng.integers(self.size, size=self.size)]
-        return Cohort(self.courses, self.draws, picks, self._known)
+    def picked(self, picks: Picks) -> "Cohort":
+        """The patients at these places, some of them several times (a bootstrap sample)."""
+        return Cohort(self.courses, self.draws, self.picks[picks], self._known)
 
-    def drawn(self, name: str) -> Floats:
+    def drawn(self, name: str) -> npt.NDArray[Any]:
         """A drawn quantity of every patient."""
         return self.draws[name][self.picks]
 
     def at(self, treatment: str, day: float, what: str = "recovery") -> Floats:
-        """A series of a treatment on a day, linear between rows (KeyError for a day that was not followed)."""
+        """A series on a day of a treatment, linear between rows (KeyError outside the days followed)."""
 
         def reading() -> Floats:
-            course = self.courses[treatment]
-            if not course.days[0] - 1e-6 <= day <= course.days[-1] + 1e-6:
+            course, values = self.courses[treatment], self.courses[treatment].series[what]
+            exact = np.flatnonzero(np.abs(course.days - day) < 1e-6)
+            if len(exact):
+                return values[:, exact[0]]
+            if not course.days[0] < day < course.days[-1]:
                 raise KeyError(f"{treatment} was followed to day {course.days[-1]:g}, not to day {day:g}")
-            after = int(np.clip(np.searchsorted(course.days, day - 1e-9), 1, len(course.days) - 1))
+            after = int(np.searchsorted(course.days, day))
             before_day, after_day = course.days[after - 1], course.days[after]
-            share = float(np.clip((day - before_day) / (after_day - before_day), 0.0, 1.0))
-            values = course.series[what]
+            share = float((day - before_day) / (after_day - before_day))
             return values[:, after - 1] * (1.0 - share) + values[:, after] * share
 
         return self._cached(("at", treatment, day, what), reading)

@@ -12,10 +12,16 @@ from math import inf
 
 import numpy as np
 
-from unstuck_analysis.evidence.courses import REMITTED, Cohort, Floats, kaplan_meier_median
+from unstuck_analysis.evidence.courses import REMITTED, STUCK, Cohort, Floats, kaplan_meier_median
 
 RESPONSE_DAY = 84.0  # end of the course of an SSRI or of the tianeptine-like drug
 IMPROVED, NOT_RESPONDED = 0.2, 0.25  # recovery index R
+MINUTES = (10, 20, 30, 40, 50, 60)  # after a dose of ketamine
+# Treatments of cohorts that begin on day 0, after stress of the patient's own length and rest.
+FROM_CHECKPOINT = (
+    *("ssri-84d", "tianeptine-84d", "untreated-42d", "untreated-events-365d", "ketamine-six-events-120d"),
+    *("ketamine-once-7d", "ketamine-six", "psilocybin-once-42d", "psilocybin-once-events-84d"),
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,13 @@ class Recorded:
     typical: Cohort
     everyone: Cohort
     stuck: Cohort
+
+    @classmethod
+    def of(cls, typical: Cohort, everyone: Cohort) -> "Recorded":
+        """The stuck patients are those with C <= 0.85 on day 0, after a stress of their own length."""
+        own = next((name for name in everyone.courses if name in FROM_CHECKPOINT), None)
+        stuck = None if own is None else everyone.at(own, 0, "connectivity") <= STUCK
+        return cls(typical, everyone, everyone if stuck is None else everyone.only(stuck))
 
 
 Measure = Callable[[Recorded], Mapping[str, float]]
@@ -50,22 +63,23 @@ def _typical(id: str, treatment: str, day: float, what: str = "recovery") -> Non
 
     @finding(id, treatment)
     def measure(data: Recorded) -> dict[str, float]:
-        return {"": float(data.typical.at(treatment, day, what)[0])}
+        return {"": _reading(data, treatment, day, what)}
 
 
 _typical("F01", "healthy", 60, "connectivity")
 _typical("F02", "small-knock", 60, "connectivity")
 _typical("F03", "stress-7d", 60, "connectivity")
-_typical("F04", "stress-mild-120d", 120, "connectivity")
+_typical("F04", "mild-stress-120d", 120, "connectivity")
 _typical("F05", "stress-21d", 60, "connectivity")
-_typical("F07", "untreated", 0, "serotonin_forebrain")
-_typical("F08", "untreated", 0, "activity_AMY_P")
+_typical("F06", "stress-42d", 60, "connectivity")
+_typical("F07", "stress-42d", 60, "serotonin_forebrain")
+_typical("F08", "stress-42d", 60, "activity_AMY_P")
 _typical("F09", "ssri-84d", 2)
 _typical("F12", "ssri-rat-healthy", 2, "serotonin_mPFC")
 _typical("F13", "ssri-rat-healthy", 14, "serotonin_mPFC")
 _typical("F14", "ssri-rat-healthy", 2, "activity_DRN_S")
 _typical("F15", "ssri-rat-healthy", 21, "activity_DRN_S")
-_typical("F17", "ssri-14d", 104)
+_typical("F17", "ssri-14d-off-90d", 104)
 _typical("F18", "ketamine-once", 1)
 _typical("F19", "ketamine-once", 4 / 24)
 _typical("F20", "ketamine-once", 7)
@@ -78,18 +92,12 @@ _typical("F35", "gaba-down-6h", 1)
 _typical("T15", "ssre-84d", 84)
 
 
-@finding("F06", "stress-42d")
-def stuck_connectivity(data: Recorded) -> dict[str, float]:
-    """Connectivity 60 d after six weeks of stress (its change over the last 30 d is reported elsewhere)."""
-    return {"": float(data.typical.at("stress-42d", 60, "connectivity")[0])}
-
-
 @finding("F34", "nmda-block-84d", "nmda-block-interneurons-84d")
 def steady_nmda_block(data: Recorded) -> dict[str, float]:
     """R on day 84 under a steady block of NMDA receptors of all cells, and of interneurons alone."""
     return {
-        "all cells": float(data.typical.at("nmda-block-84d", 84)[0]),
-        "interneurons": float(data.typical.at("nmda-block-interneurons-84d", 84)[0]),
+        "all cells": _reading(data, "nmda-block-84d", 84),
+        "interneurons": _reading(data, "nmda-block-interneurons-84d", 84),
     }
 
 
@@ -105,17 +113,19 @@ def ssri_recovery_of_responders(data: Recorded) -> dict[str, float]:
     return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d", RESPONSE_DAY))}
 
 
-@finding("F16", "ssri-84d-off-120d", cohort=True)
+@finding("F16", "ssri-84d", "ssri-84d-off-120d", cohort=True)
 def recovery_after_a_full_course(data: Recorded) -> dict[str, float]:
     """Median R 120 d after a full SSRI course, without life events, among patients recovered on day 84."""
-    treatment = "ssri-84d-off-120d"
-    return {"": _median_among_recovered(data.stuck, treatment, lambda c: c.at(treatment, RESPONSE_DAY + 120))}
+    end_day = RESPONSE_DAY + 120
+    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d-off-120d", end_day))}
 
 
 @finding("F23", "tianeptine-84d", cohort=True)
 def tianeptine_onset_of_responders(data: Recorded) -> dict[str, float]:
     """Median day of half recovery among patients recovered on day 84 of the tianeptine-like drug."""
-    return {"": _median_among_recovered(data.stuck, "tianeptine-84d", lambda c: c.onset_day("tianeptine-84d"))}
+    return {
+        "": _median_among_recovered(data.stuck, "tianeptine-84d", lambda c: c.onset_day("tianeptine-84d"))
+    }
 
 
 @finding("F24", "tianeptine-84d", cohort=True)
@@ -144,36 +154,36 @@ def raphe_serotonin_on_an_ssri(data: Recorded) -> dict[str, float]:
     return {"": float(np.median(data.stuck.at("ssri-84d", 84, "serotonin_DRN")))}
 
 
-@finding("F31", "untreated-365d", cohort=True)
+@finding("F31", "untreated-events-365d", cohort=True)
 def recovered_untreated(data: Recorded) -> dict[str, float]:
     """Share recovered after 91, 182 and 365 d without treatment, with life events."""
-    return {f"{day} d": data.stuck.share("untreated-365d", day) for day in (91, 182, 365)}
+    return {f"{day} d": data.stuck.share("untreated-events-365d", day) for day in (91, 182, 365)}
 
 
 @finding("F32", "healthy-year", cohort=True)
 def ill_after_a_healthy_year(data: Recorded) -> dict[str, float]:
     """Share of all drawn patients whose healthy circuit has C < 0.85 on day 365 of a year of life events."""
-    return {"": float((data.everyone.at("healthy-year", 365, "connectivity") < 0.85).mean())}
+    return {"": float((data.everyone.at("healthy-year", 365, "connectivity") < STUCK).mean())}
 
 
-@finding("F33", "untreated-84d", cohort=True)
+@finding("F33", "untreated-42d", cohort=True)
 def trkb_of_stuck_patients(data: Recorded) -> dict[str, float]:
     """Median TrkB signalling on day 0, mean over principal cells of mPFC, HPC and NAc (healthy = 1)."""
-    regions = ("trkb_mPFC_P", "trkb_HPC_P", "trkb_NAc_P")
-    return {"": float(np.median(np.mean([data.stuck.at("untreated-84d", 0, name) for name in regions], axis=0)))}
+    return {"": float(np.median(data.stuck.at("untreated-42d", 0, "trkb_principal")))}
 
 
-@finding("F36", "psilocybin-once", cohort=True)
+@finding("F36", "psilocybin-once-42d", cohort=True)
 def recovered_on_psilocybin(data: Recorded) -> dict[str, float]:
     """Share recovered on day 8 after one dose."""
-    return {"": data.stuck.share("psilocybin-once", 8)}
+    return {"": data.stuck.share("psilocybin-once-42d", 8)}
 
 
-@finding("T01", "ketamine-once", "psilocybin-once", "tianeptine-84d", "ssri-84d", cohort=True)
+@finding("T01", "ketamine-once-7d", "psilocybin-once-42d", "tianeptine-84d", "ssri-84d", cohort=True)
 def order_of_onset(data: Recorded) -> dict[str, float]:
     """Kaplan-Meier medians over all stuck patients of the day of half recovery, and their order."""
     ketamine, psilocybin, tianeptine, ssri = (
-        kaplan_meier_median(data.stuck.onset_day(name), data.stuck.last_day(name)) for name in TREATMENTS["T01"]
+        kaplan_meier_median(data.stuck.onset_day(name), data.stuck.last_day(name))
+        for name in TREATMENTS["T01"]
     )
     return {
         "ketamine (d)": ketamine,
@@ -196,33 +206,36 @@ def remitted_on_an_ssri(data: Recorded) -> dict[str, float]:
     return {"": data.stuck.share("ssri-84d", RESPONSE_DAY, REMITTED)}
 
 
-@finding("T04", "ssri-84d", "untreated-84d", cohort=True)
+@finding("T04", "ssri-84d", "untreated-42d", cohort=True)
 def early_advantage_of_an_ssri(data: Recorded) -> dict[str, float]:
     """Mean advantage in R over no treatment on day 7, divided by that on day 42."""
     early, late = (
-        float((data.stuck.at("ssri-84d", day) - data.stuck.at("untreated-84d", day)).mean()) for day in (7, 42)
+        float((data.stuck.at("ssri-84d", day) - data.stuck.at("untreated-42d", day)).mean())
+        for day in (7, 42)
     )
     return {"": _ratio(early, late)}
 
 
-@finding("T05", "ketamine-once", cohort=True)
+@finding("T05", "ketamine-once-7d", cohort=True)
 def recovered_a_day_after_ketamine(data: Recorded) -> dict[str, float]:
     """Share recovered 24 h after one dose."""
-    return {"": data.stuck.share("ketamine-once", 1)}
+    return {"": data.stuck.share("ketamine-once-7d", 1)}
 
 
-@finding("T06", "ketamine-once", cohort=True)
+@finding("T06", "ketamine-once-7d", cohort=True)
 def recovered_a_week_after_ketamine(data: Recorded) -> dict[str, float]:
     """Share recovered 7 d after one dose."""
-    return {"": data.stuck.share("ketamine-once", 7)}
+    return {"": data.stuck.share("ketamine-once-7d", 7)}
 
 
-@finding("T07", "ketamine-six", cohort=True)
+@finding("T07", "ketamine-six-events-120d", cohort=True)
 def relapse_after_six_doses(data: Recorded) -> dict[str, float]:
     """Kaplan-Meier median days from day 11 to relapse among patients recovered on day 12."""
-    recovered = data.stuck.only(data.stuck.recovered("ketamine-six", 12))
-    last_day = data.stuck.last_day("ketamine-six")
-    return {"": kaplan_meier_median(recovered.relapse_day("ketamine-six", 12) - 11, last_day - 11)}
+    recovered = data.stuck.only(data.stuck.recovered("ketamine-six-events-120d", 12))
+    last_day = data.stuck.last_day("ketamine-six-events-120d")
+    return {
+        "": kaplan_meier_median(recovered.relapse_day("ketamine-six-events-120d", 12) - 11, last_day - 11)
+    }
 
 
 @finding("T08", "ssri-84d", "tianeptine-84d", cohort=True)
@@ -238,7 +251,7 @@ def difference_of_ssri_and_tianeptine(data: Recorded) -> dict[str, float]:
 def order_of_serotonin(data: Recorded) -> dict[str, float]:
     """Serotonin of DRN over HPC, and of HPC over mPFC, on day 2 of an SSRI."""
     raphe, hippocampus, cortex = (
-        float(data.typical.at("ssri-84d", 2, f"serotonin_{region}")[0]) for region in ("DRN", "HPC", "mPFC")
+        _reading(data, "ssri-84d", 2, f"serotonin_{region}") for region in ("DRN", "HPC", "mPFC")
     )
     return {"DRN / HPC": raphe / hippocampus, "HPC / mPFC": hippocampus / cortex}
 
@@ -247,8 +260,8 @@ def order_of_serotonin(data: Recorded) -> dict[str, float]:
 def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
     """R with 80 % of TrkB signalling blocked."""
     return {
-        "SSRI on day 84": float(data.typical.at("ssri-84d-trkb-blocked", 84)[0]),
-        "ketamine at 24 h": float(data.typical.at("ketamine-once-trkb-blocked", 1)[0]),
+        "SSRI on day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
+        "ketamine at 24 h": _reading(data, "ketamine-once-trkb-blocked", 1),
     }
 
 
@@ -256,31 +269,34 @@ def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
 def function_before_structure(data: Recorded) -> dict[str, float]:
     """Functional minus structural recovery 4 h after one dose of ketamine."""
     function, structure = (
-        float(data.typical.at("ketamine-once", 4 / 24, what)[0])
+        _reading(data, "ketamine-once", 4 / 24, what)
         for what in ("functional_recovery", "structural_recovery")
     )
     return {"": function - structure}
 
 
-@finding("T12", "ssri-stop-year", "ssri-continue-year", cohort=True)
+@finding("T12", "ssri-84d", "ssri-84d-stop-year", "ssri-84d-continue-year", cohort=True)
 def relapse_after_stopping(data: Recorded) -> dict[str, float]:
     """Share of patients recovered on day 84 who relapse within a year: stop divided by continue."""
-    shares = [_share_relapsed(data.stuck, name, RESPONSE_DAY, RESPONSE_DAY + 365) for name in TREATMENTS["T12"]]
-    return {"": _ratio(*shares)}
+    recovered = data.stuck.only(data.stuck.recovered("ssri-84d", RESPONSE_DAY))
+    stop, carry_on = (
+        float((recovered.relapse_day(f"ssri-84d-{name}-year") < inf).mean()) for name in ("stop", "continue")
+    )
+    return {"": _ratio(stop, carry_on)}
 
 
-@finding("T13", "ketamine-once")
+@finding("T13", "ketamine-once", "stress-42d")
 def disinhibition(data: Recorded) -> dict[str, float]:
     """Least interneuron and largest principal activity of mPFC in minutes 10 to 60, over that when stuck."""
-    minutes = (10, 20, 30, 40, 50, 60)
-    ratios = {
-        cells: [
-            float((data.typical.at("ketamine-once", m / 1440, name) / data.typical.at("untreated", 0, name))[0])
-            for m in minutes
-        ]
-        for cells, name in (("I", "activity_mPFC_I"), ("P", "activity_mPFC_P"))
+
+    def ratios(series: str) -> list[float]:
+        stuck = _reading(data, "stress-42d", 60, series)
+        return [_reading(data, "ketamine-once", minute / 1440, series) / stuck for minute in MINUTES]
+
+    return {
+        "least interneuron activity": min(ratios("activity_mPFC_I")),
+        "largest principal activity": max(ratios("activity_mPFC_P")),
     }
-    return {"least interneuron activity": min(ratios["I"]), "largest principal activity": max(ratios["P"])}
 
 
 @finding("T14", "ssri-84d", cohort=True)
@@ -303,40 +319,43 @@ def early_improvement_of_responders(data: Recorded) -> dict[str, float]:
     return {"": float(improved[data.stuck.recovered("ssri-84d", RESPONSE_DAY)].mean())}
 
 
-@finding("U03", "psilocybin-once", cohort=True)
+@finding("U03", "psilocybin-once-42d", cohort=True)
 def delay_of_psilocybin(data: Recorded) -> dict[str, float]:
     """Mean R on days 2 and 8 after one dose."""
-    return {f"day {day}": float(data.stuck.at("psilocybin-once", day).mean()) for day in (2, 8)}
+    return {f"day {day}": float(data.stuck.at("psilocybin-once-42d", day).mean()) for day in (2, 8)}
 
 
-@finding("U04", "psilocybin-once-events", cohort=True)
+@finding("U04", "psilocybin-once-events-84d", cohort=True)
 def relapse_after_psilocybin(data: Recorded) -> dict[str, float]:
     """Share of patients recovered on day 8 who relapse by week 12, with life events."""
-    return {"": _share_relapsed(data.stuck, "psilocybin-once-events", 8, 84)}
+    return {"": _share_relapsed(data.stuck, "psilocybin-once-events-84d", 8, 84)}
 
 
-@finding("U05", "ketamine-six", "ketamine-once", cohort=True)
+@finding("U05", "ketamine-six", "ketamine-once-7d", cohort=True)
 def six_doses_against_one(data: Recorded) -> dict[str, float]:
     """Share recovered on day 12 after six doses, and its ratio to the share on day 1 after one."""
     six = data.stuck.share("ketamine-six", 12)
-    return {"share after six": six, "ratio to one": _ratio(six, data.stuck.share("ketamine-once", 1))}
+    return {"share after six": six, "ratio to one": _ratio(six, data.stuck.share("ketamine-once-7d", 1))}
 
 
 @finding("U06", "gaba-up-14d")
 def raised_gaba_gain(data: Recorded) -> dict[str, float]:
     """R on day 3 of a raised GABA-A gain, and its advantage over day 15."""
-    early, late = (float(data.typical.at("gaba-up-14d", day)[0]) for day in (3, 15))
+    early, late = (_reading(data, "gaba-up-14d", day) for day in (3, 15))
     return {"R on day 3": early, "R on day 3 minus day 15": early - late}
 
 
-@finding("U07", "ketamine-once", cohort=True)
+@finding("U07", "ketamine-once-7d", cohort=True)
 def ketamine_in_met_carriers(data: Recorded) -> dict[str, float]:
     """Mean R 24 h after one dose of carriers of BDNF Met, divided by that of the others."""
-    carrier, recovery = data.stuck.drawn("met_carrier") > 0.5, data.stuck.at("ketamine-once", 1)
+    carrier, recovery = (
+        data.stuck.drawn("bdnf_genotype") == "Met carrier",
+        data.stuck.at("ketamine-once-7d", 1),
+    )
     return {"": _ratio(float(recovery[carrier].mean()), float(recovery[~carrier].mean()))}
 
 
-@finding("U08", "ssri-84d-after-168d", "ssri-84d-after-42d", cohort=True)
+@finding("U08", "ssri-84d-after-stress-of-168d", "ssri-84d-after-stress-of-42d", cohort=True)
 def long_illness(data: Recorded) -> dict[str, float]:
     """Share recovered on day 84 of an SSRI after 168 d of stress minus that after 42 d.
 
@@ -376,6 +395,16 @@ OPEN_ENDED = {
 }
 
 
+UNITS = {"F10": "d", "F23": "d", "T07": "d"}
+TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
+UNITS |= dict.fromkeys(TIMES_HEALTH, "times health")
+
+
+def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
+    """A reading of the typical patient; the median where several networks were simulated."""
+    return float(np.median(data.typical.at(treatment, day, what)))
+
+
 def _median_among_recovered(stuck: Cohort, treatment: str, read: Callable[[Cohort], Floats]) -> float:
     recovered = stuck.only(stuck.recovered(treatment, RESPONSE_DAY))
     return float(np.median(read(recovered))) if recovered.size else float("nan")
@@ -387,7 +416,7 @@ def _share_relapsed(stuck: Cohort, treatment: str, recovered_day: float, until_d
 
 
 def _share_of_own_stuck(everyone: Cohort, treatment: str) -> float:
-    stuck = everyone.only(everyone.at(treatment, 0, "connectivity") <= 0.85)
+    stuck = everyone.only(everyone.at(treatment, 0, "connectivity") <= STUCK)
     return stuck.share(treatment, RESPONSE_DAY)
 
 
