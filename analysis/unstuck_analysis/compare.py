@@ -15,11 +15,11 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.patient.checks import runnable_treatment
-from unstuck.patient.simulation import checkpoint_key
+from unstuck.patient.life import checkpoint_key
 
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
 from unstuck_analysis.study.file import NEURONS, OUTCOMES, Study
-from unstuck_analysis.study.plan import PatientRun
+from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Workplace, run_one, unwatched
 from unstuck_analysis.study.store import SERIES
@@ -169,7 +169,8 @@ def comparison_of(results: Results) -> Comparison:
 
 def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Outcomes in the order of the definitions; answers that may be missing are of pandas' nullable type."""
-    types = {name: "boolean" if kind == bool | None else kind for name, kind in OUTCOMES.items()}
+    nullable = {bool | None: "boolean", int | None: "Int64"}
+    types = {name: nullable.get(kind, kind) for name, kind in OUTCOMES.items()}
     named = outcomes.loc[:, ["seed", "patient", "treatment", *OUTCOMES]]
     return named.astype(types).reset_index(drop=True)
 
@@ -182,7 +183,7 @@ def run(treatment: str, *, patient: int = 0, seed: int = DEFAULT_SEED, neurons: 
     study = comparison_study([treatment], patients=1, seed=seed, neurons=neurons)
     name = study.treatments[0].name
     try:
-        row = run_one(Workplace(study.inputs), PatientRun("", name, patient, ()))
+        row = run_one(Workplace(study.inputs), PlannedRun("", name, patient, ()))
     except RunError as fault:
         raise RunError(f"{name}, patient {patient} of seed {seed}: {fault}") from None
     who = {"seed": seed, "patient": patient, "treatment": name}

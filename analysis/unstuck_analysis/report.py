@@ -18,7 +18,7 @@ import jinja2
 from matplotlib.figure import Figure
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
-from unstuck.parameters import default_parameters
+from unstuck.parameters import default_parameters, shipped_parameter_file
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
@@ -193,9 +193,6 @@ def start_notes(comparison: Comparison) -> list[str]:
             f"Not the same stuck state in every arm: another circuit or another way to day 0 than {first} in"
             f" {', '.join(elsewhere)}."
         )
-    per_patient = comparison.outcomes.drop_duplicates("patient")
-    if redraws := int(per_patient.redraws.sum()):
-        notes.append(f"Redrawn: {redraws} draws of a patient's parameters without a stable healthy state.")
     if fallbacks := int(comparison.outcomes.fallbacks.sum()):
         notes.append(
             f"Firing settled only by smaller moves {fallbacks} times (the solver's fallback; it did settle)."
@@ -218,7 +215,7 @@ def drug_notes(comparison: Comparison) -> list[str]:
 
 def settings(comparison: Comparison) -> Table:
     """Everything that decided the numbers: sizes, tolerances, parameters, files with hashes, versions."""
-    cohort, parameters = cohort_path(), Path(str(files("unstuck") / "defaults.json"))
+    cohort, parameters = cohort_path(), shipped_parameter_file()
     origins = Counter(record.origin for record in default_parameters().records.values())
     counts = "; ".join(f"{number} {origin}" for origin, number in origins.most_common())
     accuracy = f"slow state {ACCURACY.slow:g} a step, firing {ACCURACY.firing:g} (healthy = 1)"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import Floats
+from unstuck.state import Floats
 
 from unstuck_analysis.figures import mean_band
 from unstuck_analysis.outcomes import bootstrap_mean

@@ -26,7 +26,7 @@ _GROUP = FIRST_COLUMNS.index("group")
 
 
 @dataclass(frozen=True)
-class PatientRun:
+class PlannedRun:
     """One patient at one point under one treatment."""
 
     run_id: str
@@ -50,12 +50,12 @@ class RunPlan:
         """What varies between points."""
         return list(self.table.columns[len(FIRST_COLUMNS) :])
 
-    def runs(self) -> list[PatientRun]:
+    def runs(self) -> list[PlannedRun]:
         """Runs to do, each once, in the best order."""
         ordered = self.table.drop_duplicates("run_id").sort_values("group", kind="stable")
         numbers = ordered[self.paths].to_numpy(dtype=float)
         return [
-            PatientRun(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
+            PlannedRun(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
             for run_id, treatment, patient, row in zip(
                 ordered.run_id, ordered.treatment, ordered.patient, numbers, strict=True
             )

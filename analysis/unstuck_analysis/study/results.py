@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from unstuck.circuit import Floats
 from unstuck.files.yaml import InputError, choose
+from unstuck.state import Floats
 
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.study.plan import RunPlan

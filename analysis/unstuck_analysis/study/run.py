@@ -22,13 +22,13 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.simulation import Arm, Checkpoint, Simulation, checkpoint_key
+from unstuck.patient.life import Checkpoint, PatientRun, checkpoint_key, get_stuck, run_treatment
 from unstuck.patient.stability import healthy_is_attractor
 
 from unstuck_analysis.outcomes import outcome_of, series_of
 from unstuck_analysis.output.terminal import say
 from unstuck_analysis.study.file import StudyInputs
-from unstuck_analysis.study.plan import PatientRun
+from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.processes import Lost, Workers, in_processes, local
 from unstuck_analysis.study.store import SERIES, Store
 from unstuck_analysis.study.vary import Scene, Variation
@@ -67,16 +67,16 @@ class Workplace:
             )
         return self._patients[key]
 
-    def simulate(self, scene: Scene, index: int) -> tuple[Patient, Arm]:
+    def simulate(self, scene: Scene, index: int) -> tuple[Patient, PatientRun]:
         """One patient under one treatment, from the stuck state that its runs share."""
         patient, key = self.patient(scene, index), checkpoint_key(scene.treatment)
         name = (scene.patient_digest, index, key)
-        simulation = Simulation(patient, scene.treatment, self._stuck.get(name), ACCURACY)
-        self._stuck[name] = simulation.checkpoint
-        return patient, simulation.run()
+        if name not in self._stuck:
+            self._stuck[name] = get_stuck(patient, scene.treatment, ACCURACY)
+        return patient, run_treatment(patient, scene.treatment, self._stuck[name], accuracy=ACCURACY)
 
     def _check_health(self, scene: Scene) -> None:
-        """RunError for a typical patient who was varied out of health; a cohort's are checked when drawn."""
+        """RunError for a typical patient who was varied out of health."""
         name, files = scene.patient_digest, self.inputs.basis.arms[scene.treatment.name]
         if scene.cohort is not None or (not scene.changed and scene.treatment.circuit == files.circuit):
             return
@@ -93,32 +93,26 @@ def _is_healthy(file: CircuitFile, parameters: ParameterSet) -> bool:
         return False
 
 
-Execute = Callable[[Workplace, PatientRun], Row]
+Execute = Callable[[Workplace, PlannedRun], Row]
 
 
-def run_one(workplace: Workplace, run: PatientRun) -> Row:
+def run_one(workplace: Workplace, run: PlannedRun) -> Row:
     """One run: the outcomes and the series that the study keeps."""
     scene = workplace.variation.scene(run.treatment, run.settings)
-    patient, arm = workplace.simulate(scene, run.patient)
-    outcome = outcome_of(
-        arm,
-        patient.circuit,
-        scene.treatment.file.endpoint_day,
-        seed=patient.seed,
-        patient=patient.index,
-        redraws=patient.redraws,
-    )
+    patient, simulated = workplace.simulate(scene, run.patient)
+    endpoint_day = scene.treatment.file.endpoint_day
+    outcome = outcome_of(simulated, patient.circuit, endpoint_day, seed=patient.seed, patient=patient.index)
     kept = workplace.inputs.outcomes
     row = {name: value for name, value in asdict(outcome).items() if name in kept}
-    return row | _series(arm, patient, workplace.inputs)
+    return row | _series(simulated, patient, workplace.inputs)
 
 
-def _series(arm: Arm, patient: Patient, inputs: StudyInputs) -> Row:
+def _series(run: PatientRun, patient: Patient, inputs: StudyInputs) -> Row:
     """The columns that are kept, each over the days that are kept."""
     columns, every = inputs.study.series.columns, inputs.study.series.every
     if not columns:
         return {}
-    series = series_of(arm, patient.circuit)
+    series = series_of(run, patient.circuit)
     if every is not None:
         shares = series["day"] * 24.0 / every
         kept = [isclose(share, round(share), abs_tol=1e-9) for share in shares]
@@ -133,7 +127,7 @@ class Group:
 
     store: tuple[str, str]  # folder and hash of the study, so that a folder that was made anew is read anew
     part: str
-    runs: tuple[PatientRun, ...]
+    runs: tuple[PlannedRun, ...]
     execute: Execute
 
 
@@ -154,7 +148,7 @@ def _workplace(key: tuple[str, str]) -> tuple[Store, Workplace]:
     return store, Workplace(store.inputs)
 
 
-def _row(workplace: Workplace, run: PatientRun, execute: Execute) -> Row:
+def _row(workplace: Workplace, run: PlannedRun, execute: Execute) -> Row:
     started, cpu_started = perf_counter(), process_time()
     try:
         found = {"status": "done", **execute(workplace, run)}
@@ -234,7 +228,7 @@ class _Session:
         self.progress, self.before = Progress(0, 0, 0), 0
         self.ended_before: dict[str, float] = {}  # when the rows ended that were stored before this session
 
-    def finish(self, planned: Sequence[PatientRun], retry_failed: bool) -> None:
+    def finish(self, planned: Sequence[PlannedRun], retry_failed: bool) -> None:
         """Do what is not stored. Runs lost with a worker are repeated alone, to find which kills it."""
         latest = self.store.latest()
         self.ended_before = {run_id: ended for run_id, (_, ended) in latest.items()}
@@ -278,10 +272,10 @@ class _Session:
                     self._count(*done)
         return lost
 
-    def _groups(self, runs: Sequence[PatientRun]) -> list[Group]:
+    def _groups(self, runs: Sequence[PlannedRun]) -> list[Group]:
         """Runs of one patient together; at most MOST_RUNS, and in the mean-field a few patients at once."""
         fewest = 1 if self.store.inputs.study.neurons else FEWEST_RUNS
-        groups: list[list[PatientRun]] = [[]]
+        groups: list[list[PlannedRun]] = [[]]
         for _, of_patient in groupby(runs, lambda run: run.patient):
             if len(groups[-1]) >= fewest:
                 groups.append([])

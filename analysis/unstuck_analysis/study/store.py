@@ -45,6 +45,7 @@ _ARROW: dict[object, pa.DataType] = {
     bool: pa.bool_(),
     bool | None: pa.bool_(),
     int: pa.int64(),
+    int | None: pa.int64(),
     float: pa.float64(),
 }
 _ABOUT_RUN = [

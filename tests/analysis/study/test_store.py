@@ -20,7 +20,7 @@ from unstuck.files.yaml import InputError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import StudyInputs
-from unstuck_analysis.study.plan import PatientRun
+from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, set_aside
 
@@ -358,7 +358,7 @@ def test_a_study_that_grows_repeats_no_run(tmp_path: Path, old: str, new: str, m
     before = by_run(run(Store.prepare(tmp_path / "out", small.inputs, small.plan)))
     done: list[str] = []
 
-    def counted(workplace: Workplace, run: PatientRun) -> Row:
+    def counted(workplace: Workplace, run: PlannedRun) -> Row:
         done.append(run.run_id)
         return invented(workplace, run)
 
