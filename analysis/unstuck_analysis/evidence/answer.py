@@ -198,8 +198,8 @@ def mechanisms_table(intact: Evidence, matrix: Mapping[str, Evidence]) -> Table:
 
 CAPTION = (
     "Every measured part of a finding: its published range (grey bar, all ranges drawn equally wide), the"
-    " value of the model (dot; orange outside the range) and the 95 % interval over patients (line). Values beyond"
-    " the plot are drawn at its margin."
+    " value of the model (dot; orange outside the range) and the 95 % interval over patients (line)."
+    " Values beyond the plot are drawn at its margin."
 )
 
 

@@ -18,7 +18,15 @@ import numpy as np
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.courses import Cohort
-from unstuck_analysis.evidence.facts import FIRST, GROUPS, Fact, Group, first_measurements, read_facts, shipped_file
+from unstuck_analysis.evidence.facts import (
+    FIRST,
+    GROUPS,
+    Fact,
+    Group,
+    first_measurements,
+    read_facts,
+    shipped_file,
+)
 from unstuck_analysis.evidence.findings import MEASURES, OF_COHORT, OPEN_ENDED, TREATMENTS, UNITS, Recorded
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.runs import Group as PatientGroup
