@@ -17,6 +17,19 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+# Slow fixtures: all tests that ask for one run in the same process, so it is made once per session.
+EXPENSIVE = ("compared", "mixed", "landscape", "stress", "dask_client", "exported")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of an expensive fixture together when several processes run the suite."""
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        for name in [name for name in EXPENSIVE if name in asked][:1]:
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def reference() -> ParameterSet:
     """The frozen set of the independent reference trajectories: no noise, no life events."""

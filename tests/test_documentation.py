@@ -4,10 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from unstuck_analysis.cli import main
+import unstuck
+import yaml
+from typer.main import get_command
+from unstuck_analysis.cli import app, main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -26,10 +30,8 @@ def run_block(language: str, text: str) -> None:
     if language == "python":
         exec(compile(text, "page", "exec"), {"__name__": "__main__"})
     if language == "sh":
-        for line in text.splitlines():
-            words = shlex.split(line, comments=True)
-            if words[:1] == ["unstuck"]:
-                type_in(words[1:])
+        for words in arguments_of(text):
+            type_in(words)
 
 
 def type_in(words: list[str]) -> None:
@@ -39,7 +41,41 @@ def type_in(words: list[str]) -> None:
     assert not end.value.code, " ".join(words)
 
 
+def arguments_of(text: str) -> Iterator[list[str]]:
+    """The commands `unstuck ...` of a block, as words."""
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["unstuck"]:
+            yield words[1:]
+
+
+def understand(words: list[str]) -> None:
+    """Let the command line read one command without running it: unknown commands and options are refused."""
+    root = get_command(app)
+    context = root.make_context("unstuck", words[:], resilient_parsing=False)
+    name, command, rest = root.resolve_command(context, words)  # pyright: ignore[reportAttributeAccessIssue]
+    command.make_context(name, rest, parent=context)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_is_understood_and_every_example_compiles(page: Path) -> None:
+    blocks = BLOCK.findall(page.read_text())
+    assert blocks or page.name == "add-a-mechanism.md"
+    for language, text in blocks:
+        if language == "python":
+            compile(text, page.name, "exec")
+        if language == "yaml":
+            assert isinstance(yaml.safe_load(text), dict)
+        if language == "sh":
+            for words in arguments_of(text):
+                understand(words)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[] if page.parent.name == "how-to" else pytest.mark.slow) for page in PAGES],
+    ids=lambda page: page.name,
+)
 def test_every_command_and_example_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,20 +95,22 @@ def test_the_treatment_in_the_readme_is_a_valid_file(tmp_path: Path, monkeypatch
     type_in(["check", "readme.yaml"])
 
 
-@pytest.mark.quick
 def test_ci_runs_the_very_test_command_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    (command,) = re.findall(r"# README test command\n(.*)\n# end of README", script)
-    assert command in (ROOT / "README.md").read_text()
+    (command,) = re.findall(r" # README test command\n +(.*)\n +# end of README", script)
+    assert command in (ROOT / "README.md").read_text().splitlines()
 
 
-@pytest.mark.quick
+def test_the_citation_has_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == unstuck.__version__
+
+
 def test_the_readme_counts_the_findings_that_the_evidence_page_counts() -> None:
     (headline,) = re.findall(r"\*\*(Findings that hold: .*?)\*\*", (ROOT / "docs/evidence.md").read_text())
     assert headline in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.quick
 def test_every_image_and_local_link_of_the_readme_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert target.startswith("https://") or (ROOT / target).exists(), target

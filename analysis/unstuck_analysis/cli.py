@@ -10,13 +10,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from unstuck_analysis import research_commands, study_commands
+from unstuck_analysis.output.folder import RESULTS, claim_folder, release_folders
 from unstuck_analysis.output.terminal import console, print_patient, print_summary, progress, say, whole_seed
 
 COMPARISON_FILES = (
@@ -28,6 +28,7 @@ COMPARISON_FILES = (
     "report.html",
 )
 PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+RESULT_FILES = (*COMPARISON_FILES, *PATIENT_FILES)  # of an earlier run: removed with --overwrite
 
 app = typer.Typer(
     add_completion=False,
@@ -302,6 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 130
     except Exception as fault:
         _explain(fault)
+    finally:
+        release_folders()
     if status == 130:  # how typer tells of Ctrl-C differs between its versions
         _fail("stopped; nothing was written", 130)
     sys.exit(status if isinstance(status, int) else 0)
@@ -347,20 +350,21 @@ def _cores() -> int:
 @contextlib.contextmanager
 def _results(out: Path | None, command: str, overwrite: bool) -> Iterator[Path]:
     """The output folder of a command; one that would stay empty goes again, and Ctrl-C says what was kept."""
-    from unstuck_analysis.output.files import prepare_folder
-
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = out or Path("results") / f"{command}-{stamp}"
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    earlier = _written(folder)
+    made = [path for path in (out or RESULTS, *(out or RESULTS).parents) if not path.exists()]
+    folder, earlier = out, dict[str, tuple[int, int]]()
     try:
-        yield prepare_folder(folder, overwrite=overwrite)
+        folder = claim_folder(out, command, overwrite=overwrite)
+        made = made if out else [folder, *made]
+        earlier = _written(folder)
+        yield folder
     except BaseException as fault:
+        release_folders()
         with contextlib.suppress(OSError):  # the first that is not empty
-            for path in new:
+            for path in made:
                 path.rmdir()
         if isinstance(fault, KeyboardInterrupt):
-            kept = sorted(name for name, when in _written(folder).items() if earlier.get(name) != when)
+            now = _written(folder) if folder else {}
+            kept = sorted(name for name, when in now.items() if earlier.get(name) != when)
             told = f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written"
             _fail(f"stopped; {told}", 130)
         raise
@@ -378,12 +382,12 @@ def _command(name: str, *arguments: str, **options: object) -> str:
 
 
 def _write_comparison(comparison: Any, folder: Path, command: str) -> None:
-    """Write all of COMPARISON_FILES, the report last; none of an earlier comparison is left beside them."""
+    """Write all of COMPARISON_FILES, the report last; no result of an earlier run stays in the folder."""
     from unstuck_analysis import compare as comparing
     from unstuck_analysis import figures, report
     from unstuck_analysis.output import files as storage
 
-    _remove(folder, COMPARISON_FILES)
+    _remove(folder, RESULT_FILES)
     table = comparing.summary_table(comparison).to_csv(index=False)
     storage.write_whole(folder / "summary.csv", table.encode())
     storage.write_parquet(folder / "outcomes.parquet", comparison.outcomes)
@@ -398,7 +402,7 @@ def _write_patient(comparison: Any, folder: Path) -> None:
     from unstuck_analysis import figures
     from unstuck_analysis.output import files as storage
 
-    _remove(folder, PATIENT_FILES)
+    _remove(folder, RESULT_FILES)
     storage.write_parquet(folder / "series.parquet", comparison.series)
     storage.write_whole(folder / "outcomes.csv", comparison.outcomes.to_csv(index=False).encode())
     figures.save_figure(figures.patient_figure(comparison), folder / "patient.png")

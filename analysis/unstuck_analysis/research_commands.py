@@ -6,7 +6,6 @@ Heavy imports lie inside them. Standard output holds the finding, standard error
 import json
 import os
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -227,10 +226,9 @@ def _circuit(name_or_path: str) -> "CircuitFile":
 
 
 def _folder(out: Path | None, command: str, overwrite: bool) -> Path:
-    from unstuck_analysis.output.files import prepare_folder
+    from unstuck_analysis.output.folder import claim_folder
 
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return prepare_folder(out or Path("results") / f"{command}-{stamp}", overwrite=overwrite)
+    return claim_folder(out, command, overwrite=overwrite)
 
 
 def _cores() -> int:

@@ -1,3 +1,5 @@
+# Not strict: Mesa has no complete types.
+# pyright: standard
 """Neurons as Mesa agents: named views on the arrays of a circuit, each able to live by the rules alone.
 
 A neuron owns no numbers. It is an index into the arrays of its milieu, with a name for every column and four

@@ -1,3 +1,5 @@
+# Not strict: networkx has no complete types.
+# pyright: standard
 """A circuit file becomes a graph of regions, and the graph becomes neurons and synapses as arrays.
 
     circuit file -> CircuitFile (checked) -> networkx graph -> Circuit (arrays, CSR by postsynaptic neuron)

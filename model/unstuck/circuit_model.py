@@ -1,3 +1,5 @@
+# Not strict: Mesa and networkx have no complete types.
+# pyright: standard
 """A patient as a Mesa model: agents, clock, and one step that reads like a methods section.
 
     model = CircuitModel("ssri-like", neurons=500, seed=1)

@@ -1,3 +1,5 @@
+# Not strict: the parameter file is JSON of any shape.
+# pyright: standard
 """Every constant of the model: value, unit, range, and whether it was fitted or taken from the literature.
 
 Parameters live in data files beside this module. `reference.json` is the frozen oracle set, `defaults.json`

@@ -20,7 +20,6 @@ COMMANDS = sorted(get_command(app).commands)  # pyright: ignore[reportAttributeA
 # Help
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_has_an_example_of_it(unstuck: Unstuck, command: str) -> None:
     done = unstuck(command, "--help")
@@ -28,7 +27,6 @@ def test_the_help_of_every_command_has_an_example_of_it(unstuck: Unstuck, comman
     assert f"Example: unstuck {command}" in " ".join(done.out.split())
 
 
-@pytest.mark.quick
 def test_unstuck_alone_is_unstuck_help(unstuck: Unstuck) -> None:
     alone = unstuck()
     assert (alone.code, alone.err) == (0, "")
@@ -36,14 +34,12 @@ def test_unstuck_alone_is_unstuck_help(unstuck: Unstuck) -> None:
     assert all(command in alone.out for command in COMMANDS)
 
 
-@pytest.mark.quick
 def test_the_version_is_that_of_the_package(unstuck: Unstuck) -> None:
     from unstuck import __version__
 
     assert unstuck("--version").out == f"unstuck {__version__}\n"
 
 
-@pytest.mark.quick
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("numpy", "numba", "pandas", "matplotlib", "mesa", "networkx", "pydantic", "scipy", "pint")
     code = (
@@ -66,7 +62,6 @@ def allowed_by_typer() -> str:
 # Wrong words on the command line
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -115,14 +110,12 @@ def test_a_wrong_word_gets_one_message_and_exit_code_2(
 # The output folder
 
 
-@pytest.mark.quick
 def test_an_output_folder_that_is_a_file_is_refused(unstuck: Unstuck, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     assert fails(unstuck, "compare", "untreated", *SMALL, "--out", "out") == "out: is a file, not a folder"
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.quick
 def test_an_output_folder_that_cannot_be_made_is_a_disk_failure(unstuck: Unstuck, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for command in ("compare", "run"):
@@ -130,7 +123,6 @@ def test_an_output_folder_that_cannot_be_made_is_a_disk_failure(unstuck: Unstuck
         assert message.startswith("file/out: cannot be made: ")
 
 
-@pytest.mark.quick
 def test_a_folder_that_is_not_empty_is_refused_and_left_alone(unstuck: Unstuck, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.html").write_text("mine")
@@ -180,7 +172,7 @@ def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
 # Ctrl-C, and bugs
 
 
-@pytest.mark.parametrize("times", [1, 6])
+@pytest.mark.parametrize("times", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path, times: int) -> None:
     command = [sys.executable, "-m", "unstuck_analysis", "compare", "untreated", "--json"]
     options = ["--patients", "200", "--neurons", "100", "--workers", "2", "--out", "out"]
@@ -219,7 +211,6 @@ def end_of_session(session: int, patience_s: float = 10.0) -> bool:
     return False
 
 
-@pytest.mark.quick
 def test_ctrl_c_while_the_program_is_still_imported_ends_in_one_line() -> None:
     code = """
 import os, signal, sys
@@ -266,7 +257,6 @@ def test_ctrl_c_does_not_name_files_of_an_earlier_comparison_as_kept(
     assert (tmp_path / "out" / "report.html").read_text() == "earlier"
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError])
 def test_a_bug_shows_itself(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck, kind: type[Exception]) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -277,7 +267,6 @@ def test_a_bug_shows_itself(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck, k
         unstuck("compare", "untreated")
 
 
-@pytest.mark.quick
 def test_a_worker_that_was_killed_is_told_in_words(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck) -> None:
     from concurrent.futures.process import BrokenProcessPool
 
@@ -288,7 +277,6 @@ def test_a_worker_that_was_killed_is_told_in_words(monkeypatch: pytest.MonkeyPat
     assert "killed or ran out of memory" in fails(unstuck, "compare", "untreated", code=1)
 
 
-@pytest.mark.quick
 def test_typer_ends_a_command_as_asked(monkeypatch: pytest.MonkeyPatch, unstuck: Unstuck) -> None:
     def ended(*_: object, **__: object) -> None:
         raise typer.Exit(3)

@@ -17,7 +17,6 @@ from unstuck_analysis.outcomes import (
     recovery_index,
 )
 
-pytestmark = pytest.mark.quick
 STUCK, HEALTHY = 0.6, 1.0
 
 

@@ -97,7 +97,6 @@ def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
     assert all(re.search(r'alt="[^"]{8,}"', image) for image in images)
 
 
-@pytest.mark.quick
 def test_what_files_say_cannot_become_markup() -> None:
     made = html("<b>t</b>", "<script>q</script>", [Section("<i>h</i>", table=Table(["<u>"], [["<s>x"]]))])
     assert not re.search(r"<(b|script|i|u|s)>", made)
@@ -132,7 +131,6 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
 # Files on disk
 
 
-@pytest.mark.quick
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_whole(tmp_path / "table.csv", b"earlier")
 
@@ -146,7 +144,6 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "table.csv").read_bytes() == b"earlier"
 
 
-@pytest.mark.quick
 def test_a_file_system_that_turned_read_only_is_told_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +156,6 @@ def test_a_file_system_that_turned_read_only_is_told_in_words(
         write_whole(tmp_path / "table.csv", b"later")
 
 
-@pytest.mark.quick
 def test_a_table_survives_the_disk_bit_by_bit(tmp_path: Path) -> None:
     frame = pd.DataFrame({"seed": [1, 2], "onset_day": [np.pi, np.nan], "treatment": ["a", "b"]})
     write_parquet(tmp_path / "table.parquet", frame)

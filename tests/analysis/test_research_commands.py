@@ -49,7 +49,6 @@ def test_survival_and_crossover_tell_what_was_left_out(unstuck: Unstuck, compare
         assert_captioned(Path(folder))
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -67,7 +66,6 @@ def test_what_makes_no_sense_ends_with_a_message_and_code_2(
     assert told in done.err
 
 
-@pytest.mark.quick
 def test_every_colour_comes_with_its_own_line_style_and_no_pair_comes_back_before_81_arms() -> None:
     assert len(set(DASHES)) == len(PALETTE) == len(DASHES)
     looks = [look(position) for position in range(81)]

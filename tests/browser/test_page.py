@@ -206,6 +206,7 @@ def test_the_time_axis_ends_with_the_last_day(open_page: OpenPage) -> None:
     assert "day 168" in ticks
 
 
+@pytest.mark.slow
 def test_two_tabs_never_mix_and_the_same_seed_gives_the_same(open_page: OpenPage) -> None:
     first, second = open_page(), open_page()
     go_on(first, 2)
@@ -367,6 +368,7 @@ def recovery_of_file(file: Path, on_day: float) -> float:
     return arm.recovery(reading.connectivity)
 
 
+@pytest.mark.slow
 def test_an_animation_is_saved(open_page: OpenPage) -> None:
     page = open_page("seed=1&patient=0&neurons=100&a=ketamine-like")
     page.locator("#set-up summary").click()
@@ -400,12 +402,13 @@ def test_nonsense_in_a_link_is_left_out_with_a_note(open_page: OpenPage) -> None
     expect_day(page, 1 / 24)
 
 
+@pytest.mark.slow
 def test_a_hundred_quick_clicks_on_every_button_leave_a_page_that_works(open_page: OpenPage) -> None:
     page = open_page()
     page.evaluate(
         """() => { const { player } = document.getElementById('app');
-          const buttons = ['play', 'step-hour', 'step-day', 'step-week', 'go-healthy', 'go-stuck', 'go-12-weeks',
-            'theme', 'reset'].map(id => document.getElementById(id));
+          const buttons = ['play', 'step-hour', 'step-day', 'step-week', 'go-healthy', 'go-stuck',
+            'go-12-weeks', 'theme', 'reset'].map(id => document.getElementById(id));
           buttons.push(document.querySelector('#copy-1 .stress-now'));
           for (const button of buttons) for (let k = 0; k < 100; k++) button.click(); }"""
     )

@@ -52,6 +52,7 @@ def test_a_story_can_be_paused_gone_through_and_left(open_page: OpenPage) -> Non
     expect(page.locator("#play")).to_have_text("▶ Play")
 
 
+@pytest.mark.slow
 def test_the_story_of_getting_stuck_begins_in_health(open_page: OpenPage) -> None:
     page = open_page()
     choose(page, "A circuit gets stuck")

@@ -85,7 +85,6 @@ def assert_the_agents_stage_is_the_engines(model: CircuitModel) -> None:
     np.testing.assert_allclose(model.milieu.state.y, y, rtol=1e-10)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("start", ["healthy", "day 0"])
 @pytest.mark.parametrize(
     "effects",
@@ -138,7 +137,6 @@ def test_a_stage_by_the_agents_equals_the_engines_with_a_region_added(tmp_path: 
     assert_the_agents_stage_is_the_engines(model)
 
 
-@pytest.mark.quick
 def test_a_neuron_has_a_name_for_every_column() -> None:
     model = agents_model()
     circuit, state = model.circuit, model.milieu.state
@@ -155,7 +153,6 @@ def test_a_neuron_has_a_name_for_every_column() -> None:
     np.testing.assert_array_equal(learnt, state.labile)
 
 
-@pytest.mark.quick
 def test_agents_are_of_the_type_of_their_cells() -> None:
     model = agents_model()
     assert set(model.agents_by_type) == {Pyramidal, Interneuron, Serotonergic}
@@ -164,7 +161,6 @@ def test_agents_are_of_the_type_of_their_cells() -> None:
     assert sum(len(agents) for agents in model.agents_by_type.values()) == model.circuit.neurons
 
 
-@pytest.mark.quick
 def test_what_is_written_to_an_agent_is_written_to_the_circuit() -> None:
     model = agents_model()
     model.agents_by_type[Pyramidal].set("bdnf", 0.25)
@@ -173,13 +169,11 @@ def test_what_is_written_to_an_agent_is_written_to_the_circuit() -> None:
     assert model.life.state.bdnf.min() == 0.25 < model.life.state.bdnf.max() == 1.0
 
 
-@pytest.mark.quick
 def test_agents_hold_no_arrays_of_their_own() -> None:
     for neuron in neurons_of(agents_model()):
         assert not any(isinstance(value, np.ndarray) for value in vars(neuron).values())
 
 
-@pytest.mark.quick
 def test_the_verbs_change_nothing_by_themselves() -> None:
     model = agents_model(start="day 0")
     y, x = model.milieu.state.y.copy(), model.milieu.state.x.copy()
@@ -189,7 +183,6 @@ def test_the_verbs_change_nothing_by_themselves() -> None:
     np.testing.assert_array_equal(model.milieu.state.x, x)
 
 
-@pytest.mark.quick
 def test_a_healthy_neuron_left_to_itself_stays_healthy() -> None:
     model = agents_model()
     model.milieu.effects, model.milieu.region_input = NO_EFFECT, np.zeros(len(model.circuit.regions))
@@ -201,7 +194,6 @@ def test_a_healthy_neuron_left_to_itself_stays_healthy() -> None:
     np.testing.assert_allclose(model.milieu.state.x, before.x, rtol=1e-9)
 
 
-@pytest.mark.quick
 def test_a_neuron_that_steps_changes_itself_and_no_other() -> None:
     model = agents_model(start="day 0")
     model.milieu.effects = Effects(trkb_drive=1.0)

@@ -29,14 +29,12 @@ def groups(circuit: Circuit) -> tuple[Synapses, Synapses, Synapses]:
     return circuit.wiring.excitatory, circuit.wiring.inhibitory, circuit.wiring.plastic
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", shipped("circuits"))
 def test_every_shipped_circuit_loads_and_has_a_healthy_attractor(name: str) -> None:
     file, _ = read("circuits", name, CircuitFile)
     assert healthy_is_attractor(file, default_parameters())
 
 
-@pytest.mark.quick
 @settings(max_examples=15, deadline=None)
 @given(neurons=st.integers(SMALLEST, 1_500))
 def test_a_network_has_as_many_neurons_as_asked_for(
@@ -49,7 +47,6 @@ def test_a_network_has_as_many_neurons_as_asked_for(
     assert np.abs(sizes - shares / shares.sum() * neurons).max() <= 2.0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("neurons", [SMALLEST - 1, LARGEST + 1, 0, -5])
 def test_a_network_too_small_or_too_large_is_refused(
     neurons: int, default_file: CircuitFile, reference: ParameterSet
@@ -58,22 +55,21 @@ def test_a_network_too_small_or_too_large_is_refused(
         network_circuit(default_file, reference, neurons, np.random.default_rng(0))
 
 
-@pytest.mark.quick
 def test_the_weights_onto_every_neuron_add_up_to_the_projection(network: Circuit) -> None:
     """All neurons of a population receive the whole weight of each projection, and nothing of any other."""
+    compared = list[int]()
     for group in groups(network):
         received = np.zeros((network.neurons, len(network.projections)))
         np.add.at(received, (targets(group), group.projection), group.weight)
-        for number, name in enumerate(network.projections):
-            if number not in group.projection:
-                continue
-            pre, post = projection_ends(name)
+        for number in np.unique(group.projection).tolist():
+            pre, post = projection_ends(network.projections[number])
             expected = np.zeros(network.neurons)
             expected[network.members(post)] = network.graph.edges[pre, post]["weight"]
             np.testing.assert_allclose(received[:, number], expected, rtol=1e-12)
+            compared.append(number)
+    assert sorted(compared) == list(range(len(network.projections)))
 
 
-@pytest.mark.quick
 def test_every_synapse_comes_from_the_population_its_projection_names(network: Circuit) -> None:
     seen = set[int]()
     for group in groups(network):
@@ -86,7 +82,6 @@ def test_every_synapse_comes_from_the_population_its_projection_names(network: C
     assert seen == set(range(len(network.projections)))
 
 
-@pytest.mark.quick
 def test_no_neuron_projects_to_itself_or_twice_to_another(network: Circuit) -> None:
     for group in groups(network):
         post = targets(group)
@@ -95,13 +90,11 @@ def test_no_neuron_projects_to_itself_or_twice_to_another(network: Circuit) -> N
         assert len(pairs) == len(post)
 
 
-@pytest.mark.quick
 def test_only_what_the_file_calls_plastic_is_plastic(network: Circuit) -> None:
     plastic = {network.projections[number] for number in np.unique(network.wiring.plastic.projection)}
     assert plastic == {name for name, p in network.file.projections.items() if p.plastic}
 
 
-@pytest.mark.quick
 def test_set_points_are_spread_about_those_of_the_file(
     default_file: CircuitFile, reference: ParameterSet
 ) -> None:
@@ -115,7 +108,6 @@ def test_set_points_are_spread_about_those_of_the_file(
     assert np.all(circuit.wiring.set_point_Hz <= 0.5 * circuit.wiring.maximal_Hz)
 
 
-@pytest.mark.quick
 def test_without_spread_all_neurons_of_a_population_are_equal(
     default_file: CircuitFile, reference: ParameterSet
 ) -> None:
@@ -127,7 +119,6 @@ def test_without_spread_all_neurons_of_a_population_are_equal(
     np.testing.assert_allclose(circuit.wiring.scaling, 1.0)
 
 
-@pytest.mark.quick
 def test_the_graph_says_what_the_arrays_do(network: Circuit, mean_field: Circuit) -> None:
     assert list(network.graph.nodes) == network.populations
     assert network.graph.number_of_edges() == len(network.projections)
@@ -150,7 +141,6 @@ def habenula() -> CircuitFile:
     return read("circuits", HABENULA, CircuitFile)[0]
 
 
-@pytest.mark.quick
 def test_a_region_added_in_a_file_is_a_region_of_the_circuit(
     habenula: CircuitFile, reference: ParameterSet, default_file: CircuitFile
 ) -> None:
@@ -160,7 +150,6 @@ def test_a_region_added_in_a_file_is_a_region_of_the_circuit(
     assert len(healthy_state(circuit).x) == len(default_file.populations) + 1
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("knock", KNOCKS)
 def test_the_habenular_network_comes_back_to_health(
     knock: float, habenula: CircuitFile, reference: ParameterSet
@@ -186,7 +175,6 @@ def test_stress_traps_the_habenular_circuit_and_an_ssri_frees_it(reference: Para
     assert life.recovery > 0.8
 
 
-@pytest.mark.quick
 def test_an_overactive_habenula_quietens_the_raphe(habenula: CircuitFile, reference: ParameterSet) -> None:
     circuit = mean_field_circuit(habenula, reference)
     drive = np.zeros(len(circuit.regions))
@@ -221,7 +209,6 @@ WRONG = {
 }
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("fault", WRONG)
 def test_a_circuit_that_makes_no_sense_is_refused_with_its_place(fault: str, tmp_path: Path) -> None:
     right, wrong, told = WRONG[fault]
@@ -236,7 +223,6 @@ def test_a_circuit_that_makes_no_sense_is_refused_with_its_place(fault: str, tmp
     assert int(place.removeprefix(f"{path}:").split(":")[0]) >= 1
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("shares", [[1.0, 1e-6, 1e-6, 1e-6, 1.0, 1e-5], [1.0] + 40 * [1e-9]])
 def test_tiny_populations_leave_the_number_of_neurons_as_it_was_asked_for(shares: list[float]) -> None:
     sizes = _sizes(shares, 100)
@@ -244,7 +230,6 @@ def test_tiny_populations_leave_the_number_of_neurons_as_it_was_asked_for(shares
     assert min(sizes) == 2
 
 
-@pytest.mark.quick
 def test_more_populations_than_neurons_can_fill_are_refused() -> None:
     with pytest.raises(InputError, match="100 neurons for 51 populations: at least 2 each"):
         _sizes(51 * [1.0], 100)

@@ -15,7 +15,6 @@ def small(treatment: str = "untreated", **options: Any) -> CircuitModel:
     return CircuitModel(treatment, **{"neurons": 100, "seed": 3, **options})
 
 
-@pytest.mark.quick
 def test_days_by_the_model_are_the_simulations_days() -> None:
     model = small("ssri-like")
     arm = Simulation(model.life.patient, model.life.treatment).run()
@@ -30,7 +29,6 @@ def test_days_by_the_model_are_the_simulations_days() -> None:
         assert seen["serotonin_DRN"][day] == pytest.approx(raphe, rel=0.01)
 
 
-@pytest.mark.quick
 def test_the_same_seed_gives_the_same_numbers_under_either_name() -> None:
     seeds = [{"seed": 9}, {"seed": np.int64(9)}, {"seed": None, "rng": 9}]
     models = [small("ketamine-like", **seed) for seed in seeds]
@@ -42,7 +40,6 @@ def test_the_same_seed_gives_the_same_numbers_under_either_name() -> None:
     assert other.life.recovery != models[0].life.recovery
 
 
-@pytest.mark.quick
 def test_a_generator_or_seed_sequence_seeds_the_patient() -> None:
     generators = [small(seed=None, rng=np.random.default_rng(4), start="healthy") for _ in range(2)]
     sequences = [small(seed=None, rng=np.random.SeedSequence(4), start="healthy") for _ in range(2)]
@@ -50,7 +47,6 @@ def test_a_generator_or_seed_sequence_seeds_the_patient() -> None:
     assert sequences[0].seed == sequences[1].seed
 
 
-@pytest.mark.quick
 def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
     drawn, another = (small(seed=None, start="healthy") for _ in range(2))
     assert drawn.seed != another.seed
@@ -58,7 +54,6 @@ def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
     np.testing.assert_array_equal(again.circuit.wiring.set_point_Hz, drawn.circuit.wiring.set_point_Hz)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -77,13 +72,11 @@ def test_what_cannot_be_run_is_refused_before_anything_is_run(options: dict[str,
         small(**options)
 
 
-@pytest.mark.quick
 def test_an_unknown_treatment_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="ssri-like"):
         small("ssri-lik")
 
 
-@pytest.mark.quick
 def test_patients_differ_in_their_parameters_only_when_asked() -> None:
     typical, varied = small(start="healthy"), small(start="healthy", varied=True)
     other = small(start="healthy", varied=True, patient=1)
@@ -92,7 +85,6 @@ def test_patients_differ_in_their_parameters_only_when_asked() -> None:
     assert len(set(rules)) == 3
 
 
-@pytest.mark.quick
 def test_a_model_that_starts_healthy_lives_through_the_whole_scenario() -> None:
     model = small("ketamine-like", start="healthy", step_h=24.0)
     assert model.day == -102
@@ -104,7 +96,6 @@ def test_a_model_that_starts_healthy_lives_through_the_whole_scenario() -> None:
     assert model.life.recovery == pytest.approx(from_day_0.life.recovery, abs=1e-3)
 
 
-@pytest.mark.quick
 def test_the_agents_live_the_day_that_the_engine_lives() -> None:
     engine, agents = (small("ketamine-like", step_h=6.0, by_agents=by_agents) for by_agents in (False, True))
     for model in (engine, agents):
@@ -115,7 +106,6 @@ def test_the_agents_live_the_day_that_the_engine_lives() -> None:
     np.testing.assert_allclose(agents.reading.activity, engine.reading.activity, atol=0.02)
 
 
-@pytest.mark.quick
 def test_agents_stop_at_a_dose_within_their_step() -> None:
     early, late = (small(step_h=6.0, by_agents=True) for _ in range(2))
     early.life.give("ketamine-like")
@@ -126,7 +116,6 @@ def test_agents_stop_at_a_dose_within_their_step() -> None:
     assert late.life.recovery == pytest.approx(early.life.recovery, abs=0.01)
 
 
-@pytest.mark.quick
 def test_every_step_is_collected_and_agents_only_when_asked() -> None:
     plain, watched = small(), small(agents_recorded=("rate_Hz", "bdnf"))
     for model in (plain, watched):
@@ -139,7 +128,6 @@ def test_every_step_is_collected_and_agents_only_when_asked() -> None:
     assert len(agents) == 2 * 100
 
 
-@pytest.mark.quick
 def test_the_agents_show_the_circuit_of_the_last_reading() -> None:
     model = small("ssri-like")
     for _ in range(3):
@@ -149,7 +137,6 @@ def test_the_agents_show_the_circuit_of_the_last_reading() -> None:
     assert raphe < 0.9
 
 
-@pytest.mark.quick
 def test_the_graph_carries_present_strengths() -> None:
     stuck, healthy, declared = small().graph, small(start="healthy").graph, small().circuit.graph
     for pre, post, edge in healthy.edges(data=True):
@@ -161,7 +148,6 @@ def test_the_graph_carries_present_strengths() -> None:
     assert stuck.nodes["HPC_P"]["activity"] < healthy.nodes["HPC_P"]["activity"]
 
 
-@pytest.mark.quick
 def test_a_model_runs_until_the_end_of_the_follow_up() -> None:
     model = small("ketamine-like", step_h=24.0 * 28)
     while model.running:

@@ -13,7 +13,7 @@ from unstuck_analysis.evidence.facts import Fact, choose_facts, read_facts
 from unstuck_analysis.evidence.findings import Evidence, as_object, measure_all
 from unstuck_analysis.evidence.mechanisms import choose_mechanisms
 from unstuck_analysis.evidence.runs import RUNS
-from unstuck_analysis.output.files import prepare_folder
+from unstuck_analysis.output.folder import claim_folder
 from unstuck_analysis.output.terminal import console, progress, say
 
 FOLDER = Path("results") / "evidence"  # always the same, so that a stopped run resumes
@@ -64,7 +64,7 @@ def run(request: Request, as_json: bool) -> None:
 def gather(request: Request, progress: Progress) -> tuple[Evidence, Matrix | None]:
     """Measure the intact model and, one after the other, the model without each mechanism."""
     facts, mechanisms = request.check()
-    prepare_folder(request.folder, overwrite=True)
+    claim_folder(request.folder, "evidence", overwrite=True)  # an earlier run is resumed
     found = {name: _measure(request, facts, name, progress) for name in ["", *mechanisms]}
     intact = found.pop("")
     return intact, Matrix(intact, found) if found else None

@@ -47,19 +47,3 @@ def read_parquet(path: Path) -> "pd.DataFrame":
         return pd.read_parquet(path)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None
-
-
-def prepare_folder(path: Path, *, overwrite: bool) -> Path:
-    """Make an output folder that can be written; InputError if it holds files not to be overwritten."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: is a file, not a folder")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise InputError(f"{path}: is not empty; give another folder with --out, or --overwrite")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StorageError(f"{path}: cannot be made: {fault.strerror or fault}") from fault
-    probe = path / ".unstuck-writable"
-    write_whole(probe, b"x")
-    probe.unlink()
-    return path

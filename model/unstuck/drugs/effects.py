@@ -253,8 +253,8 @@ def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:
 
 def steady_h(drug: DrugFile) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
-    compounds = drug.kinetics.compounds.values() if drug.kinetics else []
-    return 30.0 * max((compound.half_life.value for compound in compounds), default=HOURS_A_DAY)
+    compounds = drug.kinetics.compounds if drug.kinetics else {}
+    return 30.0 * max((compound.half_life.value for compound in compounds.values()), default=HOURS_A_DAY)
 
 
 def _made_and_lost(law: Pulse, parameters: ParameterSet, patient: Sensitivity) -> list[Compartment]:

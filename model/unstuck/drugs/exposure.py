@@ -265,7 +265,8 @@ def life_event_bouts(
 
     All treatments thin one process on the scenario's clock, so that arms share their events.
     """
-    file, bouts = treatment.file, []
+    file = treatment.file
+    bouts: list[Bout] = []
     if not any(phase.life_events for phase in file.phases.values()):
         return []
     times_h, marks = life_event_process(end_h, rng)

@@ -1,3 +1,5 @@
+# Not strict: a YAML document has any shape.
+# pyright: standard
 """Read the YAML files people write, and say exactly where they went wrong.
 
 A file becomes values and their places, is laid over the file it extends and checked against a `Document`;

@@ -8,6 +8,7 @@ go step by step, or to take part on the way, hold a `Life` (life.py): a Simulati
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class Arm:
 
     treatment: str
     checkpoint: Checkpoint
-    readings: list[Reading] = field(default_factory=list)
-    steps: list[tuple[float, float, float]] = field(default_factory=list)  # day, C, C_c
+    readings: list[Reading] = field(default_factory=list[Reading])
+    steps: list[tuple[float, float, float]] = field(default_factory=list[Any])  # day, C, C_c
     last_dose_day: float = 0.0
     gone_day: float = 0.0
     end_day: float = 0.0

@@ -22,7 +22,6 @@ NAMES = list(mechanisms())
 MEAN_FIELD = Subject(1, 0, 0, varied=False)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", NAMES)
 def test_biases_and_healthy_rates_stay_when_a_mechanism_goes(name: str, mean_field: Circuit) -> None:
     without = circuit_without(mean_field, mechanisms()[name])
@@ -33,7 +32,6 @@ def test_biases_and_healthy_rates_stay_when_a_mechanism_goes(name: str, mean_fie
     assert all(without.parameters[symbol] == mean_field.parameters[symbol] for symbol in kept)
 
 
-@pytest.mark.quick
 def test_every_mechanism_of_the_shipped_model_changes_something_when_it_goes(
     default_file: CircuitFile,
 ) -> None:
@@ -44,7 +42,6 @@ def test_every_mechanism_of_the_shipped_model_changes_something_when_it_goes(
         assert dict(without.parameters) != dict(shipped.parameters) or not same_wiring
 
 
-@pytest.mark.quick
 def test_cut_projections_carry_next_to_nothing(mean_field: Circuit) -> None:
     mechanism = mechanisms()["amygdala-control"]
     without = circuit_without(mean_field, mechanism)
@@ -55,7 +52,6 @@ def test_cut_projections_carry_next_to_nothing(mean_field: Circuit) -> None:
     assert (ratio[~cut] == 1.0).all()
 
 
-@pytest.mark.quick
 def test_an_unknown_mechanism_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match="unknown mechanism 'consolidaton', did you mean 'consolidation'"):
         choose_mechanisms(["consolidaton"])

@@ -47,7 +47,6 @@ def no_progress(what: str, total: int) -> nullcontext[Callable[[Subject], None]]
     return nullcontext(lambda subject: None)
 
 
-@pytest.mark.quick
 def test_every_finding_has_a_protocol_whose_scenarios_exist() -> None:
     facts = read_facts()
     assert [fact.role for fact in facts].count("fit") == 27
@@ -56,7 +55,6 @@ def test_every_finding_has_a_protocol_whose_scenarios_exist() -> None:
         assert scenario(name).file.title
 
 
-@pytest.mark.quick
 def test_every_treatment_starts_from_the_stuck_state_of_the_untreated() -> None:
     named = read_facts()
     healthy = {setup.scenario for setup in plan_typical(named).parts if setup.starts == "healthy"}
@@ -64,13 +62,11 @@ def test_every_treatment_starts_from_the_stuck_state_of_the_untreated() -> None:
     assert {checkpoint_key(scenario(name)) for name in stuck} == {checkpoint_key(scenario("untreated"))}
 
 
-@pytest.mark.quick
 def test_rows_of_another_role_are_dropped_as_they_are_read(tmp_path: Path) -> None:
     broken = F18.replace("F18,fit", "T05,test").replace("0.40", "words")
     assert [fact.id for fact in read_facts(sheet(tmp_path, F18, broken), roles=("fit",))] == ["F18"]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -89,7 +85,6 @@ def test_a_faulty_fact_sheet_is_refused_with_its_line(line: str, message: str, t
         read_facts(sheet(tmp_path, line))
 
 
-@pytest.mark.quick
 def test_a_missing_column_is_named_with_the_nearest_one_found(tmp_path: Path) -> None:
     path = tmp_path / "facts.csv"
     path.write_text(HEADER.replace("low", "lower") + "\n" + F18 + "\n")
@@ -97,13 +92,11 @@ def test_a_missing_column_is_named_with_the_nearest_one_found(tmp_path: Path) ->
         read_facts(path)
 
 
-@pytest.mark.quick
 def test_an_unknown_row_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(InputError, match="unknown row 'T1O', did you mean 'T1"):
         choose_facts(read_facts(), ["T1O"])
 
 
-@pytest.mark.quick
 def test_an_empty_band_is_allowed_where_every_part_has_its_own() -> None:
     facts = {fact.id: fact for fact in read_facts()}
     assert (facts["T13"].low, facts["T13"].high) == (None, None)
@@ -120,7 +113,6 @@ def finding(row: str, *values: float, first_look: bool | None = None, revised: b
     return Finding(fact, parts, first_look, revised)
 
 
-@pytest.mark.quick
 def test_a_row_of_several_parts_passes_only_if_all_do_and_shows_its_worst() -> None:
     assert finding("T09", 1.5, 1.2).passed
     assert finding("T09", 1.5, 1.0).passed is False
@@ -130,14 +122,12 @@ def test_a_row_of_several_parts_passes_only_if_all_do_and_shows_its_worst() -> N
     assert finding("F06", 0.6, 0.5).worst.value == 0.6, "the row's band belongs to its first part"
 
 
-@pytest.mark.quick
 def test_a_number_that_does_not_exist_is_neither_pass_nor_miss() -> None:
     assert finding("F10", nan).passed is None
     assert finding("T09", nan, 1.0).passed is False
     assert finding("T07", inf).passed is False
 
 
-@pytest.mark.quick
 def test_a_test_row_that_passes_only_after_a_mechanism_was_added_is_called_revised() -> None:
     assert finding("T02", 0.5, first_look=False, revised=True).verdict == "revised"
     assert finding("T02", 0.5, first_look=False).verdict == "pass here", "another sample, not another model"
@@ -145,7 +135,6 @@ def test_a_test_row_that_passes_only_after_a_mechanism_was_added_is_called_revis
     assert finding("T02", 0.9, first_look=False).verdict == "miss"
 
 
-@pytest.mark.quick
 def test_a_row_counts_as_revised_only_while_the_mechanism_added_for_it_is_on() -> None:
     added = {name: each for name, each in mechanisms().items() if each.added_for}
     assert added, "without an added mechanism nothing can be revised"
@@ -155,7 +144,6 @@ def test_a_row_counts_as_revised_only_while_the_mechanism_added_for_it_is_on() -
         assert not set(mechanism.added_for) & rows_revised(without=name)
 
 
-@pytest.mark.quick
 def test_a_prediction_is_not_told_as_a_fact() -> None:
     told = finding("T15", 0.0)
     evidence = Evidence([told], 0, 0, 0, 1, 1, 0)
@@ -163,7 +151,6 @@ def test_a_prediction_is_not_told_as_a_fact() -> None:
     assert page.rows(evidence)[0][page.COLUMNS.index("role")] == "prediction, not a fact"
 
 
-@pytest.mark.quick
 def test_the_first_look_holds_every_test_row() -> None:
     looks = first_looks()
     assert list(looks) == [fact.id for fact in read_facts() if fact.role == "test"]
@@ -232,7 +219,6 @@ def test_typical_subjects_live_without_noise_and_patients_with_it() -> None:
     assert not set(range(85)) <= set(np.round(quiet.days, 9))
 
 
-@pytest.mark.quick
 def test_every_finding_belongs_to_one_theme() -> None:
     facts = read_facts()
     groups = by_theme(facts)
@@ -241,7 +227,6 @@ def test_every_finding_belongs_to_one_theme() -> None:
     assert list(groups)[-1] == "Across classes"
 
 
-@pytest.mark.quick
 def test_the_shipped_sheet_is_the_one_that_was_frozen() -> None:
     digest = hashlib.sha256(shipped_file("facts.csv").read_bytes()).hexdigest()
     assert digest == "84476d7425504a6540fd1afe61fab3ae986ed9131cf4eea14394b9b2cb06da03"
@@ -258,7 +243,6 @@ def test_the_command_prints_one_object_and_writes_table_figure_and_page(
     assert "Ketamine: large effect at 24 h" in page
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -34,7 +34,6 @@ def small(folder: Path, facts: Sequence[Fact], seed: int = 1, steps: int = 0) ->
     return Calibration(folder, facts, seed, 40, 0, 1, steps)
 
 
-@pytest.mark.quick
 def test_a_calibration_sees_fit_rows_and_nothing_else(tmp_path: Path) -> None:
     """The sheet without its test rows, and with test rows that are nonsense, ask for the same calibration."""
     lines = shipped_file("facts.csv").read_text().splitlines()
@@ -50,7 +49,6 @@ def test_a_calibration_sees_fit_rows_and_nothing_else(tmp_path: Path) -> None:
     assert asked[0] == asked[1] == asked[2]
 
 
-@pytest.mark.quick
 def test_every_fitted_parameter_is_free_within_its_range() -> None:
     parameters, free = default_parameters(), free_parameters(default_parameters())
     assert {"rB", "kc", "kam", "tiam"} <= {each.symbol for each in free}
@@ -62,7 +60,6 @@ def test_every_fitted_parameter_is_free_within_its_range() -> None:
     assert kam.high / kam.low == pytest.approx(4.0, rel=1e-3), "half to double where no range is known"
 
 
-@pytest.mark.quick
 def test_the_cost_is_zero_inside_the_bands_and_grows_outside() -> None:
     facts = few(("F18",))  # 0.40 to 0.75
     assert cost(facts, {"F18.0": 0.5}) == 0.0
@@ -81,7 +78,6 @@ def test_a_set_of_the_shipped_ensemble_costs_nothing(member: dict[str, float]) -
     assert cost_of(Task(member, tuple(fit_rows()), MEAN_FIELD)) == 0.0
 
 
-@pytest.mark.quick
 def test_a_set_whose_healthy_state_is_unstable_is_worse_than_any_that_misses_rows() -> None:
     assert cost_of(Task({"rB": 1.6}, few(), MEAN_FIELD)) > UNSTABLE
 

@@ -8,7 +8,6 @@ from unstuck_analysis.evidence.arms import Record, Setup, Subject
 from unstuck_analysis.evidence.facts import CohortPart, Responders
 from unstuck_analysis.evidence.statistics import STATISTICS, Cohort, measure, relapse_after
 
-pytestmark = pytest.mark.quick
 Course = list[tuple[float, float]]
 FLAT: Course = [(0, 0), (100, 0)]
 

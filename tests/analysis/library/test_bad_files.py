@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from command_line import Unstuck, fails
 
-pytestmark = pytest.mark.quick
 SMALL = ("--patients", "1", "--neurons", "100", "--workers", "1")
 DRUG = """
 title: A drug

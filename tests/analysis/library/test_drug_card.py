@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shelf import BEGIN, END
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import read, shipped
 from unstuck.parameters import default_parameters
@@ -15,14 +16,12 @@ from unstuck_analysis.library.drug_card import (
     kinetics_table,
     occupancy_table,
 )
-from unstuck_analysis.whole_shelf import BEGIN, END
 
 DRUGS = {name: read("drugs", name, DrugFile)[0] for name in shipped("drugs")}
 PARAMETERS = default_parameters()
 SHELF = Path(__file__).parents[3] / "docs" / "drug-shelf.md"
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", [name for name, drug in DRUGS.items() if drug.kinetics])
 def test_kinetics_reproduce_what_was_published_within_a_tenth(name: str) -> None:
     rows = list(compared_kinetics(name, DRUGS[name]))
@@ -31,20 +30,17 @@ def test_kinetics_reproduce_what_was_published_within_a_tenth(name: str) -> None
     assert all(abs(row.off) > 0.1 for row in rows if row.missed), "a miss that is none any more"
 
 
-@pytest.mark.quick
 def test_the_tables_of_the_docs_are_those_of_the_drug_files() -> None:
     text = SHELF.read_text()
     assert kinetics_table(DRUGS) in text
     assert occupancy_table(DRUGS, PARAMETERS) in text
 
 
-@pytest.mark.quick
 def test_the_table_of_the_whole_shelf_has_every_shipped_treatment() -> None:
     rows = SHELF.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
     assert {row.split("|")[1].strip() for row in rows[3:]} == set(shipped("treatments"))
 
 
-@pytest.mark.quick
 def test_at_steady_state_a_day_ends_where_it_began() -> None:
     day = dosing_day(DRUGS["tianeptine-oral-both"], PARAMETERS, steady=True)
     assert set(day.concentration_nM) == {"parent", "mc5"}
@@ -52,7 +48,6 @@ def test_at_steady_state_a_day_ends_where_it_began() -> None:
         assert values[0] == pytest.approx(values[-1], rel=1e-6)
 
 
-@pytest.mark.quick
 def test_effects_are_told_as_changes_from_no_drug() -> None:
     effect = dosing_day(DRUGS["tryptophan-depletion"], PARAMETERS).effect["serotonin.release deplete"]
     assert effect[0] == 0.0
@@ -80,14 +75,12 @@ def test_every_effect_fills_a_panel_of_its_own(name: str) -> None:
         assert highest > low + 0.5 * (high - low)
 
 
-@pytest.mark.quick
 def test_a_class_drug_is_drawn_as_a_course_and_stays_until_the_day_ends() -> None:
     day = dosing_day(DRUGS["ssri-like"], PARAMETERS, steady=True)
     assert day.title == "Steady state"
     assert day.effect["sert.occupancy block"] == pytest.approx(np.full(len(day.hours), 0.8), abs=1e-6)
 
 
-@pytest.mark.quick
 def test_a_site_whose_effect_is_no_occupancy_shows_both() -> None:
     day = dosing_day(DRUGS["psilocybin-like-compound"], PARAMETERS)
     assert 0.8 < np.max(day.occupied["receptor.5ht2a"]) < 1.0

@@ -12,7 +12,6 @@ from unstuck_analysis.library.check import SCHEMAS, kind_of
 from unstuck_analysis.library.show import sourced_numbers
 from unstuck_analysis.library.words import regimen_in_words, schedule_of, time_in_words
 
-pytestmark = pytest.mark.quick
 KINDS = ("drugs", "treatments", "circuits", "studies")
 TEMPLATES = ("drug", "treatment", "circuit", "study")
 

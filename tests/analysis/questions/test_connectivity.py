@@ -58,7 +58,6 @@ def test_the_graph_survives_every_format(states: dict[str, RegionalState]) -> No
         assert back.edges[pre, post]["weight"] == pytest.approx(graph.edges[pre, post]["weight"])
 
 
-@pytest.mark.quick
 def test_strength_and_efficiency_of_a_small_graph_are_those_worked_out_by_hand() -> None:
     graph = networkx.DiGraph()
     graph.add_edge("a", "b", weight=2.0, sign=1)

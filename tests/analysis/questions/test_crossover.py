@@ -19,8 +19,6 @@ from unstuck_analysis.questions.crossover import (
 )
 from unstuck_analysis.questions.survival import outcomes_of
 
-pytestmark = pytest.mark.quick
-
 
 def made_up(patients: int = 30) -> Crossover:
     """Patients who recover under `a` by their activity on day 0, under `b` by nothing that is seen."""

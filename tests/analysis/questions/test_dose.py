@@ -39,7 +39,6 @@ def ssri(default_file: CircuitFile) -> DrugFile:
     return drug_for(default_file, "ssri-like")
 
 
-@pytest.mark.quick
 def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
     days = [dose.time_h / 24 for dose in Schedule(daily=False).doses(5)]
     assert days == [0, 2, 4, 7, 9]
@@ -47,13 +46,11 @@ def test_single_doses_fall_on_monday_wednesday_and_friday() -> None:
     assert Schedule(daily=True).end_day(5) == 5
 
 
-@pytest.mark.quick
 def test_what_is_held_is_taken_daily_and_what_is_infused_in_single_doses(default_file: CircuitFile) -> None:
     units = {name: schedule_of(drug_for(default_file, name)).unit for name in ("ssri-like", "ketamine-like")}
     assert units == {"ssri-like": "days", "ketamine-like": "doses"}
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("name", "hours", "over_h"),
     [
@@ -74,7 +71,6 @@ def test_a_course_is_given_as_often_and_as_long_as_the_drug_s_file_says(
     assert {dose.amount for dose in doses} == {0.5}
 
 
-@pytest.mark.quick
 def test_a_course_of_the_usual_dose_is_the_usual_course(default_file: CircuitFile) -> None:
     drug = drug_for(default_file, "tianeptine-oral-both")
     assert schedule_of(drug).doses(7) == usual_course(drug, 7 * 24.0).doses
@@ -140,7 +136,6 @@ def test_two_drugs_together_do_what_one_alone_does_at_the_edges(
     assert surface_figure(surface, (grid, grid), ("a", "b"), "both").axes
 
 
-@pytest.mark.quick
 def test_two_drugs_are_given_over_the_same_time_whatever_the_length_is_counted_in() -> None:
     daily, single = Schedule(daily=True), Schedule(daily=False)
     assert counts_together((daily, single), 84) == (84, 36)
@@ -165,7 +160,6 @@ def test_the_usual_length_is_in_the_unit_of_the_drug(default_file: CircuitFile) 
     assert (found.length, found.schedule.unit) == (6, "doses")
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("first", "other"), [("ampa:potentiate", "ssri-like"), ("ssri-like", "ampa:potentiate")]
 )
@@ -174,13 +168,11 @@ def test_an_effect_together_with_a_drug_is_refused(default_file: CircuitFile, fi
         measure(default_file, first, [], None, other)
 
 
-@pytest.mark.quick
 def test_an_effect_that_needs_a_region_says_so() -> None:
     with pytest.raises(InputError, match="needs a region"):
         drug_on_target("region.input", "drive", 0.1)
 
 
-@pytest.mark.quick
 def test_a_strength_that_a_target_does_not_allow_is_named() -> None:
     with pytest.raises(InputError, match="at most 1"):
         drug_on_target("sert.occupancy", "block", 2.0)
@@ -192,14 +184,12 @@ def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> N
         StuckPatient.typical(default_file, resilient)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("text", ["1,x", "0", "-1", "nan"])
 def test_amounts_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="amounts"):
         parse_amounts(text)
 
 
-@pytest.mark.quick
 def test_an_unknown_target_is_named() -> None:
     with pytest.raises(ValueError, match="ampa"):
         drug_on_target("amap", "potentiate", 0.1)

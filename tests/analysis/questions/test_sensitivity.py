@@ -21,18 +21,15 @@ from unstuck_analysis.questions.sensitivity import (
 TREATMENT = "untreated"
 
 
-@pytest.mark.quick
 def test_the_question_has_the_twelve_parameters_in_which_patients_differ() -> None:
     assert len(cohort_question(TREATMENT).parameters) == 12
 
 
-@pytest.mark.quick
 def test_a_parameter_that_does_not_vary_is_named() -> None:
     with pytest.raises(ValueError, match="etah"):
         cohort_question(TREATMENT, ["etah"])
 
 
-@pytest.mark.quick
 def test_base_points_must_be_a_power_of_two() -> None:
     with pytest.raises(ValueError, match="power of two"):
         sobol(cohort_question(TREATMENT), 100)

@@ -18,8 +18,6 @@ from unstuck_analysis.questions.survival import (
     survival_table,
 )
 
-pytestmark = pytest.mark.quick
-
 
 def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
     """Outcomes of two arms over the same patients, with censoring, drawn from a fixed stream."""

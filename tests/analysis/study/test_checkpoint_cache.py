@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pytest
 from unstuck.files.treatment import Treatment
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck_analysis.study.checkpoint_cache import (
@@ -31,14 +30,12 @@ def name(of: Scene, index: int = 0, model: str = "1") -> str:
     return content_name(patient(of, index), of.treatment, DEFAULT_ACCURACY, model)
 
 
-@pytest.mark.quick
 def test_what_comes_after_day_0_does_not_change_the_name() -> None:
     assert name(scene()) == name(scene(arm="untreated"))
     assert name(scene()) == name(scene(("drug.ketamine-like.dose", 1.0)))
     assert name(scene()) == name(scene(("model.kKi", 1.0)))
 
 
-@pytest.mark.quick
 def test_what_comes_before_day_0_changes_the_name() -> None:
     before = name(scene())
     assert before != name(scene(("treatment.phases.stress.for", 7.0)))
@@ -48,7 +45,6 @@ def test_what_comes_before_day_0_changes_the_name() -> None:
     assert before != name(scene(), model="2")
 
 
-@pytest.mark.quick
 def test_a_checkpoint_comes_back_exactly(tmp_path: Path) -> None:
     here = scene()
     cache = CheckpointCache(tmp_path, "1")
@@ -59,7 +55,6 @@ def test_a_checkpoint_comes_back_exactly(tmp_path: Path) -> None:
     assert (back.key, back.time_h, back.diagnostics) == (made.key, made.time_h, made.diagnostics)
 
 
-@pytest.mark.quick
 def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     here = scene()
     made = CheckpointCache(tmp_path, "1").stuck(patient(here), here.treatment, DEFAULT_ACCURACY)
@@ -73,7 +68,6 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
         assert (cache.made, cache.found) == (1, 0)
 
 
-@pytest.mark.quick
 def test_the_folder_stays_small_and_keeps_the_newest(tmp_path: Path) -> None:
     for age in range(10):
         path = tmp_path / f"{age}.npz"
@@ -83,7 +77,6 @@ def test_the_folder_stays_small_and_keeps_the_newest(tmp_path: Path) -> None:
     assert sorted(p.stem for p in tmp_path.glob("*.npz")) == ["0", "1", "2"]
 
 
-@pytest.mark.quick
 def test_a_cache_that_cannot_be_written_only_costs_time() -> None:
     here = scene()
     cache = CheckpointCache(Path("/proc/nowhere"), "1")

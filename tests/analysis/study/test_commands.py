@@ -138,7 +138,6 @@ def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 4
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -165,7 +164,6 @@ def test_wrong_words_get_one_message(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.quick
 def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from unstuck_analysis.study.store import Store;"

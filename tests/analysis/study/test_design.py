@@ -27,13 +27,11 @@ def numbers(points: DesignReader, path: str, seed: int = 1) -> list[float]:
     return [dict(point)[path] for point in points.points(seed)]
 
 
-@pytest.mark.quick
 def test_a_grid_has_every_combination_the_last_axis_fastest() -> None:
     grid = reader(vary={"a": {"values": [1.0, 2.0]}, "time": {"values": ["1 week", "2 d"]}})
     assert [tuple(dict(p).values()) for p in grid.points(1)] == [(1, 7), (1, 2), (2, 7), (2, 2)]
 
 
-@pytest.mark.quick
 def test_axes_that_go_together_are_zipped() -> None:
     axes = {"a": {"values": [1.0, 2.0]}, "b": {"values": [5.0, 6.0]}, "c": {"values": [0, 1]}}
     grid = reader(vary=axes, together=[["a", "b"]])
@@ -41,26 +39,22 @@ def test_axes_that_go_together_are_zipped() -> None:
     assert {(dict(p)["a"], dict(p)["b"]) for p in grid.points(1)} == {(1.0, 5.0), (2.0, 6.0)}
 
 
-@pytest.mark.quick
 def test_axes_of_different_length_cannot_go_together() -> None:
     axes = {"a": {"values": [1.0, 2.0]}, "b": {"values": [5.0]}}
     with pytest.raises(InputError, match="equally many values: a 2, b 1"):
         reader(vary=axes, together=[["a", "b"]]).points(1)
 
 
-@pytest.mark.quick
 def test_a_logarithmic_range_has_even_ratios() -> None:
     grid = reader(vary={"a": {"from": 1.0, "to": 100.0, "steps": 3, "scale": "log"}})
     assert numbers(grid, "a") == pytest.approx([1.0, 10.0, 100.0])
 
 
-@pytest.mark.quick
 def test_a_list_may_leave_things_as_they_are() -> None:
     points = reader(design="list", points=[{}, {"a": 3.0}], fixed={"b": 1.0}).points(1)
     assert points == [(("b", 1.0),), (("b", 1.0), ("a", 3.0))]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["latin-hypercube", "sobol", "morris"])
 def test_a_sample_lies_in_its_ranges_and_follows_the_seed(kind: str) -> None:
     axes = {"a": RANGE, "b": {"from": -1.0, "to": 1.0}, "c": {"from": 2, "to": 9}}
@@ -77,7 +71,6 @@ def test_a_sample_lies_in_its_ranges_and_follows_the_seed(kind: str) -> None:
     assert all(number == int(number) for number in numbers(sample, "c"))
 
 
-@pytest.mark.quick
 def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
     sample = reader(
         design="latin-hypercube",
@@ -88,7 +81,6 @@ def test_a_latin_hypercube_has_one_point_in_every_slice() -> None:
         assert sorted(np.floor(numbers(sample, path))) == list(range(10))
 
 
-@pytest.mark.quick
 def test_a_morris_trajectory_moves_one_axis_at_a_time() -> None:
     axes = {"a": {"from": 0, "to": 1}, "b": {"from": 0, "to": 1}}
     points = np.array(
@@ -98,7 +90,6 @@ def test_a_morris_trajectory_moves_one_axis_at_a_time() -> None:
         assert (np.count_nonzero(np.diff(trajectory, axis=0), axis=1) == 1).all()
 
 
-@pytest.mark.quick
 def test_sobol_wants_a_power_of_two() -> None:
     with pytest.raises(InputError, match="a power of two for sobol, not 12"):
         reader(design="sobol", samples=12, vary={"a": RANGE})

@@ -103,9 +103,10 @@ def test_a_cluster_without_a_worker_is_told_and_not_waited_for(study: Study, tmp
     assert Store(tmp_path / "out").status()["failed"] == 0
 
 
-def test_a_sweep_that_is_killed_five_times_finds_the_same_bytes(tmp_path: Path) -> None:
-    kills, interrupted, whole = kill_and_resume(tmp_path, kills=5, workers=2, seed=6)
-    assert kills == 5
+@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_sweep_that_is_killed_again_and_again_finds_the_same_bytes(tmp_path: Path, kills: int) -> None:
+    killed, interrupted, whole = kill_and_resume(tmp_path, kills=kills, workers=2, seed=6)
+    assert killed == kills
     assert interrupted == whole
 
 
@@ -120,7 +121,6 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
     assert "worker process died" in Results(store.folder).failures().error.iloc[0]
 
 
-@pytest.mark.quick
 def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
     seen: list[Progress] = []
     store = Store.prepare(tmp_path / "out", study.spec, study.plan)
@@ -130,7 +130,6 @@ def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
     assert seen[-1].left == 0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("shard", [(0, 3), (4, 3)])
 def test_a_shard_out_of_range_is_refused(study: Study, tmp_path: Path, shard: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="i from 1 to n"):
@@ -169,6 +168,7 @@ def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
     assert Store(tmp_path / "out").status()["failed"] == 0
 
 
+@pytest.mark.slow
 def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: Path) -> None:
     store = Store.prepare(tmp_path / "out", study.spec, study.plan)
     run_plan(store, workforce=local(1), execute=all_fail)
@@ -179,7 +179,6 @@ def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: 
     assert "worker process died" in failures.error.iloc[0]
 
 
-@pytest.mark.quick
 def test_a_slurm_script_does_every_part_of_the_study(tmp_path: Path) -> None:
     script = slurm_script("smoke", tmp_path / "my out", seed=7, jobs=12)
     assert "#SBATCH --array=1-12" in script
@@ -201,7 +200,6 @@ def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) 
     assert "export OMP_NUM_THREADS=1" in script
 
 
-@pytest.mark.quick
 def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
     from unstuck_analysis.study.cluster import dask_workforce
 

@@ -64,7 +64,6 @@ def test_a_dose_of_zero_changes_as_little_as_no_treatment(tmp_path: Path) -> Non
     assert recovery["ketamine-like", 1] > recovery["untreated", 0] + 0.05
 
 
-@pytest.mark.quick
 def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation) -> None:
     before = basis_variation.scene("ketamine-like", ())
     for path, number in {
@@ -96,7 +95,6 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     assert basis_variation.scene("ketamine-like", (("model.tauB", 30.0),)).parameters["tauB"] == 30.0
 
 
-@pytest.mark.quick
 def test_a_range_of_doses_is_written_as_doses(tmp_path: Path) -> None:
     study = loaded(
         tmp_path, ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{from: 100 ug/kg, to: 0.7 mg/kg, steps: 3}")
@@ -104,7 +102,6 @@ def test_a_range_of_doses_is_written_as_doses(tmp_path: Path) -> None:
     assert sorted(set(study.plan.table["drug.ketamine-like.dose"])) == pytest.approx([0.1, 0.4, 0.7])
 
 
-@pytest.mark.quick
 def test_a_spread_between_patients_can_be_varied(tmp_path: Path) -> None:
     study = loaded(tmp_path, (DOSES, "patient.cv.taul: {values: [0.0, 0.5]}"))
     cohort = study.variation.scene("untreated", (("patient.cv.taul", 0.5),)).cohort
@@ -115,26 +112,22 @@ def test_a_spread_between_patients_can_be_varied(tmp_path: Path) -> None:
     assert {varied.cv for varied in everyone.parameters} | {everyone.drug_strengths.cv} == {0.0}
 
 
-@pytest.mark.quick
 def test_a_value_equal_to_the_shipped_one_reads_the_same(basis_variation: Variation) -> None:
     shipped_value = basis_variation.basis.parameters["tauB"]
     varied = basis_variation.scene("ketamine-like", (("model.tauB", shipped_value),))
     assert varied.digest == basis_variation.scene("ketamine-like", ()).digest
 
 
-@pytest.mark.quick
 def test_unpaired_arms_and_points_have_patients_of_their_own(tmp_path: Path) -> None:
     table = loaded(tmp_path, ("patients: 3", "patients: 3\npaired: false")).plan.table
     assert sorted(table.patient) == list(range(ROWS))
 
 
-@pytest.mark.quick
 def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> None:
     patients = [run.patient for run in loaded(tmp_path).plan.runs()]
     assert patients == sorted(patients)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -186,7 +179,6 @@ def test_a_fault_is_told_with_its_place_before_any_run(tmp_path: Path, old: str,
     assert "doses.yaml" in fault
 
 
-@pytest.mark.quick
 def test_a_huge_grid_is_refused_without_being_made(tmp_path: Path) -> None:
     axes = "\n  ".join(
         f"model.{s}: {{from: 1, to: 2, steps: 1000}}" for s in ("g1A", "g1B", "b5", "QK", "rho2")
@@ -194,7 +186,6 @@ def test_a_huge_grid_is_refused_without_being_made(tmp_path: Path) -> None:
     assert "the budget is 20000" in fault_of(tmp_path, (DOSES, axes))
 
 
-@pytest.mark.quick
 def test_treatments_can_be_files_and_globs_beside_the_study(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\n")
@@ -202,14 +193,12 @@ def test_treatments_can_be_files_and_globs_beside_the_study(tmp_path: Path) -> N
     assert list(study.spec.basis.arms) == ["one", "two", "ketamine-like"]
 
 
-@pytest.mark.quick
 def test_the_names_of_series_are_those_of_readings() -> None:
     treatment = Treatment("untreated")
     frame = run_patient(Job(1, 0, ("untreated",), 0)).series
     assert list(frame.columns[4:]) == series_columns(treatment.circuit)
 
 
-@pytest.mark.quick
 def test_tables_are_tidy_and_carry_units(tmp_path: Path) -> None:
     results = loaded(tmp_path, ("patients: 3", "patients: 1")).run(tmp_path / "out")
     outcomes, series = results.outcomes(), results.series()
@@ -239,20 +228,17 @@ def test_netcdf_holds_outcomes_and_series_with_units(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data["series_recovery"][3].to_numpy()[: len(one)], one)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", sorted(shipped("studies")))
 def test_shipped_studies_can_be_planned(name: str) -> None:
     assert len(Study.load(name).plan.runs()) >= 60
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", sorted(shipped("treatments")))
 def test_a_stored_study_of_any_shipped_treatment_is_read_back_as_it_was(name: str) -> None:
     spec = Study.of_treatments([name], name="batch", neurons=0).spec
     assert Spec.model_validate_json(spec.model_dump_json()).hash == spec.hash
 
 
-@pytest.mark.quick
 def test_a_typical_patient_varied_out_of_health_is_a_failed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +250,6 @@ def test_a_typical_patient_varied_out_of_health_is_a_failed_run(
     assert table.error.iloc[-1].startswith("RunError: no healthy state")
 
 
-@pytest.mark.quick
 def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
     found: list[pd.DataFrame] = []
     for order in ("0, 0.5", "0.5, 0"):
@@ -279,13 +264,11 @@ def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found[0], found[1])
 
 
-@pytest.mark.quick
 def test_a_seed_out_of_range_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a whole number from 0 to"):
         Study.load(write_study(tmp_path), seed=2**70)
 
 
-@pytest.mark.quick
 def test_a_study_without_series_has_none_to_export(tmp_path: Path) -> None:
     study = loaded(tmp_path, ("patients: 3", "patients: 1"), ("[recovery, serotonin_mPFC]", "[]"))
     results = study.run(tmp_path / "out")
@@ -293,7 +276,6 @@ def test_a_study_without_series_has_none_to_export(tmp_path: Path) -> None:
         results.export(tmp_path / "series.csv", series=True)
 
 
-@pytest.mark.quick
 def test_a_half_effect_of_a_metabolite_is_its_own() -> None:
     varied = Variation(basis_of([Treatment("ketamine-infusion-like")], None, 0))
     path = "drug.ketamine-infusion-like.nmda.interneuron.half_effect"

@@ -47,14 +47,12 @@ def split(store: Store) -> None:
         store.write_rows([row], "1of1-")
 
 
-@pytest.mark.quick
 def test_status_counts_rows_of_the_plan(store: Store) -> None:
     assert store.status() == {"planned": ROWS, "done": 0, "failed": 0, "left": ROWS}
     run(store, invented_with_failures)
     assert store.status() == {"planned": ROWS, "done": 8, "failed": 4, "left": 0}
 
 
-@pytest.mark.quick
 def test_a_failed_run_is_a_row_with_its_error_and_traceback(store: Store) -> None:
     table = run(store, invented_with_failures)
     failed = table[table.status == "failed"]
@@ -64,7 +62,6 @@ def test_a_failed_run_is_a_row_with_its_error_and_traceback(store: Store) -> Non
     assert "study_cases.py" in Results(store.folder).failures().traceback.iloc[0]
 
 
-@pytest.mark.quick
 def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
     run(store, invented_with_failures)
     assert (run(store).status == "failed").sum() == 4
@@ -73,7 +70,6 @@ def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
     assert store.status()["failed"] == 0
 
 
-@pytest.mark.quick
 def test_another_spec_is_refused_with_the_difference(store: Store, tmp_path: Path) -> None:
     other = Study.load(write_study(tmp_path, TWO_DOSES.replace("patients: 3", "patients: 4")), seed=5)
     with pytest.raises(InputError) as caught:
@@ -82,7 +78,6 @@ def test_another_spec_is_refused_with_the_difference(store: Store, tmp_path: Pat
     assert "study.seed: 1 (stored), 5 (now)" in str(caught.value)
 
 
-@pytest.mark.quick
 def test_another_model_is_refused_with_the_difference(store: Store, study: Study) -> None:
     spec = study.spec
     newer = Spec(name=spec.name, study=spec.study, basis=spec.basis, model="9.9.9")
@@ -90,7 +85,6 @@ def test_another_model_is_refused_with_the_difference(store: Store, study: Study
         Store.prepare(store.folder, newer, study.plan)
 
 
-@pytest.mark.quick
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
     for dose in ("1 mg", "2 mg"):
         (tmp_path / "mine.yaml").write_text(
@@ -106,7 +100,6 @@ def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
         Store.prepare(tmp_path / "out", study.spec, study.plan)
 
 
-@pytest.mark.quick
 def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("ten years")
@@ -116,20 +109,17 @@ def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> 
         Store.prepare(tmp_path / "full" / "thesis.docx", study.spec, study.plan)
 
 
-@pytest.mark.quick
 def test_a_folder_that_cannot_be_written_is_told(study: Study) -> None:
     with pytest.raises(StorageError, match="cannot be used"):
         Store.prepare(Path("/proc/unstuck"), study.spec, study.plan)
 
 
-@pytest.mark.quick
 def test_a_stop_while_the_folder_is_made_can_be_resumed(study: Study, tmp_path: Path) -> None:
     store = Store.prepare(tmp_path / "out", study.spec, study.plan)
     (store.folder / "study.json").rename(store.folder / ".study.json.12ab.part")
     assert len(run(Store.prepare(store.folder, study.spec, study.plan))) == ROWS
 
 
-@pytest.mark.quick
 def test_a_file_that_is_cut_off_is_named_and_its_runs_can_be_done_again(store: Store, tmp_path: Path) -> None:
     before = run(store)
     split(store)
@@ -142,7 +132,6 @@ def test_a_file_that_is_cut_off_is_named_and_its_runs_can_be_done_again(store: S
     pd.testing.assert_frame_equal(run(store), before)
 
 
-@pytest.mark.quick
 def test_a_file_of_another_study_is_refused(store: Store) -> None:
     run(store)
     pq.write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), store._runs / "x.parquet")
@@ -150,7 +139,6 @@ def test_a_file_of_another_study_is_refused(store: Store) -> None:
         store.rows(["run_id"])
 
 
-@pytest.mark.quick
 def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> None:
     half = store._runs / ".1of1-abc.parquet.12ab.part"
     half.write_bytes(b"PAR1 half a file")
@@ -159,7 +147,6 @@ def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> N
     assert not half.exists()
 
 
-@pytest.mark.quick
 def test_compacting_changes_no_table(store: Store) -> None:
     before = run(store, invented_with_failures)
     split(store)
@@ -169,7 +156,6 @@ def test_compacting_changes_no_table(store: Store) -> None:
     pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
 
 
-@pytest.mark.quick
 def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +174,6 @@ def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
     assert store.status()["done"] == ROWS
 
 
-@pytest.mark.quick
 def test_a_full_disk_stops_with_a_message_and_keeps_what_was_stored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +208,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.quick
 def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk: Path) -> None:
     store = Store.prepare(small_disk / "out", study.spec, study.plan)
     fill = small_disk / "fill"
@@ -235,7 +219,6 @@ def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk
     assert len(run(store)) == ROWS
 
 
-@pytest.mark.quick
 def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> None:
     with FileLock(store.folder / "locks" / "part-1-of-1.lock"):
         with pytest.raises(InputError, match="another process works on it"):
@@ -249,7 +232,6 @@ def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> 
     assert run(store).status.eq("done").all()
 
 
-@pytest.mark.quick
 def test_setting_aside_deletes_nothing(store: Store) -> None:
     before = run(store)
     aside = set_aside(store.folder)
@@ -258,7 +240,6 @@ def test_setting_aside_deletes_nothing(store: Store) -> None:
     pd.testing.assert_frame_equal(Results(aside).outcomes(), before)
 
 
-@pytest.mark.quick
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no study"):
         Store(tmp_path).status()
@@ -267,7 +248,6 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
         Store(tmp_path).status()
 
 
-@pytest.mark.quick
 def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     thesis = tmp_path / "full" / "thesis.docx"
     thesis.parent.mkdir()
@@ -278,7 +258,6 @@ def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     assert thesis.exists()
 
 
-@pytest.mark.quick
 def test_a_plan_that_is_lost_is_told_and_written_again(store: Store, study: Study) -> None:
     before, path = run(store), store.folder / "plan.parquet"
     path.write_bytes(path.read_bytes()[:-20])
@@ -290,7 +269,6 @@ def test_a_plan_that_is_lost_is_told_and_written_again(store: Store, study: Stud
     pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.spec, study.plan)), before)
 
 
-@pytest.mark.quick
 def test_a_file_damaged_inside_is_named(store: Store) -> None:
     run(store)
     path = store.files()[0]
@@ -301,7 +279,6 @@ def test_a_file_damaged_inside_is_named(store: Store) -> None:
         store.rows(store.schema.names)
 
 
-@pytest.mark.quick
 def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
     held = FileLock(store.folder / "locks" / "part-1-of-1.lock", thread_local=False)
     held.acquire()
@@ -310,7 +287,6 @@ def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
         pass
 
 
-@pytest.mark.quick
 def test_a_half_written_session_is_passed_over(store: Store) -> None:
     with (store.folder / "sessions.jsonl").open("w") as file:
         file.write('{"started": "2026-')

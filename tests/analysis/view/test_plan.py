@@ -12,7 +12,6 @@ from unstuck_analysis.view.plan import AddedStress, GivenDose, Note, PanelPlan, 
 from unstuck_analysis.view.prescribe import checked_dose, possible_part, prescribed
 from unstuck_analysis.view.shows import command_for, scenario, show_of
 
-pytestmark = pytest.mark.quick
 THREE = Plan((PanelPlan("untreated"), PanelPlan("ssri-like"), PanelPlan("ketamine-like")), neurons=120)
 TREATMENTS, DRUGS = ["untreated", "ssri-like", "ketamine-like"], ["ssri-like", "ketamine-like"]
 

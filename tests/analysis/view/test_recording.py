@@ -142,7 +142,6 @@ def test_a_binary_message_can_be_read_back(cases: Cases) -> None:
     assert np.array_equal(neurons[0], recorder.frames[5].neurons)
 
 
-@pytest.mark.quick
 def test_the_key_of_a_recording_changes_with_everything_that_changes_it() -> None:
     panel = PanelPlan("untreated")
     keys = {
@@ -199,6 +198,5 @@ def test_what_a_story_says_is_true_in_the_model(cases: Cases, name: str) -> None
         assert low <= column(recorder, what)[-1] <= high, (letter, what, day)
 
 
-@pytest.mark.quick
 def test_the_claims_of_all_shipped_stories_are_tested() -> None:
     assert set(CLAIMS) == set(shipped("stories"))

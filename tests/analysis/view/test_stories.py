@@ -7,7 +7,6 @@ from unstuck.files.treatment import shipped
 from unstuck.files.yaml import InputError
 from unstuck_analysis.view.stories import find_story, read_story, stories_on_offer
 
-pytestmark = pytest.mark.quick
 STORY = """title: My story
 copies: [{treatment: untreated}]
 scenes:

@@ -16,8 +16,6 @@ from unstuck.files.treatment import read, shipped
 from unstuck.files.yaml import InputError, read_document
 from unstuck.parameters import ParameterSet, default_parameters
 
-pytestmark = pytest.mark.quick
-
 Write = Callable[[str], DrugFile]
 
 HEAD = "title: A drug\nclass: test\nusual_dose: 10 mg\n"

@@ -21,8 +21,6 @@ from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.targets import NO_EFFECT, TARGETS, Mode
 
-pytestmark = pytest.mark.quick
-
 REGIONS = ["mPFC", "HPC"]
 
 

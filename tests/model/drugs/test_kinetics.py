@@ -10,8 +10,6 @@ from scipy.integrate import solve_ivp
 from unstuck.circuit import Floats
 from unstuck.drugs.kinetics import Amounts, Compartment, Dose
 
-pytestmark = pytest.mark.quick
-
 GUT, BLOOD = Compartment(1.1), Compartment(30.0, fed_by=0)
 ROUTES = {
     "bolus": [Compartment(3.0)],

@@ -141,7 +141,6 @@ def test_one_week_of_stress_heals_as_in_the_reference(
     assert_agrees(mean_field, seen, expected)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("protocol", "factor"), [("healthy", 1.0), ("small-knock", 0.9)])
 def test_health_and_a_small_knock_follow_their_reference(
     protocol: str, factor: float, mean_field: Circuit, oracle: Callable[[str], pd.DataFrame]
@@ -197,7 +196,6 @@ def test_heterogeneous_networks_come_closer_to_the_mean_field_as_they_grow(
     assert distance(1_600) < 0.6 * distance(100) < 0.6 * 0.004
 
 
-@pytest.mark.quick
 def test_the_healthy_mean_field_has_one_neuron_a_population(mean_field: Circuit) -> None:
     assert mean_field.neurons == len(mean_field.populations)
     assert np.all(healthy_state(mean_field).x == 1.0)

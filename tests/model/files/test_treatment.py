@@ -35,7 +35,6 @@ def own(tmp_path: Path) -> Write:
     return write
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", shipped("treatments"))
 def test_every_shipped_treatment_loads_with_its_circuit_and_drugs(name: str) -> None:
     treatment = Treatment(name)
@@ -45,7 +44,6 @@ def test_every_shipped_treatment_loads_with_its_circuit_and_drugs(name: str) -> 
     assert {r.drug for phase in treatment.file.phases.values() for r in phase.drugs} == set(treatment.drugs)
 
 
-@pytest.mark.quick
 def test_all_shipped_treatments_begin_at_an_age_at_which_the_patient_is_stuck() -> None:
     untreated = Treatment("untreated").file
     assert list(untreated.phases)[:2] == ["stress", "rest"]
@@ -54,7 +52,6 @@ def test_all_shipped_treatments_begin_at_an_age_at_which_the_patient_is_stuck() 
     assert untreated.start_h("rest") == 42 * 24.0
 
 
-@pytest.mark.quick
 def test_an_infusion_takes_as_long_as_its_drug_s_file_says_unless_told_otherwise(own: Write) -> None:
     for more, over_h in (("", 2 / 3), (", over: 2 h", 2.0)):
         treatment = Treatment(str(own(f"{{drug: ketamine-infusion-like, on_days: [0]{more}}}")))
@@ -63,7 +60,6 @@ def test_an_infusion_takes_as_long_as_its_drug_s_file_says_unless_told_otherwise
         assert regimen.doses(0.0, 1.0, drug.usual_over)[0].over_h == pytest.approx(over_h)
 
 
-@pytest.mark.quick
 def test_a_daily_drug_is_dosed_every_day_of_its_course() -> None:
     regimen = Regimen.model_validate({"drug": "d", "every": "1 d", "for": "1 week"}, by_alias=True)
     doses = regimen.doses(100.0, 2.0)
@@ -72,7 +68,6 @@ def test_a_daily_drug_is_dosed_every_day_of_its_course() -> None:
     assert {dose.interval_h for dose in doses} == {24.0}
 
 
-@pytest.mark.quick
 def test_named_days_count_from_the_start_of_the_phase() -> None:
     regimen = Regimen.model_validate({"drug": "d", "on_days": [4, 0, 2], "over": "40 min"})
     doses = regimen.doses(50.0, 1.0)
@@ -81,7 +76,6 @@ def test_named_days_count_from_the_start_of_the_phase() -> None:
     assert regimen.end_h == pytest.approx(96.0 + 2 / 3)
 
 
-@pytest.mark.quick
 @given(weeks=st.integers(1, 12), taper_days=st.integers(1, 60))
 def test_a_taper_falls_evenly_and_ends_just_above_nothing(weeks: int, taper_days: int) -> None:
     regimen = Regimen.model_validate(
@@ -95,7 +89,6 @@ def test_a_taper_falls_evenly_and_ends_just_above_nothing(weeks: int, taper_days
     assert amounts[-1] > 0.0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("condition", "below", "above"),
     [({"day": 28, "recovery_below": 0.5}, True, False), ({"day": 28, "recovery_at_least": 0.5}, False, True)],
@@ -134,7 +127,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_treatment_that_makes_no_sense_is_refused_at_its_line(fault: str, own: Write) -> None:
     regimens, told = FAULTS[fault]
@@ -145,7 +137,6 @@ def test_a_treatment_that_makes_no_sense_is_refused_at_its_line(fault: str, own:
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.quick
 def test_a_drug_for_a_region_that_the_circuit_lacks_is_refused_in_the_drug_file(
     own: Write, tmp_path: Path
 ) -> None:
@@ -164,7 +155,6 @@ def test_a_drug_for_a_region_that_the_circuit_lacks_is_refused_in_the_drug_file(
     assert "LHb" in Treatment(str(path)).circuit.regions
 
 
-@pytest.mark.quick
 def test_an_unknown_circuit_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("title: Own\nextends: untreated\ncircuit: defalt\n")
@@ -174,7 +164,6 @@ def test_an_unknown_circuit_is_refused_with_the_known_ones(tmp_path: Path) -> No
         Treatment(str(path))
 
 
-@pytest.mark.quick
 def test_a_loop_of_files_is_refused(tmp_path: Path) -> None:
     for name, other in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: {other}.yaml\n")
@@ -182,7 +171,6 @@ def test_a_loop_of_files_is_refused(tmp_path: Path) -> None:
         Treatment(str(tmp_path / "a.yaml"))
 
 
-@pytest.mark.quick
 def test_day_0_is_a_phase(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("title: Own\nextends: untreated\nday_0: treatmnt\n")
@@ -190,13 +178,11 @@ def test_day_0_is_a_phase(tmp_path: Path) -> None:
         Treatment(str(path))
 
 
-@pytest.mark.quick
 def test_an_unknown_name_is_told_with_what_is_known() -> None:
     with pytest.raises(InputError, match="unknown treatment 'ssri-lick', did you mean 'ssri-like'"):
         find("treatments", "ssri-lick")
 
 
-@pytest.mark.quick
 def test_a_treatment_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="phases"):
         TreatmentFile.model_validate({"title": "t", "phases": {}})
@@ -226,7 +212,6 @@ def effects_seen(
     return occupancies, potentiations
 
 
-@pytest.mark.quick
 def test_a_condition_starts_a_second_drug_only_in_those_it_holds_for(
     own: Write, patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -240,7 +225,6 @@ def test_a_condition_starts_a_second_drug_only_in_those_it_holds_for(
     assert unresponsive[0] == pytest.approx(responsive[0])
 
 
-@pytest.mark.quick
 def test_a_condition_stops_a_drug_only_in_those_it_holds_for(
     own: Write, patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -252,7 +236,6 @@ def test_a_condition_stops_a_drug_only_in_those_it_holds_for(
     assert not_recovered[1][0] == not_recovered[1][1] > 0.0
 
 
-@pytest.mark.quick
 def test_a_switch_ends_one_drug_and_starts_another(own: Write, patient: Patient, stuck: Checkpoint) -> None:
     path = own(
         "{drug: ssri-like, every: 1 d, for: 4 weeks}\n"
@@ -263,7 +246,6 @@ def test_a_switch_ends_one_drug_and_starts_another(own: Write, patient: Patient,
     assert potentiations[0] == 0.0 < potentiations[1] == potentiations[2]
 
 
-@pytest.mark.quick
 def test_two_drugs_at_one_site_compete(own: Write, patient: Patient, stuck: Checkpoint) -> None:
     daily = "{{drug: {}, every: 1 d, for: 12 weeks}}\n"
     first, second, both = (

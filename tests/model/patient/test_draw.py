@@ -15,8 +15,6 @@ from unstuck.patient.draw import CohortFile, Purpose, Spread, draw_patient, draw
 from unstuck.patient.stability import healthy_is_attractor
 from unstuck.targets import TARGETS
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture(scope="module")
 def cohort() -> CohortFile:

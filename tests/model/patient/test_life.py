@@ -62,7 +62,6 @@ def recovery_on(arm: Arm, day: float) -> float:
     return arm.recovery(next(r.connectivity for r in arm.readings if abs(r.day - day) < 1e-6))
 
 
-@pytest.mark.quick
 def test_a_life_lived_in_one_go_is_the_simulation(patient: Patient, stuck: Checkpoint) -> None:
     treatment = Treatment("ketamine-like")
     arm = Simulation(patient, treatment, stuck).run()
@@ -72,7 +71,6 @@ def test_a_life_lived_in_one_go_is_the_simulation(patient: Patient, stuck: Check
     assert (life.end_h - stuck.time_h) / HOURS_A_DAY == arm.end_day
 
 
-@pytest.mark.quick
 def test_a_life_lived_hour_by_hour_ends_where_the_simulation_does(
     patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -85,7 +83,6 @@ def test_a_life_lived_hour_by_hour_ends_where_the_simulation_does(
         assert life.recovery == pytest.approx(recovery_on(arm, day), abs=0.01)
 
 
-@pytest.mark.quick
 def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient, stuck: Checkpoint) -> None:
     from_health = Life(patient, Treatment("ssri-like"))
     assert isnan(from_health.recovery)
@@ -96,7 +93,6 @@ def test_a_life_from_health_passes_through_the_same_checkpoint(patient: Patient,
     np.testing.assert_array_equal(from_health.checkpoint.state.y, stuck.state.y)
 
 
-@pytest.mark.quick
 def test_conditions_turn_a_life_as_they_turn_the_simulation(
     patient: Patient, stuck: Checkpoint, tmp_path: Path
 ) -> None:
@@ -110,7 +106,6 @@ def test_conditions_turn_a_life_as_they_turn_the_simulation(
     assert life.recovery == pytest.approx(recovery_on(arm, 14), abs=0.01)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("start", "day"), [("healthy", "-102.00"), ("day 0", "0.00")])
 def test_a_run_that_is_lost_tells_the_day_from_day_0(
     patient: Patient, stuck: Checkpoint, start: str, day: str
@@ -121,13 +116,11 @@ def test_a_run_that_is_lost_tells_the_day_from_day_0(
         life.advance(life.time_h + 24.0)
 
 
-@pytest.mark.quick
 def test_a_condition_before_day_0_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="recovery is known from day 0"):
         written(tmp_path, TOO_EARLY)
 
 
-@pytest.mark.quick
 def test_a_dose_by_hand_does_what_a_prescribed_one_does(patient: Patient, stuck: Checkpoint) -> None:
     by_hand = Life(patient, Treatment("untreated"), stuck)
     by_hand.give("ketamine-like")
@@ -135,7 +128,6 @@ def test_a_dose_by_hand_does_what_a_prescribed_one_does(patient: Patient, stuck:
     assert at_day(by_hand, 3.0) == at_day(prescribed, 3.0) > 0.3
 
 
-@pytest.mark.quick
 def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -149,7 +141,6 @@ def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     assert treatment.drugs == {}
 
 
-@pytest.mark.quick
 def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
     patient: Patient, stuck: Checkpoint
 ) -> None:
@@ -157,7 +148,6 @@ def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
         Life(patient, Treatment("untreated"), stuck).give("ketamin-like")
 
 
-@pytest.mark.quick
 def test_stress_by_hand_acts_until_it_is_ended(patient: Patient, stuck: Checkpoint) -> None:
     life, calm = (Life(patient, Treatment("ssri-like"), stuck) for _ in range(2))
     at_day(life, 3.0)
@@ -172,7 +162,6 @@ def test_stress_by_hand_acts_until_it_is_ended(patient: Patient, stuck: Checkpoi
     assert life.exposure.at(life.time_h)[0].stress == 0.0
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("stress", "lasting_h"), [(-0.1, 1.0), (1.5, 1.0), (0.5, 0.0), (float("nan"), 1.0)])
 def test_impossible_stress_is_refused(
     patient: Patient, stuck: Checkpoint, stress: float, lasting_h: float
@@ -181,7 +170,6 @@ def test_impossible_stress_is_refused(
         Life(patient, Treatment("untreated"), stuck).add_stress(stress, lasting_h)
 
 
-@pytest.mark.quick
 def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -> None:
     life = Life(patient, Treatment("ketamine-like"), stuck)
     life.advance(life.end_h)
@@ -193,7 +181,6 @@ def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -
     assert (life.last_dose_h, life.end_h > end_h) == (end_h, True)
 
 
-@pytest.mark.quick
 def test_stages_end_on_every_jump_and_turn(patient: Patient, stuck: Checkpoint, tmp_path: Path) -> None:
     life = Life(patient, written(tmp_path, SWITCH), stuck)
     until_h, ends_h = stuck.time_h + 9 * HOURS_A_DAY, [stuck.time_h]

@@ -39,7 +39,6 @@ def onset_day(arm: Arm) -> float:
     return next(day for day, connectivity, _ in arm.steps if arm.recovery(connectivity) >= 0.5)
 
 
-@pytest.mark.quick
 def test_health_is_connected_and_the_ditch_is_not() -> None:
     assert stuck().healthy.connectivity == pytest.approx(1.0)
     assert stuck().healthy.structure == pytest.approx(1.0 - reference_parameters()["l0"])
@@ -49,7 +48,6 @@ def test_health_is_connected_and_the_ditch_is_not() -> None:
     assert stuck().stuck.activity[overactive] > 1.1
 
 
-@pytest.mark.quick
 def test_all_arms_of_a_patient_share_one_way_into_the_ditch() -> None:
     keys = {checkpoint_key(Treatment(name)) for name in ("untreated", "ssri-like", "ketamine-like")}
     assert len(keys) == 1
@@ -59,7 +57,6 @@ def test_all_arms_of_a_patient_share_one_way_into_the_ditch() -> None:
     np.testing.assert_array_equal(again.state.x, stuck().state.x)
 
 
-@pytest.mark.quick
 def test_every_arm_begins_at_zero_recovery() -> None:
     for name in ("untreated", "ssri-like", "ketamine-like"):
         assert arm(name).steps[0][1] == stuck().stuck.connectivity
@@ -79,7 +76,6 @@ def test_each_class_of_drug_keeps_its_time_course(neurons: int) -> None:
     assert recovery_on(ketamine, 28.0) < 0.2 < recovery_on(ketamine, 1.0)
 
 
-@pytest.mark.quick
 def test_readings_are_taken_every_day_and_in_the_first_hours() -> None:
     days = [reading.day for reading in arm("ssri-like").readings]
     assert days == sorted(days)
@@ -91,7 +87,6 @@ def test_readings_are_taken_every_day_and_in_the_first_hours() -> None:
 LONGER = "title: Longer\nextends: untreated\nphases: {{treatment: {{for: 13 weeks, drugs: [{}]}}}}\n"
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", ["ssri-like", "ssre-only", "tianeptine-like"])
 def test_the_last_day_of_a_treatment_is_read_as_a_day_of_a_longer_one(name: str, tmp_path: Path) -> None:
     path = tmp_path / "longer.yaml"
@@ -103,7 +98,6 @@ def test_the_last_day_of_a_treatment_is_read_as_a_day_of_a_longer_one(name: str,
     assert seen.function == pytest.approx(expected.function, rel=5e-3)
 
 
-@pytest.mark.quick
 def test_serotonin_under_the_enhancer_is_low_on_its_last_day_and_back_a_week_later() -> None:
     day_42, day_84, day_90 = (
         next(r for r in arm("ssre-only").readings if r.day == day).serotonin_ratio for day in (42, 84, 90)
@@ -112,13 +106,11 @@ def test_serotonin_under_the_enhancer_is_low_on_its_last_day_and_back_a_week_lat
     np.testing.assert_array_less(day_84, 0.95 * day_90)
 
 
-@pytest.mark.quick
 def test_day_0_is_read_with_the_first_dose_given() -> None:
     first, untreated = (arm(name).readings[0].serotonin_ratio for name in ("ssre-only", "untreated"))
     np.testing.assert_array_less(first, 0.95 * untreated)
 
 
-@pytest.mark.quick
 def test_readings_lie_on_whole_days_whatever_the_way_to_day_0_takes(tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text("title: Odd\nextends: untreated\nphases:\n  stress: {for: 1000.1 h}\n")
@@ -126,14 +118,12 @@ def test_readings_lie_on_whole_days_whatever_the_way_to_day_0_takes(tmp_path: Pa
     assert days[:169] == [float(day) for day in range(169)]
 
 
-@pytest.mark.quick
 def test_function_is_probed_on_the_days_asked_for_and_nan_elsewhere() -> None:
     for reading in arm("ssri-like").readings:
         asked = any(abs(reading.day - day) < 1e-6 for day in FUNCTIONAL_DAYS)
         assert np.isnan(reading.function) != asked
 
 
-@pytest.mark.quick
 def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     for name in ("untreated", "ssri-like", "ketamine-like"):
         course = arm(name)
@@ -144,7 +134,6 @@ def test_follow_up_lasts_twelve_weeks_after_the_drug_is_gone() -> None:
     assert arm("ssri-like").gone_day == pytest.approx(84.0 + 30.0 / 24.0 * np.log2(100), abs=0.1)
 
 
-@pytest.mark.quick
 def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
     path, lines = tmp_path / "late.yaml", "title: Late\nextends: ketamine-like\nendpoint_day: {}\n"
     path.write_text(lines.format(200) + "phases: {wash-out: {for: 5 weeks}}\n")
@@ -155,7 +144,6 @@ def test_a_run_reaches_the_endpoint_that_was_asked_for(tmp_path: Path) -> None:
         Treatment(str(path))
 
 
-@pytest.mark.quick
 def test_a_run_is_the_same_whoever_reads_and_whatever_is_read() -> None:
     simulation = Simulation(patient(), Treatment("psilocybin-like"), stuck())
     seen = []

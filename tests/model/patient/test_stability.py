@@ -44,7 +44,6 @@ def leading(jacobian: Floats) -> float:
     return float(np.linalg.eigvals(jacobian).real.max())
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("neurons", [0, 100, 777])
 def test_health_stands_still_by_construction(
     neurons: int, default_file: CircuitFile, reference: ParameterSet
@@ -60,7 +59,6 @@ def test_health_stands_still_by_construction(
     np.testing.assert_allclose(change, 0.0, rtol=0, atol=1e-12)
 
 
-@pytest.mark.quick
 def test_both_one_sided_jacobians_of_health_pull_back(
     default_file: CircuitFile, reference: ParameterSet
 ) -> None:
@@ -69,7 +67,6 @@ def test_both_one_sided_jacobians_of_health_pull_back(
     assert leading(rising) < 0
 
 
-@pytest.mark.quick
 def test_bdnf_release_that_saturates_far_above_health_makes_health_unstable(
     default_file: CircuitFile, reference: ParameterSet
 ) -> None:
@@ -78,7 +75,6 @@ def test_bdnf_release_that_saturates_far_above_health_makes_health_unstable(
     assert not healthy_is_attractor(default_file, steep)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("factor", [*KNOCKS, 0.9, 0.84])
 def test_the_mean_field_comes_back_to_health_in_its_whole_state(mean_field: Circuit, factor: float) -> None:
     assert distance_from_health(mean_field, after_knock(mean_field, factor, 200)) < WITHIN
@@ -92,7 +88,6 @@ def test_a_network_comes_back_to_health_in_its_whole_state(
     assert distance_from_health(circuit, after_knock(circuit, factor, 150)) < WITHIN
 
 
-@pytest.mark.quick
 def test_distance_from_health_sees_one_weak_projection(mean_field: Circuit) -> None:
     engine = Engine(mean_field)
     engine.state.consolidated[-1] *= 0.9
@@ -102,6 +97,5 @@ def test_distance_from_health_sees_one_weak_projection(mean_field: Circuit) -> N
     assert distance_from_health(mean_field, engine.state) == pytest.approx(weakened)
 
 
-@pytest.mark.quick
 def test_the_shipped_parameters_have_a_healthy_attractor(default_file: CircuitFile) -> None:
     assert healthy_is_attractor(default_file, default_parameters())

@@ -9,8 +9,6 @@ from unstuck.parameters import reference_parameters
 from unstuck.rules import autoreceptor, bdnf, firing, plasticity, receptors, serotonin
 from unstuck.targets import combine, competing
 
-pytestmark = pytest.mark.quick
-
 P = reference_parameters().for_rules()
 SHARES = st.floats(0.0, 0.99)
 ACTIVITIES = st.floats(0.01, 10.0)

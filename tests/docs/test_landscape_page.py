@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from landscape import page, quick_numbers, stored
 from unstuck.files.circuit import CircuitFile
 from unstuck.parameters import default_parameters
-from unstuck_analysis.landscape_page import page, quick_numbers, stored
 from unstuck_analysis.questions.ditch import measure_ditch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "landscape.md"
-AGAIN = "run python -m unstuck_analysis.landscape_page"
+AGAIN = "run python docs/make/all.py landscape"
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -24,11 +24,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-@pytest.mark.quick
 def test_the_page_in_the_docs_is_made_of_the_stored_numbers() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == page(stored()), AGAIN
 
 
+@pytest.mark.slow
 def test_the_quick_numbers_measured_again_are_those_stored(default_file: CircuitFile) -> None:
     now = dict(leaves(quick_numbers(measure_ditch(default_file, default_parameters()))))
     then = dict(leaves(stored()["quick"]))
@@ -38,7 +38,6 @@ def test_the_quick_numbers_measured_again_are_those_stored(default_file: Circuit
         assert value == expected, f"{path}: {AGAIN}"
 
 
-@pytest.mark.quick
 def test_what_the_prose_claims_is_what_the_numbers_say() -> None:
     numbers = stored()
     quick, edge = numbers["quick"], numbers["quick"]["edge_position"]

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import pytest
+from model_description import description, parameter_rows
 from unstuck.parameters import default_parameters
-from unstuck_analysis.model_description import description, parameter_rows
 
-pytestmark = pytest.mark.quick
 DOCUMENT = Path(__file__).parents[2] / "docs" / "model-description.md"
 
 
 def test_the_description_in_the_docs_is_what_code_and_data_say() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == description(), (
-        "run python -m unstuck_analysis.model_description"
+        "run python docs/make/all.py model-description"
     )
 
 

@@ -1,17 +1,18 @@
 """The model description by the ODD protocol (Grimm 2020), generated so that it cannot drift from the code.
 
-`python -m unstuck_analysis.model_description` writes docs/model-description.md; a test compares the two.
+`python docs/make/all.py model-description` writes docs/model-description.md; a test compares the
+two. The prose is in model_description.md.
 """
 
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 import unstuck.rules
+from quick_runs import DOCS
 from unstuck.circuit import SET_POINT_SIGMA, WEIGHT_SIGMA
 from unstuck.drugs import exposure
 from unstuck.engine import readouts
@@ -22,7 +23,6 @@ from unstuck.parameters import Parameter, default_parameters
 from unstuck.patient import draw as patient
 from unstuck.patient.draw import read_cohort
 from unstuck.targets import TARGETS
-
 from unstuck_analysis import outcomes
 from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import read_facts
@@ -30,12 +30,14 @@ from unstuck_analysis.evidence.fit import FREE_ORIGINS
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.study.cohort import cohort_path
 
+PROSE = Path(__file__).with_suffix(".md")
+
 
 def description() -> str:
-    """The whole description as Markdown: the prose of odd.md with what code and data say of themselves."""
+    """The whole description as Markdown: the prose with what code and data say of themselves."""
     facts = read_facts()
     fits = sum(fact.role == "fit" for fact in facts)
-    prose = Template((files("unstuck_analysis") / "odd.md").read_text(encoding="utf-8"))
+    prose = Template(PROSE.read_text(encoding="utf-8"))
     return prose.substitute(
         fits=fits,
         tests=len(facts) - fits,
@@ -154,5 +156,6 @@ def _parameter_table() -> str:
     return f"{table(columns, parameter_rows())}\n\n{note}"
 
 
-if __name__ == "__main__":
-    Path("docs/model-description.md").write_text(description(), encoding="utf-8")
+def make(workers: int) -> None:
+    """Write the page (in one process)."""
+    (DOCS / "model-description.md").write_text(description(), encoding="utf-8")

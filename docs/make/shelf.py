@@ -1,17 +1,17 @@
 """The whole shelf at once: every shipped treatment on the same patients, for the docs.
 
-`python -m unstuck_analysis.whole_shelf` runs it (some minutes) and rewrites the table in docs/drug-shelf.md
-and the figure docs/images/shelf.png.
+`python docs/make/all.py shelf` runs it (some minutes) and rewrites the table in docs/drug-shelf.md
+and the figures docs/images/shelf.png and docs/images/dose-occupancy.png.
 """
 
-from pathlib import Path
-
-from unstuck.files.treatment import shipped
-
+from quick_runs import DOCS
+from unstuck.files.drug import DrugFile
+from unstuck.files.treatment import read, shipped
+from unstuck.parameters import default_parameters
 from unstuck_analysis.compare import Comparison, arm_summary, compare
-from unstuck_analysis.figures import save_figure, shelf_figure, treatment_class
+from unstuck_analysis.figures import recovery_figure, save_figure, shelf_figure, treatment_class
+from unstuck_analysis.library.drug_card import dose_figure
 from unstuck_analysis.output.markdown import table
-from unstuck_analysis.study.processes import available_cores
 
 PATIENTS, NEURONS, SEED = 6, 300, 1
 BEGIN, END = "<!-- whole shelf: begin -->", "<!-- whole shelf: end -->"
@@ -27,10 +27,10 @@ COLUMNS = (
 )
 
 
-def whole_shelf() -> Comparison:
+def whole_shelf(workers: int) -> Comparison:
     """Every shipped treatment, untreated first."""
     names = ["untreated", *(name for name in shipped("treatments") if name != "untreated")]
-    return compare(names, patients=PATIENTS, seed=SEED, neurons=NEURONS, workers=available_cores())
+    return compare(names, patients=PATIENTS, seed=SEED, neurons=NEURONS, workers=workers)
 
 
 def shelf_table(comparison: Comparison) -> str:
@@ -56,16 +56,19 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def write(comparison: Comparison, docs: Path) -> None:
-    """Write figure and table into the docs; ValueError if the page has no place for the table."""
-    page = docs / "drug-shelf.md"
+def make(workers: int) -> None:
+    """Write table and figures into the docs; ValueError if the page has no place for the table."""
+    comparison, page = whole_shelf(workers), DOCS / "drug-shelf.md"
     head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, found, tail = rest.partition(END)
     if not found:
         raise ValueError(f"{page}: no {BEGIN} ... {END}")
     page.write_text(f"{head}{BEGIN}\n{shelf_table(comparison)}\n{END}{tail}", encoding="utf-8")
-    save_figure(shelf_figure(comparison), docs / "images" / "shelf.png")
+    save_figure(shelf_figure(comparison), DOCS / "images" / "shelf.png")
+    measured = [read("drugs", name, DrugFile)[0] for name in shipped("drugs")]
+    save_figure(dose_figure(measured, default_parameters()), DOCS / "images" / "dose-occupancy.png")
 
 
-if __name__ == "__main__":
-    write(whole_shelf(), Path("docs"))
+def make_recovery(workers: int) -> None:
+    """Draw what `unstuck compare` finds with its defaults."""
+    save_figure(recovery_figure(compare(workers=workers)), DOCS / "images" / "recovery.png")

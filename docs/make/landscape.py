@@ -1,23 +1,22 @@
 """The page on the shape of the ditch, generated: no number on it is typed by hand.
 
-`python -m unstuck_analysis.landscape_page` measures everything (minutes), keeps the numbers in
-landscape_page.json, and writes docs/landscape.md and its images. A test measures the quick part again and
-compares the page. landscape_page.md is the prose.
+`python docs/make/all.py landscape` measures everything (minutes), keeps the numbers in landscape.json, and
+writes docs/landscape.md and its images; landscape.md is the prose. A test measures the quick part again and
+compares the page.
 """
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from quick_runs import DOCS
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, default_parameters
-
 from unstuck_analysis.figures import save_figure
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.markdown import table
@@ -36,11 +35,12 @@ from unstuck_analysis.questions.sensitivity import (
 )
 from unstuck_analysis.study.plan import model_version
 
-DATA = Path(str(files("unstuck_analysis"))) / "landscape_page.json"
+DATA, PROSE = (Path(__file__).with_suffix(ending) for ending in (".json", ".md"))
 ESCAPE_RUNS, ESCAPE_YEARS = 8, 4
 NETWORKS, NETWORK_NEURONS, DISTANCES = 5, 2000, (0.02, 0.03, 0.05)
 BASE_POINTS, SENSITIVITY_OF = 256, "ssri-like"
 SEED = 1
+FIGURES = ("ditch", "bifurcation-stress", "bifurcation-bdnf", "sensitivity")
 
 
 def quick_numbers(ditch: Ditch) -> dict[str, Any]:
@@ -114,9 +114,6 @@ def measure_all(workers: int) -> tuple[dict[str, Any], dict[str, Figure]]:
         "ditch": ditch_figure(ditch.landscape, ditch.potential, ditch.paths),
         "bifurcation-stress": _diagram(ditch.stress),
         "bifurcation-bdnf": _diagram(over_bdnf),
-        "functional-connectivity": connectivity_figure(
-            typical_states("tianeptine-like", 84.0, neurons=500, seed=SEED)
-        ),
         "sensitivity": sensitivity_figure(found),
     }
     return numbers, figures
@@ -128,7 +125,7 @@ def _diagram(diagram: Diagram) -> Figure:
 
 def page(numbers: Mapping[str, Any]) -> str:
     """The page as Markdown, from its numbers."""
-    prose = Template((files("unstuck_analysis") / "landscape_page.md").read_text(encoding="utf-8"))
+    prose = Template(PROSE.read_text(encoding="utf-8"))
     return prose.substitute(
         _told_of_the_ditch(numbers["quick"])
         | _told_of_noise(numbers["escapes"])
@@ -211,9 +208,16 @@ def stored() -> dict[str, Any]:
     return json.loads(DATA.read_text(encoding="utf-8"))
 
 
-if __name__ == "__main__":
-    measured, drawn = measure_all(workers=1)
-    write_whole(DATA, (json.dumps(measured, indent=1) + "\n").encode())
-    write_whole(Path("docs/landscape.md"), page(measured).encode())
-    for name, figure in drawn.items():
-        save_figure(figure, Path("docs/images") / f"{name}.png")
+def make(workers: int) -> None:
+    """Measure everything again; write the numbers, the page and its figures."""
+    numbers, figures = measure_all(workers)
+    write_whole(DATA, (json.dumps(numbers, indent=1) + "\n").encode())
+    write_whole(DOCS / "landscape.md", page(numbers).encode())
+    for name in FIGURES:
+        save_figure(figures[name], DOCS / "images" / f"{name}.png")
+
+
+def make_connectivity(workers: int) -> None:
+    """Draw how regions drive each other when healthy, stuck and treated (in one process)."""
+    states = typical_states("tianeptine-like", 84.0, neurons=500, seed=SEED)
+    save_figure(connectivity_figure(states), DOCS / "images" / "functional-connectivity.png")
