@@ -278,15 +278,17 @@ def view(
     seed: Seed = 1,
     patient: Annotated[int, typer.Option(min=0, help="Number of the patient, as in compare.")] = 0,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
-    mesa: Annotated[bool, typer.Option("--mesa", help="Show Mesa's own page of the model.")] = False,
+    mesa: Annotated[
+        bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
+    ] = False,
 ) -> None:
     """Watch up to three copies of one patient in the browser, offline, or write them to one web page."""
     from unstuck_analysis import view as page
 
-    if mesa:  # TODO
-        page.show_mesa(treatments or (), seed, patient, neurons, port, open_browser=not no_browser)
-        return
     shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
+    if mesa:
+        shown.serve_mesa(port=port, open_browser=not no_browser)
+        return
     if export is not None:
         shown.write(export, days)
         say(f"Written: {export} ({export.stat().st_size / 1e6:.1f} MB). Open it in any browser.")

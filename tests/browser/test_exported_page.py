@@ -90,9 +90,9 @@ def test_a_story_is_written_to_one_file_and_plays_there(new_page: NewPage, tmp_p
 def test_a_notebook_shows_the_page_in_a_frame_and_keeps_its_own_keys_and_address(
     new_page: NewPage, tmp_path: Path
 ) -> None:
-    from unstuck_analysis.view import view
+    import unstuck
 
-    frame = view("untreated", neurons=100, days=7)._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    frame = unstuck.view("untreated", neurons=100, days=7)._repr_html_()  # pyright: ignore[reportPrivateUsage]
     notebook = tmp_path / "notebook.html"
     listens = "window.keys = []; addEventListener('keydown', e => keys.push(e.key))"
     text = f"<!doctype html><script>{listens}</script><textarea></textarea>"

@@ -41,6 +41,14 @@ class Shown:
 
         serve(self.plan, self.files, self.stories, port=port, host=host, open_browser=open_browser)
 
+    def serve_mesa(self, *, port: int, open_browser: bool = True) -> None:
+        """Serve Mesa's own page of the first treatment. Raises InputError if it cannot start."""
+        from unstuck_analysis.view.mesa_server import serve_mesa
+
+        plan = self.plan
+        numbers = {"seed": plan.seed, "patient": plan.patient, "neurons": plan.neurons}
+        serve_mesa(plan.panels[0].treatment, **numbers, port=port, open_browser=open_browser)
+
 
 def prepare(
     treatments: Sequence[str] = (), *, seed: int = 1, patient: int = 0, neurons: int = 500, story: str = ""

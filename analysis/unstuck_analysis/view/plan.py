@@ -1,10 +1,4 @@
-<<<<<<< HEAD:analysis/unstuck_analysis/view/plan.py
 """A plan: which patient the page shows, and what is done to each copy. A link holds a whole plan.
-=======
-# Not strict: a scenario for the browser has any shape.
-# pyright: standard
-"""What the panels of the page are asked to show, and the link that says it.
->>>>>>> main:model/unstuck/page/plan.py
 
     ?seed=1&patient=0&neurons=500&a=ssri-like&a.dose=40+mg&a.give=72+ketamine-like+0.5+mg/kg&a.stress=240-288&day=30
 

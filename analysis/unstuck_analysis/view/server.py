@@ -282,22 +282,25 @@ def serve(
             f"host {shown(host)}: the page is served on this machine only ({', '.join(LOOPBACK)});"
             f" from another machine use: ssh -L {port}:localhost:{port} THIS-MACHINE"
         )
-    listening = _listen(host, port)
+    listening = listen(host, port)
     port = listening.getsockname()[1]
     url = f"http://{'[::1]' if host == '::1' else host}:{port}/"
     if not stories:
         url += f"?{to_query(plan)}"
-    _run(application(Cases(tuple(files)), plan, stories, port), listening, url, open_browser=open_browser)
+    run_server(
+        application(Cases(tuple(files)), plan, stories, port), listening, url, open_browser=open_browser
+    )
 
 
-def require(*packages: str) -> None:
+def require(*packages: str, extra: str = "view") -> None:
     """Raises InputError with the command that installs what is missing."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise InputError(f"the page needs {', '.join(missing)}; install it with: pip install 'unstuck[view]'")
+        names = ", ".join(missing)
+        raise InputError(f"the page needs {names}; install it with: pip install 'unstuck[{extra}]'")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Open a listening socket. Raises InputError, with the next free port if this one is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -326,7 +329,8 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listening
 
 
-def _run(app: App, listening: socket.socket, url: str, *, open_browser: bool) -> None:
+def run_server(app: App, listening: socket.socket, url: str, *, open_browser: bool) -> None:
+    """Run a server on an open socket until Ctrl-C; print `READY <url>` when it answers."""
     import uvicorn
 
     config = uvicorn.Config(
