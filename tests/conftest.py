@@ -12,7 +12,10 @@ from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, reference_parameters
 
 # CI draws the same examples every time; who develops meets new ones.
+# Neither has a time limit per example: a busy computer is not a fault.
 settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("developer", deadline=None)
+settings.load_profile("developer")
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

@@ -13,7 +13,14 @@ from unstuck.files.yaml import InputError
 from unstuck.patient.simulation import checkpoint_key
 
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
-from unstuck_analysis.study.cohort import NEURONS, Job, PatientResult, outcomes_frame, run_jobs
+from unstuck_analysis.study.cohort import (
+    NEURONS,
+    Job,
+    PatientResult,
+    outcomes_frame,
+    run_jobs,
+    run_patient,
+)
 
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
 DEFAULT_PATIENTS = 16
@@ -91,6 +98,21 @@ def compare(
     results = run_jobs(jobs, workers, on_done)
     series = pd.concat([result.series for result in results], ignore_index=True)
     return Comparison(seed, patients, neurons, loaded, outcomes_frame(results), series)
+
+
+def compare_one(
+    treatment: str,
+    *,
+    patient: int,
+    seed: int = DEFAULT_SEED,
+    neurons: int = NEURONS,
+    on_done: Callable[[PatientResult], None] = lambda result: None,
+) -> Comparison:
+    """Run one patient under one treatment: the patient of that number in a comparison of equal seed."""
+    loaded = Treatment(treatment)
+    result = run_patient(Job(seed, patient, (str(loaded.path),), neurons))
+    on_done(result)
+    return Comparison(seed, 1, neurons, [loaded], outcomes_frame([result]), result.series)
 
 
 def _load(names: Sequence[str]) -> list[Treatment]:

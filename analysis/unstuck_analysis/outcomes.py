@@ -3,10 +3,11 @@
 R = (C - C_stuck) / (C_healthy - C_stuck);  onset: first R >= 0.5;  relapse: R < 0.5 for 24 h after an onset
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -167,13 +168,37 @@ def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float 
     return None
 
 
+def bootstrap(
+    values: Floats,
+    rng: np.random.Generator,
+    statistic: Callable[[Floats], Any] = np.mean,
+    draws: int = 4_000,
+) -> tuple[Any, Any, Any]:
+    """A statistic of the rows of `values` with its 95 % bootstrap interval over them.
+
+    Args:
+        values: one row per patient.
+        rng: random stream; it draws rows with replacement.
+        statistic: from rows to a number or an array of numbers; NaN where it is not defined.
+        draws: number of bootstrap samples.
+
+    Returns:
+        The statistic and the ends of its interval (NaN without rows, and where no sample has a value).
+    """
+    if not len(values):
+        return nan, nan, nan
+    picks = rng.integers(len(values), size=(draws, len(values)))
+    samples = np.array([statistic(values[pick]) for pick in picks])
+    known = np.isfinite(samples).any(axis=0)
+    ends = np.full((2, *known.shape), nan)
+    if known.any():
+        ends[:, known] = np.nanquantile(samples[:, known], [0.025, 0.975], axis=0)
+    return statistic(values), ends[0], ends[1]
+
+
 def bootstrap_mean(
     values: Floats, rng: np.random.Generator, draws: int = 4_000
 ) -> tuple[float, float, float]:
     """Mean with a 95 % bootstrap interval over patients (NaN for no values)."""
-    if not len(values):
-        return nan, nan, nan
-    picks = rng.integers(len(values), size=(draws, len(values)))
-    means = np.take(values, picks).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
+    mean, low, high = bootstrap(values, rng, draws=draws)
+    return float(mean), float(low), float(high)

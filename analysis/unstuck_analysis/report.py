@@ -1,20 +1,22 @@
 """Self-contained HTML reports: one file with tables, figures, settings and limits, that can be mailed."""
 
 import base64
+import json
 import platform
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
-from unstuck import __version__
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
@@ -23,9 +25,12 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
-from unstuck_analysis.compare import Comparison, summary
+from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.library.words import notes_on
-from unstuck_analysis.output.provenance import git_state
+from unstuck_analysis.output.files import write_parquet, write_whole
+from unstuck_analysis.output.provenance import git_state, model_version
+from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
+from unstuck_analysis.output.terminal import patient_text, summary_text
 from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, cohort_path
 
 LIMITS = [
@@ -39,6 +44,7 @@ NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
 )
+BASELINE = "untreated"  # the treatment that others are compared with unless another is named
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
@@ -78,7 +84,7 @@ def _template() -> jinja2.Template:
 
 def inline_image(figure: Figure) -> str:
     """A figure as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(figures.figure_bytes(figure, "svg")).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(figure_bytes(figure, "svg")).decode()
 
 
 def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Section:
@@ -163,7 +169,7 @@ def summary_rows(comparison: Comparison) -> Table:
         ]
         for arm in summary(comparison)["arms"]
     ]
-    colors = [figures.PALETTE[k % len(figures.PALETTE)] for k in range(len(rows))]
+    colors = [PALETTE[k % len(PALETTE)] for k in range(len(rows))]
     return Table(columns, rows, colors)
 
 
@@ -254,7 +260,7 @@ def _named(path: Path) -> str:
 def provenance(seed: int) -> Table:
     """Versions, machine and seed."""
     rows = [
-        ["unstuck", __version__],
+        ["unstuck", model_version()],
         ["git", git_state()],
         ["seed", str(seed)],
         ["Python", sys.version.split()[0]],
@@ -272,3 +278,110 @@ def _interval(difference: dict[str, float | None]) -> str:
     if difference["mean"] is None:
         return "-"
     return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"
+
+
+COMPARISON_FILES = (
+    "summary.csv",
+    "outcomes.parquet",
+    "series.parquet",
+    "recovery.png",
+    "recovery.svg",
+    "report.html",
+)
+PATIENT_FILES = ("series.parquet", "outcomes.csv", "patient.png")
+
+
+def remove_results(folder: Path) -> None:
+    """Remove the results of an earlier comparison or patient, so that none stays next to new ones."""
+    for name in (*COMPARISON_FILES, *PATIENT_FILES):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class ComparisonAnswer:
+    """What `unstuck compare` prints and writes."""
+
+    comparison: Comparison
+    treatments: Sequence[str]
+    options: Mapping[str, int]
+    opens = "report.html"
+    next_step = "unstuck survival {folder}"
+    files = COMPARISON_FILES
+
+    @property
+    def notes(self) -> list[str]:
+        """Who was left out, what of the drugs lies outside the model, how not to read the shares."""
+        return [*start_notes(self.comparison), *drug_notes(self.comparison), NO_PLACEBO]
+
+    def terminal(self) -> str:
+        """The summary, one line per treatment."""
+        return summary_text(self.comparison)
+
+    def json(self) -> str:
+        """The summary as one JSON object."""
+        return json.dumps(summary(self.comparison), allow_nan=False)
+
+    def write(self, folder: Path) -> list[str]:
+        """Write all files, the report last."""
+        remove_results(folder)
+        given = [word for key, value in self.options.items() for word in (f"--{key}", str(value))]
+        command = shlex.join(["unstuck", "compare", *self.treatments, *given])
+        write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
+        write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
+        write_parquet(folder / "series.parquet", self.comparison.series)
+        figure = figures.recovery_figure(self.comparison)
+        save_figure(figure, folder / "recovery.png")
+        save_figure(figure, folder / "recovery.svg")
+        write_whole(folder / self.opens, comparison_report(self.comparison, command).encode())
+        return list(self.files)
+
+
+@dataclass(frozen=True)
+class PatientAnswer:
+    """What `unstuck run` prints and writes."""
+
+    comparison: Comparison
+    patient: int
+    folder: Path
+    opens = "patient.png"
+    files = PATIENT_FILES
+
+    @property
+    def treatment(self) -> Treatment:
+        """The treatment of the patient."""
+        return self.comparison.treatments[0]
+
+    @property
+    def next_step(self) -> str:
+        """Compare what was run with no treatment."""
+        return f"unstuck compare {BASELINE} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
+
+    @property
+    def notes(self) -> list[str]:
+        """Whether the patient never got stuck, and what of the drugs lies outside the model."""
+        never = "this patient did not get stuck; a comparison counts such patients and leaves them out."
+        return [*([never] if self.comparison.not_stuck else []), *drug_notes(self.comparison)]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The outcomes of the patient."""
+        return patient_summary(self.comparison, self.treatment, self.patient)
+
+    def terminal(self) -> str:
+        """The outcomes in a few lines."""
+        stuck = (
+            None if self.comparison.not_stuck == 0 else self.comparison.outcomes.connectivity_stuck.iloc[0]
+        )
+        return patient_text(self.summary, self.treatment.file.title, stuck)
+
+    def json(self) -> str:
+        """The outcomes as one JSON object, with the path of the readings."""
+        return json.dumps({**self.summary, "series": str(self.folder / self.files[0])}, allow_nan=False)
+
+    def write(self, folder: Path) -> list[str]:
+        """Write readings, outcomes and the figure."""
+        remove_results(folder)
+        write_parquet(folder / "series.parquet", self.comparison.series)
+        write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
+        save_figure(figures.patient_figure(self.comparison), folder / self.opens)
+        return list(self.files)

@@ -26,8 +26,8 @@ from unstuck_analysis.evidence.findings import (
 from unstuck_analysis.evidence.mechanisms import choose_mechanisms, mechanisms
 from unstuck_analysis.evidence.runs import RUNS
 from unstuck_analysis.evidence.verification import checks
-from unstuck_analysis.figures import save_figure
 from unstuck_analysis.output.markdown import table
+from unstuck_analysis.output.style import save_figure
 
 FULL, WITHOUT, PATIENTS_WITHOUT = Path("results/evidence"), Path("results/mechanisms"), 140
 PROSE = Path(__file__).with_suffix(".md")
@@ -108,7 +108,8 @@ def _ensemble_text() -> str:
     columns = ("row", "part", "smallest", "median", "largest", "inside its band")
     return (
         f"The test rows of typical patients over {len(members)} parameter sets for which all fit rows hold,"
-        " found\nby short random walks from the shipped set (`unstuck calibrate`); the true spread is wider."
+        " found\nby short random walks from the shipped set"
+        " (`python -m unstuck_analysis.evidence.fit`); the true spread is wider."
         " The\n[parameter table](model-description.md#10-parameters) has the spread of every parameter. When"
         " the\nmetabolite was given time to appear, the ketamine strengths of the sets moved with the refit,"
         " three sets\nwere walked anew, and all were judged again.\n\n" + table(columns, rows)

@@ -17,9 +17,10 @@ from quick_runs import DOCS
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import read
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck_analysis.figures import save_figure
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.markdown import table
+from unstuck_analysis.output.provenance import model_version
+from unstuck_analysis.output.style import save_figure
 from unstuck_analysis.questions.connectivity import connectivity_figure, typical_states
 from unstuck_analysis.questions.ditch import Diagram, Ditch, measure_diagram, measure_ditch
 from unstuck_analysis.questions.escape import NOISE_LEVELS, escape_table, escape_times
@@ -33,7 +34,6 @@ from unstuck_analysis.questions.sensitivity import (
     sensitivity_figure,
     sobol,
 )
-from unstuck_analysis.study.plan import model_version
 
 DATA, PROSE = (Path(__file__).with_suffix(ending) for ending in (".json", ".md"))
 ESCAPE_RUNS, ESCAPE_YEARS = 8, 4

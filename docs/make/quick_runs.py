@@ -21,6 +21,7 @@ TREATMENTS = (
     "untreated",
     "ssri-like",
     "tianeptine-oral-both",
+    "tianeptine-oral-downstream",
     "ketamine-infusion-like",
     "psilocybin-25mg",
     "ssri-with-tryptophan-depletion",

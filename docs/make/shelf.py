@@ -9,9 +9,10 @@ from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import read, shipped
 from unstuck.parameters import default_parameters
 from unstuck_analysis.compare import Comparison, arm_summary, compare
-from unstuck_analysis.figures import recovery_figure, save_figure, shelf_figure, treatment_class
+from unstuck_analysis.figures import recovery_figure, shelf_figure, treatment_class
 from unstuck_analysis.library.drug_card import dose_figure
 from unstuck_analysis.output.markdown import table
+from unstuck_analysis.output.style import save_figure
 
 PATIENTS, NEURONS, SEED = 6, 300, 1
 BEGIN, END = "<!-- whole shelf: begin -->", "<!-- whole shelf: end -->"

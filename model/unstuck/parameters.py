@@ -10,13 +10,13 @@ reference can always be run. Symbols are those of the model description.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from unstuck.files.yaml import InputError, choose
 from unstuck.rules.plasticity import healthy_rates
+from unstuck.version import PACKAGE
 
 # Values at which mechanisms added after the reference set do nothing.
 OFF: dict[str, float] = {
@@ -169,13 +169,17 @@ def read_parameters(path: Path) -> ParameterSet:
         raise InputError(f"{path}: not a parameter file: {fault}") from fault
 
 
-@cache
 def reference_parameters() -> ParameterSet:
     """The frozen set that the independent reference trajectories were computed with."""
-    return read_parameters(Path(str(files("unstuck") / "reference.json")))
+    return _shipped(path := PACKAGE / "reference.json", path.read_bytes())
 
 
-@cache
 def default_parameters() -> ParameterSet:
     """The set that is shipped and used unless another is asked for."""
-    return read_parameters(Path(str(files("unstuck") / "defaults.json")))
+    return _shipped(path := PACKAGE / "defaults.json", path.read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _shipped(path: Path, content: bytes) -> ParameterSet:
+    """A parameter file, read again when its content has changed."""
+    return read_parameters(path)

@@ -13,7 +13,7 @@ import typer
 from command_line import Unstuck, fails
 from typer.main import get_command
 from unstuck_analysis import compare as comparing
-from unstuck_analysis.cli import app
+from unstuck_analysis.commands import app
 
 SMALL = ("--patients", "1", "--neurons", "100", "--workers", "1")
 COMMANDS = sorted(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
@@ -92,7 +92,7 @@ def allowed_by_typer() -> str:
         (["show", "untreated", "--figure", "it.png"], "unknown drug 'untreated'"),
         (["show", "fluoxetine-like", "--figure", "it.doc"], "it.doc: a figure is a .png or .svg file"),
         (["list", "drgs"], "did you mean 'drugs'?"),
-        (["schema", "treatmnts"], "did you mean 'treatments'?"),
+        (["check", "--schema", "treatmnts"], "did you mean 'treatments'?"),
         (["new", "drg", "mine"], "did you mean 'drug'?"),
         (["new", "drug", "../mine"], "is no name for a file"),
         (["check", "nowhere.yaml"], "nowhere.yaml: there is no such file"),

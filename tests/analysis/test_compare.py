@@ -178,7 +178,8 @@ def test_a_folder_in_use_is_replaced_with_overwrite_only(compared: Compared, uns
 
 def test_results_go_into_a_new_folder_unless_another_is_named(unstuck: Unstuck, tmp_path: Path) -> None:
     assert unstuck("run", "untreated", "--neurons", "100").code == 0
-    (folder,) = (tmp_path / "results").iterdir()
+    (folder,) = (path for path in (tmp_path / "results").iterdir() if path.name != "latest")
+    assert (tmp_path / "results" / "latest").resolve() == folder
     assert folder.name.startswith("run-")
     assert folder.name.endswith("Z")
     assert sorted(path.name for path in folder.iterdir()) == ["outcomes.csv", "patient.png", "series.parquet"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Compared, Unstuck
-from unstuck_analysis.figures import DASHES, PALETTE, look
+from unstuck_analysis.output.style import DASHES, PALETTE, look
 
 
 def test_landscape_json_keeps_its_contract_and_every_figure_has_a_caption(unstuck: Unstuck) -> None:
@@ -52,8 +52,9 @@ def test_survival_and_crossover_tell_what_was_left_out(unstuck: Unstuck, compare
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("dose-response", "region.input:drive"), "needs a region"),
-        (("dose-response", "ssri-like", "--with", "ampa:potentiate"), "is an effect"),
+        (("dose-response", "ampa:potentiate"), "title: ampa potentiate"),
+        (("dose-response", "ssri-like", "--with", "ketamine-like"), "unstuck sweep ketamine-dose-on-ssri"),
+        (("landscape", "--escape-runs=4"), "questions.escape.escape_times"),
         (("landscape", "--vary", "taul", "0", "10"), "taul = 0 is not allowed"),
         (("landscape", "--vary", "kc", "1", "0"), "the first number must be the smaller one"),
     ],

@@ -2,7 +2,11 @@
 
 import quick_runs
 from all import PAGES
-from quick_runs import DOCS, KEPT, Numbers
+from quick_runs import DOCS, KEPT, TREATMENTS, Numbers
+from unstuck.files.treatment import Treatment
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.patient.draw import draw_patient
+from unstuck.patient.simulation import Simulation
 
 AGAIN = "python docs/make/all.py"
 
@@ -11,6 +15,27 @@ def test_the_quick_runs_give_the_numbers_kept_with_every_generated_page() -> Non
     old = quick_runs.out_of_date(quick_runs.measure())
     told = [f"{page} ({len(names)} numbers, first: {names[0]})" for page, names in old.items()]
     assert not old, f"out of date: {'; '.join(told)}; run {AGAIN} {' '.join(old)}"
+
+
+def test_the_treatments_of_the_quick_runs_use_every_parameter_of_every_rule() -> None:
+    """Each parameter that is not 0, raised by 2 %, changes connectivity under one of the treatments."""
+    parameters = default_parameters()
+    named = set(parameters) & set(parameters.for_rules()._fields)
+    unused = {name for name in named if parameters[name] != 0.0}
+    assert len(unused) > 25
+    for treatment in map(Treatment, TREATMENTS):
+        usual = connectivities(treatment, parameters)
+        raised = {name: parameters.with_values(**{name: 1.02 * parameters[name]}) for name in unused}
+        unused = {name for name, changed in raised.items() if connectivities(treatment, changed) == usual}
+    assert unused == set()
+
+
+def connectivities(treatment: Treatment, parameters: ParameterSet) -> list[float]:
+    """Connectivity of the typical patient at every reading."""
+    patient = draw_patient(treatment.circuit, parameters, None, seed=1, index=0, neurons=0)
+    return [
+        reading.connectivity for reading in Simulation(patient, treatment).run(functional_days=()).readings
+    ]
 
 
 def test_every_page_and_every_figure_of_the_docs_but_one_is_in_the_list() -> None:

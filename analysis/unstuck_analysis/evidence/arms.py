@@ -15,7 +15,7 @@ from unstuck.files.treatment import Treatment, shipped
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, draw_patient, read_cohort
-from unstuck.patient.simulation import Arm, Checkpoint, Reading, Simulation
+from unstuck.patient.simulation import Arm, Checkpoint, Reading, Simulation, day_0_key
 
 from unstuck_analysis.evidence.facts import Fact, Responders, TypicalPart
 from unstuck_analysis.outcomes import (
@@ -146,7 +146,7 @@ def run_subject(
             simulation.checkpoint = knocked(simulation.checkpoint, setup.knock)
         else:
             stuck = stuck or Simulation(intact, treatment).checkpoint
-            simulation = Simulation(altered, treatment, adapted(stuck, intact, altered))
+            simulation = Simulation(altered, treatment, adapted(stuck, intact, altered, treatment))
         arm = simulation.run(hours=HOURS, functional_days=FUNCTIONAL_DAYS)
         records[setup] = _record(arm, altered.circuit, parts)
         if subject.varied and records[setup].not_stuck:
@@ -166,15 +166,16 @@ def knocked(checkpoint: Checkpoint, factor: float) -> Checkpoint:
     return replace(checkpoint, state=state)
 
 
-def adapted(checkpoint: Checkpoint, intact: Patient, altered: Patient) -> Checkpoint:
+def adapted(checkpoint: Checkpoint, intact: Patient, altered: Patient, treatment: Treatment) -> Checkpoint:
     """A checkpoint for an altered patient: where a healthy weight was scaled, its present strength is too."""
     before, after = intact.circuit.wiring.plastic.weight, altered.circuit.wiring.plastic.weight
-    if before is after:
+    if altered is intact:
         return checkpoint
     state = checkpoint.state.copy()
-    state.labile[:] *= after / before
-    state.consolidated[:] *= after / before
-    return replace(checkpoint, state=state)
+    if before is not after:
+        state.labile[:] *= after / before
+        state.consolidated[:] *= after / before
+    return replace(checkpoint, key=day_0_key(altered, treatment), state=state)
 
 
 def _record(arm: Arm, circuit: Circuit, parts: Mapping[str, TypicalPart]) -> Record:

@@ -1,7 +1,7 @@
 """How much the findings vary over parameter sets that fit as well: what the fitted rows leave open.
 
-The sets come from `unstuck calibrate`, which saw rows of role fit only. Findings are measured in the
-mean-field.
+The sets come from `python -m unstuck_analysis.evidence.fit`, which saw rows of role fit only. Findings are
+measured in the mean-field.
 """
 
 import json

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from math import isfinite, isnan, log
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from unstuck.circuit import Floats, mean_field_circuit
 from unstuck.engine.step import RunError
 from unstuck.files.circuit import CircuitFile
@@ -30,10 +31,11 @@ from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from
 from unstuck_analysis.evidence.arms import Subject, plan_typical, run_subject
 from unstuck_analysis.evidence.facts import Fact, read_facts, read_protocols
 from unstuck_analysis.evidence.findings import Measured
-from unstuck_analysis.evidence.runs import fixed_text
+from unstuck_analysis.evidence.runs import code_and_data
+from unstuck_analysis.output.command import Seed, Workers
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.terminal import say
-from unstuck_analysis.study.processes import interrupts_held, spawned_pool
+from unstuck_analysis.study.processes import available_cores, interrupts_held, spawned_pool
 
 FREE_ORIGINS = ("fitted", "literature range, fitted inside it")
 WORST_EXCESS = 5.0
@@ -156,7 +158,7 @@ class Calibration:
 def _digest() -> str:
     """Hash of the shipped parameters, the model's code, and how the rows are measured."""
     protocols = read_protocols().model_dump_json()
-    return hashlib.sha256((fixed_text() + protocols).encode()).hexdigest()[:24]
+    return hashlib.sha256((code_and_data() + protocols).encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def calibrate(calibration: Calibration, told: Told = lambda stage, done, best: N
 
 
 def run(calibration: Calibration) -> None:
-    """What `unstuck calibrate` does."""
+    """Calibrate, and say what was found."""
     fit = calibrate(calibration, lambda stage, done, best: say(f"{stage}: {done} evaluations, {best:.4g}"))
     say(f"Cost {fit.cost:.4g} after {fit.evaluations} evaluations (0: every fit row is in its band)")
     if fit.ensemble:
@@ -345,3 +347,39 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
 def fit_rows(path: Path | None = None) -> list[Fact]:
     """The findings that may shape parameters: rows of role fit of typical patients, and no other."""
     return [fact for fact in read_facts(path, roles=("fit",)) if not fact.of_cohort]
+
+
+def main(
+    evaluations: Annotated[int, typer.Option(min=1, help="Most evaluations in the mean-field.")] = 4000,
+    network_evaluations: Annotated[int, typer.Option(min=0, help="Most evaluations in networks.")] = 200,
+    networks: Annotated[int, typer.Option(min=1, help="Networks per evaluation.")] = 4,
+    ensemble_steps: Annotated[int, typer.Option(min=0, help="Steps of 16 walks among equal fits.")] = 100,
+    start: Annotated[
+        str, typer.Option(help="Where to begin: middle (of every range) or shipped.")
+    ] = "middle",
+    free: Annotated[
+        list[str] | None, typer.Option(help="Symbol to fit, again for more; all fitted ones if not given.")
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = FOLDER,
+    facts: Annotated[Path | None, typer.Option(help="Another fact sheet than the shipped one.")] = None,
+) -> None:
+    """Fit the free parameters to the fitted findings (never the held-out ones)."""
+    asked = Calibration(
+        out,
+        fit_rows(facts),
+        seed,
+        evaluations,
+        network_evaluations,
+        networks,
+        ensemble_steps,
+        start=start,
+        only=free or (),
+        workers=workers or available_cores(),
+    )
+    run(asked)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -15,8 +15,8 @@ from unstuck_analysis.evidence.facts import Fact
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured, csv_rows
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.verification import checks
-from unstuck_analysis.figures import save_figure
 from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.style import save_figure
 
 COLUMNS = (
     "row",

@@ -15,7 +15,7 @@ from unstuck_analysis.evidence.arms import scenario
 from unstuck_analysis.evidence.facts import Fact, TypicalPart
 from unstuck_analysis.evidence.findings import Evidence, Finding, Measured
 from unstuck_analysis.evidence.mechanisms import mechanisms
-from unstuck_analysis.figures import FAINT, INK, styled
+from unstuck_analysis.output.style import FAINT, INK, styled
 
 ROLE_COLOR = {"fit": "#0072B2", "test": "#D55E00"}
 BAND_COLOR = "#dfe5ea"

@@ -14,14 +14,14 @@ from functools import cache
 from math import isfinite, nan
 from pathlib import Path
 
-import unstuck
-from unstuck.parameters import ParameterSet, default_parameters
+from unstuck import version
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis.evidence import arms
 from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_subject, scenario
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.study.cohort import cohort_path
 from unstuck_analysis.study.processes import interrupts_held, spawned_pool
 
@@ -56,6 +56,8 @@ def run_all(
     on_done: Callable[[Subject], None] = lambda subject: None,
 ) -> Results:
     """Run what is not stored in folder (None: nothing is kept); the numbers do not depend on workers."""
+    for read in (code_and_data, _scenario_text, scenario):  # files may have been edited since the last run
+        read.cache_clear()
     results: Results = {}
     missing: list[Job] = []
     for job in jobs:
@@ -147,7 +149,7 @@ def arm_key(job: Job, setup: Setup) -> str:
         _mechanism(job.without),
         _scenario_text(setup.scenario),
         _scenario_text(condition.of) if condition else "",
-        fixed_text(),
+        code_and_data(),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -166,14 +168,12 @@ def _scenario_text(name: str) -> str:
 
 
 @cache
-def fixed_text() -> str:
-    """Parameters, cohort, and the code that makes numbers of them, as a hash."""
-    parameters: ParameterSet = default_parameters()
-    digest = hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode())
-    digest.update(read_cohort(cohort_path()).model_dump_json().encode())
-    package = Path(unstuck.__file__).parent
-    code = [path for path in sorted(package.rglob("*.py")) if "page" not in path.parts]
-    here = Path(arms.__file__).parent
-    for path in [*code, here / "arms.py", here.parent / "outcomes.py", here / "ablation.py"]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def code_and_data() -> str:
+    """Digest of all that is the same for every arm: the model, the cohort, and the code of the evidence."""
+    cohort = read_cohort(cohort_path()).model_dump_json()
+    return version.digest_of_texts(model_version(), cohort, _evidence_code())
+
+
+@cache
+def _evidence_code() -> str:
+    return version.digest(version.files_in(Path(arms.__file__).parent, ".py"))

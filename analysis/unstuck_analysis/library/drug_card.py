@@ -22,7 +22,7 @@ from unstuck.parameters import ParameterSet
 from unstuck.patient.life import BODY_WEIGHT_KG
 from unstuck.targets import Law, combine
 
-from unstuck_analysis.figures import FAINT, INK, look, styled
+from unstuck_analysis.output.style import FAINT, INK, look, styled
 
 SINGLE_DAYS = 2  # days drawn after a dose that is given once
 _POINTS = 600

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import yaml
 from rich import box
 from rich.table import Table
 from rich.text import Text
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import TreatmentFile, read, shipped
+from unstuck.files.treatment import TreatmentFile, read, scenario_folders, shipped
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
 from unstuck_analysis.library.words import schedule_of
+from unstuck_analysis.output.table import Column
+from unstuck_analysis.output.table import Table as Lines
 from unstuck_analysis.study.file import StudyFile
 
 Row = tuple[str, list[str]]  # heading to stand under, cells
@@ -27,6 +30,17 @@ def plain_table(*columns: str, title: str = "") -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, no_wrap=number == 0, overflow="fold")
     return table
+
+
+def recommended_drugs() -> Lines:
+    """The drugs to begin with, one line each, as scenarios/recommended.yaml names them."""
+    names = next(yaml.safe_load(path.read_text("utf-8")) for path in _recommendations() if path.exists())
+    rows = [[name, read("drugs", name, DrugFile)[0].title] for name in names]
+    return Lines([Column("drug"), Column("title")], rows, f"{len(rows)} drugs to begin with")
+
+
+def _recommendations() -> list[Path]:
+    return [folder / "recommended.yaml" for folder in scenario_folders()]
 
 
 def shelf_tables(kind: str = "") -> Iterator[Table]:

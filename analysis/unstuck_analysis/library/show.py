@@ -43,8 +43,8 @@ def describe(name: str) -> Iterator[RenderableType]:
 
 def draw_drug(name: str, path: Path) -> None:
     """Write a drug's figure (first day and steady state) as PNG or SVG; InputError for another suffix."""
-    from unstuck_analysis.figures import save_figure
     from unstuck_analysis.library.drug_card import drug_figure
+    from unstuck_analysis.output.style import save_figure
 
     if path.suffix not in (".png", ".svg"):
         raise InputError(f"{path}: a figure is a .png or .svg file")

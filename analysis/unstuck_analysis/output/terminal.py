@@ -68,8 +68,8 @@ def progress(what: str, total: int) -> Iterator["Callable[[object], None]"]:
     yield advance
 
 
-def print_summary(comparison: "Comparison") -> None:
-    """The summary of a comparison, one line a treatment; the report has the long names."""
+def summary_text(comparison: "Comparison") -> str:
+    """The summary of a comparison, one line per treatment; the report has the long names."""
     from rich import box
     from rich.table import Table
 
@@ -88,9 +88,11 @@ def print_summary(comparison: "Comparison") -> None:
     for number, arm in enumerate(summary(comparison)["arms"]):
         table.add_row(*_summary_row(arm), _interval(arm["difference"]) if number else "")
     out = console()
-    out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
-    out.print(table)
-    out.print(LEGEND.format(endpoint=comparison.endpoint).rstrip())
+    with out.capture() as captured:
+        out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
+        out.print(table)
+        out.print(LEGEND.format(endpoint=comparison.endpoint).rstrip())
+    return captured.get().rstrip()
 
 
 def _summary_row(arm: dict[str, Any]) -> list[str]:
@@ -114,13 +116,21 @@ def _interval(difference: dict[str, float | None]) -> str:
     return f"{mean:+.2f} ({low:.2f}, {high:.2f})"
 
 
-def print_patient(found: dict[str, Any], title: str) -> None:
-    """What became of one patient, in a few lines."""
+def patient_text(found: dict[str, Any], title: str, stuck: float | None) -> str:
+    """The outcomes of one patient in a few lines. stuck: connectivity of a patient who never got stuck."""
+    head = f"Patient {found['patient']} (seed {found['seed']}): {title}"
+    if stuck is not None:
+        reason = f"connectivity {stuck:.2f} of health on day 0"
+        return f"{head}\nThis patient did not become stuck ({reason}). Recovery is not defined."
     onset = "none" if found["onset_day"] is None else f"day {found['onset_day']:.1f}"
-    print(f"Patient {found['patient']} (seed {found['seed']}): {title}")
-    print(f"Onset: {onset}; time recovered: {found['held_days']:.0f} days")
-    print(f"Remitted on the endpoint day: {_yes(found['remitted'])}; relapsed: {_yes(found['relapsed'])};")
-    print(f"out of the ditch 12 weeks after the drug: {_yes(found['escaped'])}")
+    return "\n".join(
+        [
+            head,
+            f"Onset: {onset}; time recovered: {found['held_days']:.0f} days",
+            f"Remitted on the endpoint day: {_yes(found['remitted'])}; relapsed: {_yes(found['relapsed'])};",
+            f"still recovered 12 weeks after the drug: {_yes(found['escaped'])}",
+        ]
+    )
 
 
 def _yes(answer: bool | None) -> str:

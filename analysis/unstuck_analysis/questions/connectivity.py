@@ -10,10 +10,8 @@ populations.
 """
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import networkx
 import numpy as np
@@ -33,9 +31,9 @@ from unstuck.patient.life import Life
 from unstuck.patient.simulation import get_stuck
 from unstuck.targets import NO_EFFECT, Effects
 
-from unstuck_analysis.figures import INK, styled
-from unstuck_analysis.output.captions import About, inputs_hash
-from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.style import INK, styled
+from unstuck_analysis.output.table import Column, Table
 from unstuck_analysis.questions.landscape import require_stuck
 
 _TOLERANCE = 1e-9
@@ -197,37 +195,49 @@ def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
     )
 
 
-def graph_files(graph: networkx.DiGraph) -> dict[str, bytes]:
-    """The graph as GraphML, GEXF and node-link JSON, by suffix."""
+def graph_files(states: Mapping[str, RegionalState]) -> dict[str, bytes]:
+    """The graph of every state as GraphML and as GEXF (Gephi), by file name."""
     files: dict[str, bytes] = {}
-    for suffix, write in ((".graphml", networkx.write_graphml), (".gexf", networkx.write_gexf)):
-        buffer = io.BytesIO()
-        write(graph, buffer)
-        files[suffix] = buffer.getvalue()
-    files[".json"] = json.dumps(networkx.node_link_data(graph, edges="links"), indent=1).encode()
+    for state, found in states.items():
+        for suffix, write in (("graphml", networkx.write_graphml), ("gexf", networkx.write_gexf)):
+            buffer = io.BytesIO()
+            write(found.graph(), buffer)
+            files[f"{state.split(',')[0]}.{suffix}"] = buffer.getvalue()
     return files
 
 
-def write_graphs(states: Mapping[str, RegionalState], folder: Path) -> list[str]:
-    """Write the graph of every state in every format; the names of the files."""
-    names: list[str] = []
-    for state, found in states.items():
-        for suffix, content in graph_files(found.graph()).items():
-            names.append(f"{state.split(',')[0]}{suffix}")
-            write_whole(folder / names[-1], content)
-    return names
-
-
-def about_states(treatment: str, neurons: int, seed: int) -> About:
-    """What the caption of the figure says of where its numbers come from."""
+def ask(treatment: str, day: float, *, neurons: int, seed: int) -> Answer:
+    """Connectivity of the typical patient healthy, stuck, and on a day of a treatment."""
+    states = typical_states(treatment, day, neurons=neurons, seed=seed)
+    table = measures_table(states)
     n = "1 typical patient, " + (f"network of {neurons:,} neurons" if neurons else "mean-field")
     inputs = inputs_hash(Treatment(treatment), default_parameters(), neurons, seed)
-    return About(f"treatment {treatment}", f"{n}; {_DRAWS} draws of noise", str(seed), inputs)
+    healthy, stuck, treated = table.mean_response
+    finding = (
+        f"The mean response of one region to another is {stuck / healthy:.0%} of health in the stuck state"
+        f" and {treated / healthy:.0%} under {list(states)[-1]}."
+    )
+    return Answer(
+        title="Connectivity between regions",
+        finding=[finding],
+        about=About(f"treatment {treatment}", f"{n}; {_DRAWS} draws of noise", str(seed), inputs),
+        tables={"connectivity": Table.of(table, _MEASURES), "pairs": Table.of(pairs_table(states))},
+        figures={"connectivity": Shown(connectivity_figure(states), _SHOWS, finding)},
+        printed=["connectivity"],
+        data=Table.of(table).records(),
+        others=graph_files(states),
+    )
 
 
-SHOWS = (
+_MEASURES = (
+    Column("mean_response", meaning="mean size over pairs of regions, per unit of drive", format=".3f"),
+    Column("mean_correlation", meaning="mean size over pairs of regions, under noise", format=".3f"),
+    Column("total_strength", meaning="sum of the excitatory weights between populations", format=".3f"),
+    Column("global_efficiency", meaning="mean of 1 / length of the shortest path", format=".3f"),
+)
+_SHOWS = (
     "Above: change of a region's principal activity for a small input to another, per unit of drive. Below:"
-    " correlation of principal activities under noise. Slow state held still; activity 1 = healthy."
+    " correlation of principal activities under noise. Slow state held constant; activity 1 = healthy."
 )
 
 

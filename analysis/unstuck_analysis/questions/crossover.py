@@ -1,14 +1,13 @@
 """The same patients through every treatment, as only a model allows: who responds to what, and why.
 
-Responders overlap as far as two treatments help the same patients. A baseline feature (firing, BDNF,
+Two treatments overlap as far as they help the same patients. A baseline feature (firing, BDNF,
 strength of a connection on day 0) goes with response if its rank correlation with R at the endpoint is far
-from 0; the interval is a bootstrap over patients. Many features are looked at together, so a single
-interval that misses 0 is a hint and no finding.
+from 0; the interval is a bootstrap over patients. Many features are looked at together: a single interval
+that does not include 0 is exploratory and no finding.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +17,12 @@ from scipy.stats import rankdata
 from unstuck.circuit import Floats
 from unstuck.files.yaml import InputError
 
-from unstuck_analysis.figures import FAINT, INK, look, styled
+from unstuck_analysis.outcomes import bootstrap
+from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
-from unstuck_analysis.output.terminal import records
-from unstuck_analysis.questions.survival import Outcomes
+from unstuck_analysis.output.style import FAINT, INK, look, styled
+from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.questions.survival import Outcomes, about_outcomes, read_outcomes
 
 BASELINE = ("connectivity", "activity_", "bdnf_", "strength_", "serotonin_", "autoreceptor_sensitivity")
 FEW_PATIENTS = 8
@@ -41,17 +42,6 @@ class Crossover:
     features: pd.DataFrame
     outcomes: Outcomes
     incomplete: int
-
-    def finding(self) -> dict[str, Any]:
-        """The crossover as JSON can say it."""
-        known = self.overlap.astype(object).where(self.overlap.notna(), None)
-        return {
-            "patients": len(self.recovery),
-            "responders": {str(name): int(count) for name, count in self.responded.sum().items()},
-            "overlap": known.to_dict("index"),
-            "features": records(self.features),
-            "left_out": {**self.outcomes.left_out(), "incomplete": self.incomplete},
-        }
 
 
 def read_series(folder: Path) -> pd.DataFrame:
@@ -97,36 +87,23 @@ def baseline_features(series: pd.DataFrame) -> pd.DataFrame:
 def rank_correlations(features: pd.DataFrame, recovery: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """Spearman's rho of every feature with R at the endpoint under every treatment, strongest first.
 
-    Columns: treatment, feature, rho, low, high (95 % bootstrap over patients), patients. NaN where all
-    patients fare alike.
+    Columns: treatment, feature, rho, low, high (95 % bootstrap over patients), patients. NaN where R is the
+    same in all patients.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 8]))
-    picks = rng.integers(len(features), size=(_DRAWS, len(features)))
-    x = features.to_numpy(dtype=float)
     tables: list[pd.DataFrame] = []
     for name in recovery.columns:
-        y = recovery[name].to_numpy(dtype=float)
-        drawn = np.array([_rho(x[pick], y[pick]) for pick in picks])
-        low, high = _interval(drawn)
-        columns = {
-            "treatment": name,
-            "feature": features.columns,
-            "rho": _rho(x, y),
-            "low": low,
-            "high": high,
-        }
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 8]))
+        rows = np.column_stack([features.to_numpy(dtype=float), recovery[name].to_numpy(dtype=float)])
+        rho, low, high = bootstrap(rows, rng, _rho_with_last, draws=_DRAWS)
+        columns = {"treatment": name, "feature": features.columns, "rho": rho, "low": low, "high": high}
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True).assign(patients=len(features))
     return table.sort_values("rho", key=lambda rho: -rho.abs(), ignore_index=True)
 
 
-def _interval(drawn: Floats) -> Floats:
-    """95 % interval (2, features) of bootstrap draws (draws, features); NaN where no draw has a value."""
-    known = np.isfinite(drawn).any(axis=0)
-    bounds = np.full((2, drawn.shape[1]), np.nan)
-    if known.any():
-        bounds[:, known] = np.nanquantile(drawn[:, known], [0.025, 0.975], axis=0)
-    return bounds
+def _rho_with_last(rows: Floats) -> Floats:
+    """Spearman's rho of each column with the last one."""
+    return _rho(rows[:, :-1], rows[:, -1])
 
 
 def _rho(x: Floats, y: Floats) -> Floats:
@@ -137,9 +114,46 @@ def _rho(x: Floats, y: Floats) -> Floats:
     return np.divide(of_y @ of_x, spread, out=np.full(x.shape[1], np.nan), where=spread > 0)
 
 
-SHOWS = (
-    "Left: R at the endpoint of every patient under every treatment. Right: the baseline features whose rank"
-    " correlation with it is strongest, with 95 % bootstrap intervals over patients."
+def ask(folder: Path, *, seed: int = 1) -> Answer:
+    """The crossover of a comparison's folder."""
+    outcomes = read_outcomes(folder)
+    return answer_of(crossover(outcomes, read_series(folder), seed=seed), about_outcomes(outcomes, folder))
+
+
+def answer_of(found: Crossover, about: About) -> Answer:
+    """The crossover in sentences, tables and one figure."""
+    tables = {
+        "overlap": Table.of(found.overlap.reset_index(names="recovered_under"), _shares(found), _OVERLAP),
+        "recovery": Table.of(found.recovery.reset_index()),
+        "features": Table.of(found.features),
+    }
+    data = {
+        "patients": len(found.recovery),
+        "responders": {str(name): int(count) for name, count in found.responded.sum().items()},
+        "overlap": found.overlap.astype(object).where(found.overlap.notna(), None).to_dict("index"),
+        "features": tables["features"].records(),
+        "left_out": {**found.outcomes.left_out(), "incomplete": found.incomplete},
+    }
+    lines = sentences(found)
+    return Answer(
+        title="Crossover: which patients recover under which treatment",
+        finding=lines,
+        about=about,
+        tables=tables,
+        figures={"crossover": Shown(crossover_figure(found), _SHOWS, " ".join(lines))},
+        printed=["overlap"],
+        data=data,
+    )
+
+
+def _shares(found: Crossover) -> list[Column]:
+    return [Column(str(name), str(name), format=".0%") for name in found.overlap.columns]
+
+
+_OVERLAP = "Of the patients who recover under the treatment of a row, the share who recover under another"
+_SHOWS = (
+    "Left: R at the endpoint of every patient under every treatment. Right, exploratory: the day-0 features"
+    " whose rank correlation with R is strongest, with 95 % bootstrap intervals over patients."
 )
 
 
@@ -159,11 +173,11 @@ def _draw_patients(figure: Figure, axes: Axes, found: Crossover) -> None:
     image = axes.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(values.shape[1]), labels=list(found.recovery.columns), rotation=30, ha="right")
     axes.set_yticks([])
-    axes.set_ylabel("one row a patient")
+    axes.set_ylabel("one row per patient")
     counts = found.responded.sum()
     for column, name in enumerate(found.recovery.columns):
         axes.text(column, -0.7, f"{counts[name]}", ha="center", va="bottom", fontsize=9)
-    axes.set_title(f"Recovery of the same {len(values)} patients\n(responders on top)", pad=22)
+    axes.set_title(f"Recovery of the same {len(values)} patients\n(recovered on top)", pad=22)
     figure.colorbar(image, ax=axes, shrink=0.7).set_label("R at the endpoint")
 
 
@@ -182,29 +196,25 @@ def _draw_features(axes: Axes, found: Crossover, strongest: int) -> None:
     axes.axvline(0.0, color=FAINT, linewidth=1, zorder=0)
     axes.set_xlim(-1.02, 1.02)
     axes.set_xlabel("rank correlation with recovery (95 % interval over patients)")
-    axes.set_title("What on day 0 goes with recovery")
+    axes.set_title("Exploratory: day-0 features that go with recovery")
 
 
 def sentences(found: Crossover) -> list[str]:
     """The crossover in sentences."""
-    responders, patients = found.responded.sum(), len(found.recovery)
-    lines = found.outcomes.left_out_sentences()
+    recovered, patients = found.responded.sum(), len(found.recovery)
+    by_patient = found.responded.to_numpy().sum(axis=1)
+    none, every = int((by_patient == 0).sum()), int((by_patient == len(found.recovery.columns)).sum())
+    lines = [f"{none} of {patients} patients recover under no treatment, {every} under every treatment."]
+    lines += found.outcomes.left_out_sentences()
     if found.incomplete:
-        lines.append(f"Left out: {found.incomplete} more patients, of whom a run failed.")
-    lines += [
-        f"{name}: {responders[name]} of {patients} patients respond." for name in found.recovery.columns
-    ]
-    none, every = (
-        int(np.sum(~found.responded.to_numpy().any(axis=1))),
-        int(np.sum(found.responded.to_numpy().all(axis=1))),
-    )
-    lines.append(f"{none} patients respond to nothing, {every} to everything.")
+        lines.append(f"Left out: {found.incomplete} more patients with a run that failed.")
+    lines += [f"{name}: {recovered[name]} of {patients} patients recover." for name in found.recovery.columns]
     if patients < FEW_PATIENTS:
-        lines.append(f"Only {patients} patients: correlations mean little.")
+        noun = "patient" if patients == 1 else "patients"
+        lines.append(f"Only {patients} {noun}: correlations mean little.")
     clear = found.features.loc[(found.features.low > 0) | (found.features.high < 0)].head(5)
     for row in clear.to_dict("records"):
-        lines.append(
-            f"{row['treatment']}: {row['feature']} goes with recovery, rho = {row['rho']:+.2f}"
-            f" ({row['low']:+.2f} to {row['high']:+.2f})."
-        )
+        interval = f"{row['low']:+.2f} to {row['high']:+.2f}"
+        feature = f"{row['feature']} goes with recovery, rho = {row['rho']:+.2f} ({interval})"
+        lines.append(f"Exploratory, {row['treatment']}: {feature}.")
     return lines

@@ -6,22 +6,20 @@ circuit, parameters -> Landscape, branches, quasi-potential, paths, minimal cour
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment, drug_for
-from unstuck.parameters import ParameterSet
+from unstuck.files.treatment import Treatment, drug_for, read
+from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.targets import TARGETS
 
-from unstuck_analysis.output.captions import About, Shown, inputs_hash, write_figures, write_tables
-from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.table import Table
 from unstuck_analysis.questions.continuation import Branch, bifurcation_diagram, check_range, hysteresis, vary
 from unstuck_analysis.questions.dose import StuckPatient, minimal_course, schedule_of
-from unstuck_analysis.questions.escape import escape_table
 from unstuck_analysis.questions.landscape import (
     Landscape,
     Path,
@@ -216,32 +214,52 @@ def about_ditch(
     return About(f"circuit {file.title}; treatments {', '.join(treatments)}", n, str(seed), inputs)
 
 
-def write_ditch(
-    ditch: Ditch,
-    folder: FilePath,
-    about: About,
-    diagrams: Sequence[Diagram] = (),
-    escapes: pd.DataFrame | None = None,
-) -> list[str]:
-    """Write the findings, tables and captioned figures into a folder; returns the names of the files.
+def ask(
+    circuit: str,
+    treatments: Sequence[str],
+    varied: tuple[str, float, float] | None = None,
+    *,
+    neurons: int,
+    seed: int,
+) -> Answer:
+    """The landscape of a circuit (name or path), with the states over one further effect or parameter."""
+    file, parameters = read("circuits", circuit, CircuitFile)[0], default_parameters()
+    others = [measure_diagram(file, parameters, *varied)] if varied else []
+    found = measure_ditch(file, parameters, treatments, neurons=neurons, seed=seed)
+    return answer_of(found, about_ditch(file, parameters, treatments, neurons, seed), others)
+
+
+def answer_of(ditch: Ditch, about: About, diagrams: Sequence[Diagram] = ()) -> Answer:
+    """The findings with tables and figures.
 
     diagrams: further ones; their files are called vary-NAME, that over stress bifurcation-stress.
     """
     figures: dict[str, Shown] = {}
-    tables: dict[str, pd.DataFrame] = {} if escapes is None else {"escape": escapes}
+    tables: dict[str, Table] = {}
     named = {"bifurcation-stress": ditch.stress, **{f"vary-{d.name}": d for d in diagrams}}
     for name, diagram in named.items():
         figure = bifurcation_figure(diagram.branches, diagram.name, diagram.label, diagram.loops)
-        figures[name] = (figure, f"{_DIAGRAM} {' '.join(diagram.findings())}")
-        tables[name] = diagram.table()
+        figures[name] = Shown(figure, f"{_DIAGRAM} {' '.join(diagram.findings())}")
+        tables[name] = Table.of(diagram.table())
         if diagram.loops:
-            tables[f"hysteresis-{name}"] = diagram.loops_table()
+            tables[f"hysteresis-{name}"] = Table.of(diagram.loops_table())
+    lines = [*findings(ditch), *(line for diagram in diagrams for line in diagram.findings())]
     if ditch.potential is not None:
-        figures["ditch"] = (ditch_figure(ditch.landscape, ditch.potential, ditch.paths), _DITCH)
-        tables |= {"paths": paths_table(ditch.paths), "quasi-potential": potential_table(ditch.potential)}
-    content = json.dumps(contract(ditch, diagrams), indent=2, allow_nan=False)
-    write_whole(folder / "landscape.json", content.encode())
-    return ["landscape.json", *write_tables(folder, tables), *write_figures(folder, figures, about)]
+        drawn = ditch_figure(ditch.landscape, ditch.potential, ditch.paths)
+        figures["ditch"] = Shown(drawn, _DITCH, " ".join(lines))
+        tables["paths"] = Table.of(paths_table(ditch.paths))
+        tables["quasi-potential"] = Table.of(potential_table(ditch.potential))
+    data = contract(ditch, diagrams)
+    content = json.dumps(data, indent=2, allow_nan=False)
+    return Answer(
+        title="Landscape: stable states and the point of no return",
+        finding=lines,
+        about=about,
+        tables=tables,
+        figures=figures,
+        data=data,
+        others={"landscape.json": content.encode()},
+    )
 
 
 def contract(ditch: Ditch, diagrams: Sequence[Diagram] = ()) -> dict[str, Any]:
@@ -281,7 +299,7 @@ def paths_table(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def findings(ditch: Ditch, escapes: pd.DataFrame | None = None) -> list[str]:
+def findings(ditch: Ditch) -> list[str]:
     """What was found, in sentences for people."""
     scape = ditch.landscape
     if scape.stuck is None or scape.saddle is None or ditch.potential is None:
@@ -309,12 +327,4 @@ def findings(ditch: Ditch, escapes: pd.DataFrame | None = None) -> list[str]:
             else f"{course['value']} {course['unit']}"
         )
         lines.append(f"Shortest course of {name} after which the patient stays out: {found}.")
-    for row in [] if escapes is None else escape_table(escapes).to_dict("records"):
-        median = (
-            f"half within {row['median_day']:.0f} days" if row["median_day"] > 0 else "half is not reached"
-        )
-        lines.append(
-            f"Noise sigma_n = {row['sigma_n']:g}, from {row['from']}: {row['escaped']} of {row['runs']} runs"
-            f" escape ({median}; the others are censored)."
-        )
     return lines

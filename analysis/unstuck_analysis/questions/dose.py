@@ -1,18 +1,18 @@
-"""How much of a drug, for how long: dose and duration against outcome, and the shortest course that escapes.
+"""Dose and duration of a drug against recovery, and the shortest course whose effect lasts.
 
 All runs start from one stuck patient at day 0, a Monday. A drug is taken at its usual interval, or in single
 doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course
 escapes if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isnan
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from unstuck.circuit import Floats
+from matplotlib.figure import Figure
 from unstuck.drugs.effects import HOURS_A_DAY, Course
 from unstuck.drugs.exposure import PatientExposure
 from unstuck.drugs.kinetics import Dose
@@ -20,8 +20,8 @@ from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Engine, State
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, drug_for
-from unstuck.files.yaml import InputError, choose
+from unstuck.files.treatment import Treatment, drug_for, read
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient
 from unstuck.patient.simulation import Checkpoint, get_stuck
@@ -29,8 +29,9 @@ from unstuck.targets import TARGETS
 
 from unstuck_analysis.library.words import notes_on
 from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
-from unstuck_analysis.output.captions import About, Shown, inputs_hash, write_figures, write_tables
-from unstuck_analysis.questions.dose_figures import dose_response_figure, surface_figure
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.style import FAINT, PALETTE, styled
+from unstuck_analysis.output.table import Column, Table
 from unstuck_analysis.questions.fixed_points import LONG_RUNS
 from unstuck_analysis.questions.landscape import require_stuck, typical_patient
 
@@ -38,7 +39,7 @@ LATER_DAYS = 180.0  # a course escapes if the patient is still well this long af
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
 USUAL_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 USUAL_DAYS, USUAL_DOSES = 84, 6  # of a course whose length is not given
-TARGET_STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.2)
+LASTS, NOW = "#009E73", "#E69F00"  # colours of the two curves
 WEEKDAYS = (0, 2, 4)  # Monday, Wednesday, Friday; day 0 is a Monday
 INTO_THE_DITCH = "untreated"  # the shipped treatment whose way to day 0 is taken
 
@@ -102,31 +103,6 @@ def schedule_of(drug: DrugFile) -> Schedule:
     held = any(action.level for action in drug.actions)
     every_h = drug.usual_every or HOURS_A_DAY
     return Schedule(daily=held or drug.usual_every is not None, every_h=every_h, over_h=drug.usual_over)
-
-
-def drug_on_target(target: str, mode: str, strength: float) -> DrugFile:
-    """A drug with one constant effect on one target while it is taken.
-
-    ValueError for an unknown target or mode, one that needs a region, or a strength that it does not allow.
-    """
-    choose(mode, TARGETS[choose(target, TARGETS, "target")], f"mode of {target}")
-    if target == "region.input":
-        raise InputError(f"{target}:{mode} needs a region: write a drug file with it, and give that instead")
-    if strength > (highest := TARGETS[target][mode].highest):
-        raise InputError(f"{target}:{mode}: strength {strength:g}, at most {highest:g}")
-    action = {
-        "target": target,
-        "mode": mode,
-        "level": {"while_taken": {"value": strength, "source": "assumed"}},
-    }
-    return DrugFile.model_validate(
-        {
-            "title": f"{target} {mode} {strength:g}",
-            "class": "one target",
-            "usual_every": "24 h",
-            "actions": [action],
-        }
-    )
 
 
 def recovery_under(stuck: StuckPatient, courses: Sequence[Course], until_day: float) -> RecoveryCourse:
@@ -208,129 +184,96 @@ def dose_response(
     return pd.DataFrame([row(amount) for amount in amounts])
 
 
-def target_response(
-    stuck: StuckPatient, target: str, mode: str, strengths: Sequence[float], days: int
-) -> pd.DataFrame:
-    """As `dose_response`, for a constant effect on one target; `amount` is the strength of the effect."""
-    tables = [
-        dose_response(stuck, drug_on_target(target, mode, strength), [1.0], days).assign(amount=strength)
-        for strength in strengths
-    ]
-    return pd.concat(tables, ignore_index=True)
+def ask(circuit: str, drug: str, amounts: Sequence[float] = (), length: int | None = None) -> Answer:
+    """Dose against recovery of a drug (name or path) in the typical patient of a circuit (name or path).
 
-
-def response_surface(
-    stuck: StuckPatient,
-    drugs: tuple[DrugFile, DrugFile],
-    amounts: tuple[Sequence[float], Sequence[float]],
-    counts: tuple[int, int],
-) -> Floats:
-    """R 180 d after two drugs were given together, (amounts of the first, amounts of the second).
-
-    counts: days or doses of each; each drug keeps its own schedule.
+    length: days or doses of the course, 84 days or 6 doses if not given. InputError for a patient who never
+    gets stuck.
     """
-    plans = [schedule_of(drug) for drug in drugs]
-    later = max(plan.end_day(count) for plan, count in zip(plans, counts, strict=True)) + LATER_DAYS
-    surface = np.empty((len(amounts[0]), len(amounts[1])))
-    for row, first in enumerate(amounts[0]):
-        for column, second in enumerate(amounts[1]):
-            pairs = zip(drugs, plans, counts, (first, second), strict=True)
-            courses = [
-                Course(drug, plan.doses(count, amount)) for drug, plan, count, amount in pairs if amount > 0
-            ]
-            surface[row, column] = recovery_under(stuck, courses, later).at(later)
-    return surface
+    file, parameters = read("circuits", circuit, CircuitFile)[0], default_parameters()
+    loaded, doses = drug_for(file, drug), tuple(amounts or USUAL_AMOUNTS)
+    plan = schedule_of(loaded)
+    count = length or (USUAL_DAYS if plan.daily else USUAL_DOSES)
+    table = dose_response(StuckPatient.typical(file, parameters), loaded, doses, count, plan)
+    title = f"{drug}, {count} {plan.unit}"
+    lines = sentences(table, drug, plan, count)
+    inputs = inputs_hash(file, parameters, loaded, doses, count)
+    described = Table.of(table, _columns(plan.unit))
+    return Answer(
+        title=f"Dose and duration: {title}",
+        finding=lines,
+        about=About(title, "1 typical patient, mean-field, no noise", "none is used", inputs),
+        tables={"dose-response": described},
+        figures={"dose-response": Shown(dose_response_figure(table, title, plan.unit), _SHOWS, lines[0])},
+        printed=["dose-response"],
+        notes=notes_on({drug: [loaded]}),
+        data=described.records(),
+    )
 
 
-def counts_together(plans: tuple[Schedule, Schedule], length: int) -> tuple[int, int]:
-    """Days or doses of two drugs over the same time, for a course of `length` in the unit of the first."""
-    first, second = plans
-    if first.daily == second.daily:
-        return length, length
-    a_week = len(WEEKDAYS) / 7
-    return length, max(1, round(length * a_week) if first.daily else ceil(length / a_week))
+def sentences(table: pd.DataFrame, drug: str, plan: Schedule, count: int) -> list[str]:
+    """The least dose that lasts, and the shortest course."""
+    lasting, found = table.loc[table.escaped], table.loc[np.isfinite(table.minimal_course.astype(float))]
+    course = f"{count} {plan.unit} of {drug}"
+    first = f"No dose looked at leaves the patient recovered {LATER_DAYS:g} days after {course}."
+    if len(lasting):
+        least = f"The least dose looked at that lasts is {lasting.amount.min():g} times the usual one"
+        first = f"{least}: R is {lasting.recovery_later.iloc[0]:.2f} {LATER_DAYS:g} days after {course}."
+    if not len(found):
+        return [first, "No course of up to a year lasts at any of the doses."]
+    shortest = found.loc[found.minimal_course.idxmin()]
+    length = f"{shortest.minimal_course:.0f} {plan.unit} at {shortest.amount:g} times the usual dose"
+    return [first, f"The shortest course that lasts is {length}."]
 
 
-@dataclass(frozen=True)
-class DoseResponse:
-    """What `unstuck dose-response` finds: the table, and the surface of two drugs where one was asked for."""
-
-    name: str
-    schedule: Schedule
-    length: int
-    label: str
-    table: pd.DataFrame
-    inputs: str
-    together: "Together | None" = None
-    notes: tuple[str, ...] = ()
-
-    def sentences(self) -> list[str]:
-        """Table and surface in sentences."""
-        lines = [self._sentence(row) for row in self.table.to_dict("records")]
-        return [*lines, *(self.together.sentences() if self.together else [])]
-
-    def _sentence(self, row: Mapping[Hashable, float]) -> str:
-        course, onset, unit = row["minimal_course"], row["onset_day"], self.schedule.unit
-        shortest = "no course of up to a year escapes" if isnan(course) else f"{course:.0f} {unit} escape"
-        begins = "no onset" if isnan(onset) else f"onset on day {onset:.1f}"
-        end, later = row["recovery_end"], row["recovery_later"]
-        recovery = f"R {end:.2f} after {self.length} {unit}, {later:.2f} 180 d later"
-        return f"{self.name} x {row['amount']:g}: {begins}, {recovery}; {shortest}."
-
-    def write(self, folder: Path) -> list[str]:
-        """Write tables and captioned figures; the names of the files."""
-        unit, tables = self.schedule.unit, {"dose-response": self.table}
-        title = f"{self.name}, {self.length} {unit}"
-        figure = dose_response_figure(self.table, title, unit, self.label)
-        figures: dict[str, Shown] = {"dose-response": (figure, _SHOWS)}
-        if self.together is not None:
-            tables["surface"] = self.together.table()
-            told = self.together.counts_told()
-            drawn = surface_figure(
-                self.together.surface, self.together.amounts, self.together.names, f"{told}: R 180 d later"
-            )
-            figures["surface"] = (drawn, f"R 180 d after both together: {told}. White line: R = 0.5.")
-        about = About(title, "1 typical patient, mean-field, no noise", "none is used", self.inputs)
-        return [*write_tables(folder, tables), *write_figures(folder, figures, about)]
+def _columns(unit: str) -> list[Column]:
+    return [
+        Column("amount", "dose", "usual doses"),
+        Column("onset_day", "onset", "d", "first day with R at least 0.5", ".1f", "none"),
+        Column("recovery_end", "R at the end", "", "R when the course ends", ".2f"),
+        Column("recovery_later", "R later", "", f"R {LATER_DAYS:g} days after the course", ".2f"),
+        Column("escaped", "lasts", "", f"R at least 0.5 {LATER_DAYS:g} days after the course"),
+        Column("minimal_course", "shortest course that lasts", unit, "", ".0f", "none of up to a year"),
+    ]
 
 
 _SHOWS = (
-    "Left: recovery index when the course ends and 180 d after it. Right: the shortest course that leaves R"
-    " at 0.5 or more 180 d after it."
+    "Left: recovery R when the course ends and 180 days after it. Right: the shortest course after which R is"
+    " at least 0.5 180 days later."
 )
 
 
-@dataclass(frozen=True)
-class Together:
-    """The response surface of two drugs: names, how long each was given, amounts of both, R 180 d later."""
+@styled
+def dose_response_figure(table: pd.DataFrame, title: str, unit: str) -> Figure:
+    """Left: R when the course ends and 180 d after, over the dose. Right: the shortest course that lasts.
 
-    names: tuple[str, str]
-    plans: tuple[Schedule, Schedule]
-    counts: tuple[int, int]
-    amounts: tuple[tuple[float, ...], tuple[float, ...]]
-    surface: Floats
-
-    def counts_told(self) -> str:
-        """How long each drug was given, in words."""
-        told = [
-            f"{count} {plan.unit} of {name}"
-            for name, plan, count in zip(self.names, self.plans, self.counts, strict=True)
-        ]
-        return " with ".join(told)
-
-    def table(self) -> pd.DataFrame:
-        """One row a pair of amounts."""
-        rows = [
-            (first, second, self.surface[i, j])
-            for i, first in enumerate(self.amounts[0])
-            for j, second in enumerate(self.amounts[1])
-        ]
-        return pd.DataFrame(rows, columns=pd.Index(["amount_first", "amount_second", "recovery_later"]))
-
-    def sentences(self) -> list[str]:
-        """The surface in sentences."""
-        escaped, pairs = int((self.surface >= RESPONSE).sum()), self.surface.size
-        return [f"{self.counts_told()}: {escaped} of {pairs} pairs of doses escape (surface.csv)."]
+    table: as from `dose_response`; unit: what the length of a course is counted in.
+    """
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    response, shortest = figure.subplots(1, 2)
+    amount = table.amount.to_numpy(dtype=float)
+    response.plot(amount, table.recovery_end, "o-", color=NOW, label="when the course ends")
+    response.plot(amount, table.recovery_later, "s-", color=LASTS, label="180 d after it")
+    response.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+    response.set_ylabel("recovery R")
+    response.set_title(title)
+    response.legend(frameon=False, fontsize=9)
+    course = table.minimal_course.to_numpy(dtype=float)
+    found = np.isfinite(course)
+    shortest.plot(amount[found], course[found], "o-", color=PALETTE[1])
+    top = np.nanmax(course, initial=1.0) * 1.15
+    if found.any():
+        shortest.fill_between(amount[found], course[found], top, color=LASTS, alpha=0.12, linewidth=0)
+    for x in amount[~found]:
+        shortest.text(
+            x, 0.04 * top, "never", rotation=90, ha="center", va="bottom", color="#808080", fontsize=9
+        )
+    shortest.set_ylim(0, top)
+    shortest.set_ylabel(f"shortest course that lasts ({unit})")
+    shortest.set_title("Shortest course after which recovery lasts")
+    for axes in (response, shortest):
+        axes.set_xlabel("dose (times the usual one)")
+    return figure
 
 
 def parse_amounts(text: str) -> tuple[float, ...]:
@@ -344,51 +287,14 @@ def parse_amounts(text: str) -> tuple[float, ...]:
     return amounts
 
 
-def measure(
-    file: CircuitFile, drug: str, amounts: Sequence[float], length: int | None = None, other: str = ""
-) -> DoseResponse:
-    """Dose-response of a drug (name or path) or of one effect (TARGET:MODE) in the typical patient.
-
-    length: days or doses of the course, 84 days or 6 doses if not given; other: a second drug, for the
-    surface of both. InputError for an effect with a second drug, and for a patient who never gets stuck.
-    """
-    effects = [name for name in (drug, other) if _is_effect(name)]
-    if other and effects:
-        raise InputError(
-            f"{effects[0]} is an effect; --with takes two drugs (write a drug file for the effect)"
-        )
-    parameters = default_parameters()
-    if effects:
-        target, mode = drug.split(":", 1)
-        days, strengths = length or USUAL_DAYS, tuple(amounts or TARGET_STRENGTHS)
-        drug_on_target(target, mode, max(strengths))  # told before minutes are spent
-        table = target_response(StuckPatient.typical(file, parameters), target, mode, strengths, days)
-        inputs = inputs_hash(file, parameters, drug, strengths, days)
-        return DoseResponse(drug, Schedule(daily=True), days, f"strength of {drug}", table, inputs)
-    drugs, doses = [drug_for(file, name) for name in (drug, other) if name], tuple(amounts or USUAL_AMOUNTS)
-    plan, stuck = schedule_of(drugs[0]), StuckPatient.typical(file, parameters)
-    count = length or (USUAL_DAYS if plan.daily else USUAL_DOSES)
-    table = dose_response(stuck, drugs[0], doses, count, plan)
-    both = _together(stuck, (drug, other), (drugs[0], drugs[1]), doses, count) if other else None
-    inputs = inputs_hash(file, parameters, *drugs, doses, count)
-    notes = notes_on({name: [file] for name, file in zip((drug, other), drugs, strict=False)})
-    label = "dose (times the usual one)"
-    return DoseResponse(drug, plan, count, label, table, inputs, both, tuple(notes))
-
-
-def _is_effect(name: str) -> bool:
-    """Whether a name is TARGET:MODE and no drug (a path may hold a colon)."""
-    return ":" in name and not Path(name).exists()
-
-
-def _together(
-    stuck: StuckPatient,
-    names: tuple[str, str],
-    drugs: tuple[DrugFile, DrugFile],
-    doses: tuple[float, ...],
-    count: int,
-) -> Together:
-    plans, grid = (schedule_of(drugs[0]), schedule_of(drugs[1])), (0.0, *doses)
-    counts = counts_together(plans, count)
-    surface = response_surface(stuck, drugs, (grid, grid), counts)
-    return Together(names, plans, counts, (grid, grid), surface)
+def refuse_effect(drug: str) -> None:
+    """InputError for TARGET:MODE, which is no longer taken, with the drug file that replaces it."""
+    target, _, mode = drug.partition(":")
+    if not mode or Path(drug).exists() or mode not in TARGETS.get(target, {}):
+        return
+    level = "{while_taken: {value: 0.1, source: assumed}}"
+    raise InputError(
+        f"{drug}: dose-response takes a drug. Write these five lines to a file and give that:\n"
+        f"title: {target} {mode}\nclass: one target\nusual_every: 24 h\nactions:\n"
+        f"  - {{target: {target}, mode: {mode}, level: {level}}}"
+    )

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats
 
-from unstuck_analysis.figures import INK, look, styled
+from unstuck_analysis.output.style import INK, look, styled
 from unstuck_analysis.questions.continuation import Branch
 from unstuck_analysis.questions.landscape import Landscape, Path, QuasiPotential
 

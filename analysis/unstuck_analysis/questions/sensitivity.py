@@ -14,7 +14,7 @@ from functools import cache
 from itertools import repeat
 from math import log, nan, sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,11 @@ from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, read_cohort
 from unstuck.patient.life import Life
 
-from unstuck_analysis.figures import INK, PALETTE, styled
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
-from unstuck_analysis.output.captions import About, Shown, inputs_hash
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.style import INK, PALETTE, styled
+from unstuck_analysis.output.table import Table
+from unstuck_analysis.output.terminal import records
 from unstuck_analysis.study.cohort import cohort_path
 from unstuck_analysis.study.processes import spawned_pool
 
@@ -292,10 +294,8 @@ def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], Abo
             found = sensitivity_indices(results, outcome, arm)
             if found is not None:
                 figure = indices_figure(found, found.columns[1], found.columns[3])
-                figures[f"{outcome}-{arm}"] = (
-                    figure,
-                    f"{spec.study.design} indices of {outcome} under {arm}",
-                )
+                text = f"{spec.study.design} indices of {outcome} under {arm}"
+                figures[f"{outcome}-{arm}"] = Shown(figure, text)
                 tables.append(found.assign(outcome=outcome, treatment=arm))
     if not tables:
         told = ", ".join(f"{number} {name}" for name, number in counts.items())
@@ -303,6 +303,46 @@ def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], Abo
     n = f"{counts['done']} runs ({counts['failed']} failed)"
     about = About(", ".join(spec.basis.arms), n, str(spec.study.seed), f"study {spec.hash}")
     return pd.concat(tables, ignore_index=True), figures, about
+
+
+class Sizes(NamedTuple):
+    """How large the samples are: Sobol base points, Morris paths; and their seed."""
+
+    base_points: int
+    paths: int
+    seed: int
+
+
+def ask(treatment: str, parameters: Sequence[str] | None, sizes: Sizes, workers: int) -> Answer:
+    """Screening and Sobol indices of a treatment (name or path) in the typical patient."""
+    question = cohort_question(treatment, parameters)
+    screened = morris(question, sizes.paths, workers=workers, seed=sizes.seed)
+    found = sobol(question, sizes.base_points, workers=workers, seed=sizes.seed)
+    tables = {"morris": screened.effects, "sobol": found.indices, "noise": found.noise}
+    tables["partial-dependence"] = dependence_table(found)
+    data = {"morris": records(screened.effects), "sobol": records(found.indices)}
+    lines = sentences(found, screened)
+    return Answer(
+        title=f"Sensitivity of {treatment}",
+        finding=lines,
+        about=about_sobol(question, found, sizes.seed),
+        tables={name: Table.of(table) for name, table in tables.items()},
+        figures={"sensitivity": Shown(sensitivity_figure(found), SHOWS, " ".join(lines))},
+        data={**data, "counts": found.counts(screened)},
+    )
+
+
+def of_study(folder: Path) -> Answer:
+    """The indices of a study of design sobol or morris."""
+    table, figures, about = study_sensitivity(folder)
+    return Answer(
+        title=f"Sensitivity of study {folder.name}",
+        finding=[f"Indices of {len(figures)} outcomes and treatments."],
+        about=about,
+        tables={"indices": Table.of(table)},
+        figures=figures,
+        printed=["indices"],
+    )
 
 
 def about_sobol(question: Question, found: Sobol, seed: int) -> About:

@@ -1,45 +1,49 @@
-"""Time to onset and to relapse between arms, by the field's methods (lifelines) on a comparison's outcomes.
+"""Time to recovery and to relapse by treatment, from the outcomes of a comparison or a study.
 
-Onset is counted from day 0 and censored at the end of the follow-up. Relapse is counted from the onset,
-among those who had one, and censored in the same way. Patients who never got stuck and runs that failed are
-left out and counted. Every patient goes through every arm, so log-rank tests, which take arms for
-independent, are conservative here; differences in the number needed to treat are bootstrapped over patients
-and are paired. Sources: Kaplan & Meier 1958; restricted mean survival time, Royston & Parmar 2013
-(10.1186/1471-2288-13-152).
+Recovery is counted from day 0 and censored at the end of the follow-up. Relapse is counted from the first
+recovery, in patients who recovered, and is censored in the same way. Patients who never became stuck and runs
+that failed are left out and counted. Every patient goes through every treatment, so log-rank tests, which
+take groups for independent, are conservative here; differences in the number needed to treat are paired.
+Restricted means reach to the shortest follow-up of the treatments in question; the treatment that they are
+compared with does not shorten it. Sources: Kaplan & Meier 1958; log-rank test, Mantel 1966; intervals,
+Greenwood's formula on log(-log S) (Kalbfleisch & Prentice 2002), all through scipy.stats; restricted mean,
+Royston & Parmar 2013 (10.1186/1471-2288-13-152).
 """
 
 import json
+import warnings
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import inf, isfinite
+from math import inf, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import CensoredData, ecdf, logrank
 from unstuck.circuit import Floats
 from unstuck.files.yaml import InputError, nearest
 
-from unstuck_analysis.figures import FAINT, look, styled
-from unstuck_analysis.output.captions import About
+from unstuck_analysis.outcomes import bootstrap
+from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
-
-if TYPE_CHECKING:
-    from lifelines import KaplanMeierFitter
+from unstuck_analysis.output.style import FAINT, look, styled
+from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.report import BASELINE, NO_PLACEBO
 
 EVENTS = ("onset", "relapse")
 FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
-_DRAWS = 4_000
+RISK_TIMES = 6  # times at which the numbers at risk are given
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Rows to analyse, one a stuck patient and arm, and how many were left out and why.
+    """Rows to analyse, one per stuck patient and treatment, and how many were left out and why.
 
-    not_stuck: patients; failed: runs; by_arm: runs left out of every arm, {arm: {not_stuck, failed, left}}.
+    not_stuck: patients; failed: runs; by_arm: runs left out by treatment, {name: {not_stuck, failed, left}}.
     """
 
     rows: pd.DataFrame
@@ -49,31 +53,37 @@ class Outcomes:
 
     @property
     def arms(self) -> list[str]:
-        """Arms with anybody left, in the order of the table."""
+        """Treatments with at least one patient left, in the order of the table."""
         return list(dict.fromkeys(self.rows.treatment))
 
     @property
     def empty_arms(self) -> list[str]:
-        """Arms of which nobody is left."""
+        """Treatments without a patient left."""
         return [name for name, counts in self.by_arm.items() if not counts["left"]]
 
     def left_out(self) -> dict[str, Any]:
-        """What was left out, as JSON can say it."""
+        """What was left out, as JSON can hold it."""
         return {"not_stuck": self.not_stuck, "failed": self.failed, "by_arm": self.by_arm}
 
     def left_out_sentences(self) -> list[str]:
-        """What was left out, in sentences; said also where it is nothing."""
+        """What was left out, in sentences; also where it is nothing."""
         lines = [f"Left out: {self.not_stuck} patients never got stuck, {self.failed} runs failed."]
         for name in self.empty_arms:
             counts = self.by_arm[name]
-            lines.append(
-                f"Arm {name}: nobody is left ({counts['not_stuck']} never stuck, {counts['failed']} failed)."
-            )
+            reasons = f"{counts['not_stuck']} never stuck, {counts['failed']} failed"
+            lines.append(f"Treatment {name}: no patient is left ({reasons}).")
         return lines
 
     def arm(self, name: str) -> pd.DataFrame:
-        """The rows of one arm."""
+        """The rows of one treatment."""
         return self.rows.loc[self.rows.treatment == name]
+
+    def reference(self, against: str | None) -> str:
+        """The treatment that others are compared with: the one asked for, else untreated, else the first."""
+        if against is not None and against not in self.arms:
+            hint = nearest(against, self.arms) or f" (known: {', '.join(self.arms)})"
+            raise InputError(f"unknown treatment {against!r}{hint}")
+        return against or (BASELINE if BASELINE in self.arms else self.arms[0])
 
 
 def read_outcomes(folder: Path) -> Outcomes:
@@ -87,8 +97,9 @@ def read_outcomes(folder: Path) -> Outcomes:
 
         table = Results(folder).outcomes()
     if "point" in table and table.point.nunique() > 1:
+        points = table.point.nunique()
         raise InputError(
-            f"{folder}: has {table.point.nunique()} points of a sweep; arms are compared at one only"
+            f"{folder}: has {points} points of a sweep; treatments are compared at one point only"
         )
     return outcomes_of(table, str(folder))
 
@@ -116,214 +127,281 @@ def outcomes_of(table: pd.DataFrame, where: str) -> Outcomes:
     return Outcomes(stuck.reset_index(drop=True), never.patient.nunique(), int(failed.sum()), by_arm)
 
 
-def durations(arm: pd.DataFrame, event: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Days (patients,) until an event or the end of the follow-up, and whether the event was seen."""
-    onset, followed = arm.onset_day.to_numpy(dtype=float), follow_up(arm, event)
-    if event == "onset":
-        seen = np.isfinite(onset)
-        return np.where(seen, onset, followed), seen
+class Times(NamedTuple):
+    """Days (patients,) until an event or the end of the follow-up; whether the event was seen; follow-up."""
+
+    days: Floats
+    seen: npt.NDArray[np.bool_]
+    followed: Floats
+
+    def censored(self) -> CensoredData:
+        """The times as scipy.stats takes them."""
+        return CensoredData(uncensored=self.days[self.seen], right=self.days[~self.seen])
+
+    def at_risk(self, day: float) -> int:
+        """Patients whose event or end of follow-up comes on this day or later."""
+        return int((self.days >= day).sum())
+
+
+def times_to(event: str, arm: pd.DataFrame) -> Times:
+    """Times to the first recovery, or from the first recovery to the relapse (patients who recovered)."""
+    onset, followed = (arm[name].to_numpy(dtype=float) for name in ("onset_day", "followed_days"))
     had = np.isfinite(onset)
-    seen = arm.relapsed.to_numpy(dtype=bool)[had]
-    return np.where(seen, arm.relapse_day.to_numpy(dtype=float)[had] - onset[had], followed), seen
+    if event == "onset":
+        return Times(np.where(had, onset, followed), had, followed)
+    seen, since = arm.relapsed.to_numpy(dtype=bool)[had], (followed - onset)[had]
+    return Times(np.where(seen, arm.relapse_day.to_numpy(dtype=float)[had] - onset[had], since), seen, since)
 
 
-def follow_up(arm: pd.DataFrame, event: str) -> Floats:
-    """Days (patients at risk,) for which each was followed, from day 0 or, for relapse, from the onset."""
-    onset, until = (arm[column].to_numpy(dtype=float) for column in ("onset_day", "followed_days"))
-    return until if event == "onset" else (until - onset)[np.isfinite(onset)]
+class Curve(NamedTuple):
+    """Kaplan-Meier estimate: share without the event from each day on, with a 95 % interval."""
+
+    days: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def median(self) -> float:
+        """First day on which at most half are without the event (infinite if this is never reached)."""
+        reached = np.flatnonzero(self.share <= 0.5 + 1e-12)
+        return float(self.days[reached[0]]) if len(reached) else inf
+
+    def restricted_mean(self, until: float) -> float:
+        """Mean time without the event, up to a day: the area under the curve."""
+        inside = self.days < until
+        ends = np.append(self.days[inside], until)
+        return float((np.diff(ends) * self.share[inside]).sum())
 
 
-def horizon_days(outcomes: Outcomes, event: str) -> float:
-    """The day up to which every arm with anybody at risk was followed: the horizon of restricted means.
+def kaplan_meier(times: Times) -> Curve | None:
+    """The Kaplan-Meier curve up to the end of the follow-up; None without a patient at risk."""
+    if not len(times.days):
+        return None
+    estimate = ecdf(times.censored()).sf
+    share = np.asarray(estimate.probabilities, dtype=float)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all or none had the event: no interval
+        interval = estimate.confidence_interval(method="log-log")
+    ends = [
+        np.where(np.isnan(p), share, p) for p in (interval.low.probabilities, interval.high.probabilities)
+    ]
+    days = np.array([0.0, *estimate.quantiles, times.followed.max()])
+    share, low, high = (np.array([1.0, *values, values[-1]]) for values in (share, *ends))
+    return Curve(days, share, low, high)
 
-    It comes from follow-up and not from events: an arm that responds early and completely stays comparable.
+
+def horizon_days(outcomes: Outcomes, event: str, reference: str) -> float:
+    """The day up to which all treatments in question were followed: the horizon of restricted means.
+
+    It comes from follow-up and not from events, so a treatment that acts early and in all patients does not
+    shorten it; nor does the treatment that they are compared with.
     """
-    followed = [follow_up(outcomes.arm(name), event) for name in outcomes.arms]
-    return min((float(days.max()) for days in followed if len(days)), default=np.nan)
-
-
-def kaplan_meier(arm: pd.DataFrame, event: str) -> "KaplanMeierFitter | None":
-    """The Kaplan-Meier curve of an arm with its 95 % band; None if nobody is at risk."""
-    from lifelines import KaplanMeierFitter
-
-    days, seen = durations(arm, event)
-    return KaplanMeierFitter().fit(days, seen) if len(days) else None
+    asked = [name for name in outcomes.arms if name != reference] or [reference]
+    followed = [times_to(event, outcomes.arm(name)).followed for name in asked]
+    return min((float(days.max()) for days in followed if len(days)), default=nan)
 
 
 def survival_table(outcomes: Outcomes, against: str | None = None) -> pd.DataFrame:
-    """One row an event and arm: patients at risk, events, median, restricted mean, log-rank p against an arm.
+    """One row per event and treatment: patients at risk, events, median, restricted mean, log-rank p.
 
     NaN where an estimate does not exist; the column `note` says why.
     """
-    reference = reference_arm(outcomes, against)
+    reference = outcomes.reference(against)
     rows = [_survival_row(outcomes, event, name, reference) for event in EVENTS for name in outcomes.arms]
     return pd.DataFrame(rows)
 
 
 def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> dict[str, Any]:
-    from lifelines.statistics import logrank_test
-    from lifelines.utils import restricted_mean_survival_time
-
-    days, seen = durations(outcomes.arm(name), event)
-    row: dict[str, Any] = {"event": event, "treatment": name, "at_risk": len(days), "events": int(seen.sum())}
-    row |= {
-        "median_days": np.nan,
-        "restricted_mean_days": np.nan,
-        "horizon_days": np.nan,
-        "logrank_p": np.nan,
-    }
-    curve = kaplan_meier(outcomes.arm(name), event)
+    times = times_to(event, outcomes.arm(name))
+    events = int(times.seen.sum())
+    row = {"event": event, "treatment": name, "at_risk": len(times.days), "events": events}
+    curve = kaplan_meier(times)
     if curve is None:
-        return {**row, "note": "nobody had an onset"}
-    horizon = horizon_days(outcomes, event)
-    row["median_days"] = float(curve.median_survival_time_)
-    row["restricted_mean_days"] = _number(restricted_mean_survival_time(curve, t=horizon))
-    row["horizon_days"] = horizon
-    against_days, against_seen = durations(outcomes.arm(reference), event)
-    if name != reference and len(against_days) and (seen.any() or against_seen.any()):
-        row["logrank_p"] = float(logrank_test(days, against_days, seen, against_seen).p_value)
-    few = int(seen.sum()) < FEW_EVENTS
-    return {**row, "note": f"only {int(seen.sum())} events: too few for a reliable estimate" if few else ""}
+        missing = dict.fromkeys(("median_days", "restricted_mean_days", "horizon_days", "logrank_p"), nan)
+        return {**row, **missing, "note": "no patient recovered"}
+    horizon = min(horizon_days(outcomes, event, reference), float(times.followed.max()))
+    other = times_to(event, outcomes.arm(reference))
+    few = f"only {events} events: too few for a reliable estimate" if events < FEW_EVENTS else ""
+    return {
+        **row,
+        "median_days": curve.median,
+        "restricted_mean_days": curve.restricted_mean(horizon),
+        "horizon_days": horizon,
+        "logrank_p": nan if name == reference else logrank_p(times, other),
+        "note": few,
+    }
 
 
-def _number(value: Any) -> float:
-    return float(value)
+def logrank_p(times: Times, other: Times) -> float:
+    """Two-sided p of the log-rank test; NaN without patients or events."""
+    if not len(times.days) or not len(other.days) or not (times.seen.any() or other.seen.any()):
+        return nan
+    return float(logrank(times.censored(), other.censored()).pvalue)
 
 
-def reference_arm(outcomes: Outcomes, against: str | None) -> str:
-    """The arm others are compared with: the one asked for, else untreated, else the first."""
-    if against is not None and against not in outcomes.arms:
-        raise InputError(
-            f"unknown arm {against!r}{nearest(against, outcomes.arms)} (known: {', '.join(outcomes.arms)})"
-        )
-    return against or ("untreated" if "untreated" in outcomes.arms else outcomes.arms[0])
+def numbers_at_risk(outcomes: Outcomes, event: str) -> pd.DataFrame:
+    """One row per treatment and time: event, treatment, day, patients still at risk."""
+    longest = max(times_to(event, outcomes.arm(name)).followed.max(initial=0.0) for name in outcomes.arms)
+    rows = [
+        (event, name, float(day), times_to(event, outcomes.arm(name)).at_risk(day))
+        for name in outcomes.arms
+        for day in np.round(np.linspace(0.0, longest, RISK_TIMES))
+    ]
+    return pd.DataFrame(rows, columns=pd.Index(["event", "treatment", "day", "at_risk"]))
 
 
 def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int = 1) -> pd.DataFrame:
-    """Number needed to treat for one more responder (and one more who escapes) than under the reference arm.
+    """Number needed to treat for one more patient who recovers (or is still recovered) than untreated.
 
     Columns: treatment, against, outcome, share, share_reference, difference with its paired 95 % bootstrap
-    interval over patients, and nnt = 1 / difference (infinite where the arm is not better).
+    interval over patients, and nnt = 1 / difference (infinite where the treatment is not better).
     """
-    reference = reference_arm(outcomes, against)
+    reference = outcomes.reference(against)
     rows: list[dict[str, Any]] = []
     for outcome in ("responded", "escaped"):
         wide = outcomes.rows.pivot_table(index="patient", columns="treatment", values=outcome, aggfunc="mean")
         for name in (arm for arm in outcomes.arms if arm != reference):
             pairs = wide.reindex(columns=[name, reference]).dropna().to_numpy(dtype=float)
-            if not len(pairs):  # nobody was followed that long, or stuck, under both
+            if not len(pairs):  # no patient was stuck and followed so long under both
                 continue
             rng = np.random.default_rng(np.random.SeedSequence([seed, outcomes.arms.index(name)]))
-            gains = pairs[:, 0] - pairs[:, 1]
-            draws = gains[rng.integers(len(gains), size=(_DRAWS, len(gains)))].mean(axis=1)
-            low, high = np.quantile(draws, [0.025, 0.975])
-            difference = float(gains.mean())
-            rows.append(
-                {
-                    "treatment": name,
-                    "against": reference,
-                    "outcome": outcome,
-                    "share": float(pairs[:, 0].mean()),
-                    "share_reference": float(pairs[:, 1].mean()),
-                    "difference": difference,
-                    "low": float(low),
-                    "high": float(high),
-                    "nnt": 1.0 / difference if difference > 0 else inf,
-                }
-            )
+            difference, low, high = map(float, bootstrap(pairs[:, 0] - pairs[:, 1], rng))
+            row = {"treatment": name, "against": reference, "outcome": outcome}
+            row |= {"share": float(pairs[:, 0].mean()), "share_reference": float(pairs[:, 1].mean())}
+            row |= {"difference": difference, "low": low, "high": high}
+            rows.append({**row, "nnt": 1.0 / difference if difference > 0 else inf})
     return pd.DataFrame(rows)
 
 
 def about_outcomes(outcomes: Outcomes, folder: Path) -> About:
-    """What the caption of a figure made from a comparison or study says of where its numbers come from."""
+    """Where the numbers of a comparison or study come from."""
     if (folder / "study.json").exists():
-        told = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-        source = f"study {told['hash']}"
+        source = f"study {json.loads((folder / 'study.json').read_text(encoding='utf-8'))['hash']}"
     else:
         digest = blake2b((folder / "outcomes.parquet").read_bytes(), digest_size=8).hexdigest()
         source = f"outcomes.parquet {digest}"
     counts = f"{outcomes.not_stuck} never stuck and {outcomes.failed} failed runs left out"
     n = f"{outcomes.rows.patient.nunique()} stuck patients ({counts})"
     seeds = sorted(outcomes.rows.seed.unique()) if "seed" in outcomes.rows else []
-    return About(", ".join(outcomes.arms), n, ", ".join(map(str, seeds)) or "not told", source)
+    return About(", ".join(outcomes.arms), n, ", ".join(map(str, seeds)) or "not stored", source)
 
 
-SHOWS = (
-    "Kaplan-Meier curves with 95 % bands; ticks are censored patients. Left: first recovery (R >= 0.5) since"
-    " the first dose. Right: of those who recovered, still well since their onset."
+def ask(folder: Path, against: str | None = None) -> Answer:
+    """The survival analysis of a folder of results."""
+    outcomes = read_outcomes(folder)
+    table, needed = survival_table(outcomes, against), needed_to_treat(outcomes, against)
+    risk = pd.concat([numbers_at_risk(outcomes, event) for event in EVENTS], ignore_index=True)
+    tables = {
+        "survival": Table.of(table, _COLUMNS, "Time to recovery and to relapse"),
+        "needed-to-treat": Table.of(needed, _NEEDED, "Number needed to treat"),
+        "numbers-at-risk": Table.of(risk),
+    }
+    data = {
+        "against": outcomes.reference(against),
+        "left_out": outcomes.left_out(),
+        "survival": tables["survival"].records(),
+        "needed_to_treat": tables["needed-to-treat"].records(),
+        "note": NO_PLACEBO,
+    }
+    found = findings(outcomes, table)
+    return Answer(
+        title="Survival: time to recovery and to relapse",
+        finding=found,
+        about=about_outcomes(outcomes, folder),
+        tables=tables,
+        figures={"survival": Shown(survival_figure(outcomes), _SHOWS, " ".join(found))},
+        printed=["survival", "needed-to-treat"] if len(needed) else ["survival"],
+        notes=[NO_PLACEBO],
+        data=data,
+        next_step=f"unstuck crossover {folder}",
+    )
+
+
+_COLUMNS = (
+    Column("event", meaning="onset: R at least 0.5 for the first time; relapse: below 0.5 again"),
+    Column("at_risk", "patients"),
+    Column("events"),
+    Column("median_days", "median", "d", "half of the patients had the event", ".1f", "not reached"),
+    Column("restricted_mean_days", "restricted mean", "d", "mean time without the event", ".1f"),
+    Column("horizon_days", "up to day", "", "the restricted mean counts to this day", ".0f"),
+    Column("logrank_p", "log-rank p", "", "against the treatment compared with", ".2g"),
 )
+_NEEDED = (
+    Column("outcome", meaning="responded: R at least 0.5 at the endpoint; escaped: 12 weeks after the drug"),
+    Column("share", format=".0%"),
+    Column("share_reference", "share, compared with", format=".0%"),
+    Column("difference", format="+.2f"),
+    Column("low", "95 % from", format="+.2f"),
+    Column("high", "to", format="+.2f"),
+    Column("nnt", "needed to treat", format=".1f", none="not defined (no benefit)"),
+)
+_SHOWS = (
+    "Kaplan-Meier curves with 95 % bands; ticks are censored patients, numbers are patients at risk. Left:"
+    " first recovery (R at least 0.5). Right: still recovered, in patients who recovered."
+)
+
+
+def findings(outcomes: Outcomes, table: pd.DataFrame) -> list[str]:
+    """The result in sentences, with what was left out."""
+    onset = table.loc[(table.event == "onset") & np.isfinite(table.median_days)].sort_values("median_days")
+    lines = [f"{outcomes.rows.patient.nunique()} stuck patients, {len(outcomes.arms)} treatments."]
+    if len(onset):
+        first = onset.iloc[0]
+        lines[0] += f" Half recover by day {first.median_days:.0f} under {first.treatment}, the earliest."
+    else:
+        lines[0] += " Under no treatment do half of the patients recover."
+    lines += outcomes.left_out_sentences()
+    rows = table.to_dict("records")
+    notes = [f"{row['event']}, {row['treatment']}: {row['note']}." for row in rows if row["note"]]
+    return [*lines, *notes]
 
 
 @styled
 def survival_figure(outcomes: Outcomes) -> Figure:
-    """Share with an onset by day, and still well by days since the onset; 95 % bands, ticks are censored."""
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    onset, relapse = figure.subplots(1, 2)
-    for position, name in enumerate(outcomes.arms):
-        _draw_curve(onset, outcomes.arm(name), "onset", name, position)
-        _draw_curve(relapse, outcomes.arm(name), "relapse", name, position)
-    onset.set_title("Recovered at least once")
-    onset.set_xlabel("days since the first dose")
-    relapse.set_title("Still well, of those who recovered")
-    relapse.set_xlabel("days since the onset")
-    relapse.set_ylabel("share of those who recovered")
-    for axes in (onset, relapse):
+    """Share recovered by day, and still recovered by days since; 95 % bands, numbers at risk below."""
+    figure = Figure(figsize=(11, 4.4 + 0.2 * len(outcomes.arms)), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, event in zip(panels, EVENTS, strict=True):
+        for position, name in enumerate(outcomes.arms):
+            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, position)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
+    onset, relapse = panels
+    onset.set_title("Recovered at least once")
     onset.set_ylabel("share of stuck patients")
+    onset.set_xlabel(f"days since day 0\n{_risk_text(outcomes, 'onset')}", loc="left")
+    relapse.set_title("Still recovered, in patients who recovered")
+    relapse.set_ylabel("share of patients who recovered")
+    relapse.set_xlabel(f"days since the recovery\n{_risk_text(outcomes, 'relapse')}", loc="left")
     handles, labels = onset.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return figure
 
 
-def _draw_curve(axes: Axes, arm: pd.DataFrame, event: str, name: str, position: int) -> None:
-    curve = kaplan_meier(arm, event)
+def _risk_text(outcomes: Outcomes, event: str) -> str:
+    """Numbers at risk, one line per treatment, for the space under a panel."""
+    risk = numbers_at_risk(outcomes, event)
+    days = ", ".join(f"{day:.0f}" for day in dict.fromkeys(risk.day))
+    lines = [f"at risk on days {days}:"]
+    for name in outcomes.arms:
+        lines.append(f"{name}: {', '.join(str(n) for n in risk.at_risk[risk.treatment == name])}")
+    return "\n".join(lines)
+
+
+def _draw_curve(axes: Axes, times: Times, event: str, name: str, position: int) -> None:
+    curve = kaplan_meier(times)
     if curve is None:
         return
-    days, share = curve.survival_function_.index.to_numpy(), curve.survival_function_.to_numpy()[:, 0]
-    band = curve.confidence_interval_.to_numpy()
-    if (end := follow_up(arm, event).max()) > days[-1]:  # a complete response is followed to the end too
-        days, share = np.append(days, end), np.append(share, share[-1])
-        band = np.vstack([band, band[-1]])
+    days, share, low, high = curve
     if event == "onset":
-        share, band = 1.0 - share, 1.0 - band
+        share, low, high = 1.0 - share, 1.0 - high, 1.0 - low
     style = look(position)
-    axes.fill_between(
-        days,
-        band.min(axis=1),
-        band.max(axis=1),
-        step="post",
-        alpha=0.13,
-        linewidth=0,
-        color=str(style["color"]),
-    )
-    label = f"{name} (n = {len(arm)})" if event == "onset" else name
+    color = str(style["color"])
+    axes.fill_between(days, low, high, step="post", alpha=0.13, linewidth=0, color=color)
+    label = f"{name} (n = {len(times.days)})" if event == "onset" else name
     axes.plot(days, share, drawstyle="steps-post", linewidth=2, label=label, **style)
-    last_days, seen = durations(arm, event)
-    censored = np.unique(last_days[~seen])
-    axes.plot(censored, np.interp(censored, days, share), "|", markersize=6, color=str(style["color"]))
-
-
-def sentences(outcomes: Outcomes, table: pd.DataFrame, needed: pd.DataFrame) -> list[str]:
-    """The analysis in sentences, with what was left out."""
-    lines = [f"{outcomes.rows.patient.nunique()} stuck patients, {len(outcomes.arms)} arms."]
-    lines += outcomes.left_out_sentences()
-    for row in table.to_dict("records"):
-        median = f"{row['median_days']:.1f} d" if isfinite(row["median_days"]) else "not reached"
-        p = "" if np.isnan(row["logrank_p"]) else f", log-rank p = {row['logrank_p']:.2g}"
-        note = f" ({row['note']})" if row["note"] else ""
-        mean = (
-            ""
-            if np.isnan(row["restricted_mean_days"])
-            else (f", restricted mean {row['restricted_mean_days']:.1f} d of {row['horizon_days']:.1f} d")
-        )
-        events = f"{row['event']}, {row['treatment']}: {row['events']} of {row['at_risk']}"
-        lines.append(f"{events}, median {median}{mean}{p}{note}")
-    for row in needed.to_dict("records"):
-        number = f"{row['nnt']:.1f}" if isfinite(row["nnt"]) else "none: not better"
-        lines.append(
-            f"Number needed to treat ({row['outcome']}), {row['treatment']}: {number}; difference"
-            f" {row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-        )
-    return lines
+    ends = np.unique(times.days[~times.seen])
+    at_end = share[np.searchsorted(days, ends, side="right") - 1]
+    axes.plot(ends, at_end, "|", markersize=6, color=color)

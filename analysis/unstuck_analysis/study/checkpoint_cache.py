@@ -6,7 +6,6 @@ arms and points that differ only after it share the file. Files are written whol
 use one folder; a file that cannot be read is worked out again.
 """
 
-import hashlib
 import io
 import json
 import secrets
@@ -18,14 +17,13 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from unstuck.circuit import Synapses
 from unstuck.engine.readouts import Reading
 from unstuck.engine.step import Accuracy, Diagnostics, State
 from unstuck.files.treatment import Treatment
-from unstuck.parameters import OFF
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint
-from unstuck.patient.simulation import checkpoint_key, get_stuck
+from unstuck.patient.simulation import day_0_key, get_stuck
+from unstuck.version import digest_of_texts
 
 MOST_BYTES = 512 * 2**20
 IN_MEMORY = 4
@@ -91,18 +89,7 @@ class CheckpointCache:
 
 def content_name(patient: Patient, treatment: Treatment, accuracy: Accuracy, model: str) -> str:
     """The name of a patient's checkpoint: a digest of all that the way to day 0 reads."""
-    circuit, hashed = patient.circuit, hashlib.blake2b(digest_size=16)
-    before = list(treatment.file.phases.values())
-    before = before[: list(treatment.file.phases).index(treatment.file.day_0)]
-    read: list[object] = [model, patient.seed, patient.index, checkpoint_key(treatment), accuracy]
-    read += [circuit.rules, [(symbol, circuit.parameters[symbol]) for symbol in sorted(OFF)]]
-    if any(phase.drugs for phase in before):
-        read += [sorted(circuit.parameters.items()), patient.sensitivity]
-    hashed.update(repr(read).encode())
-    for part in circuit.wiring:
-        for array in part if isinstance(part, Synapses) else (part,):
-            hashed.update(np.ascontiguousarray(array).tobytes())
-    return hashed.hexdigest()
+    return digest_of_texts(model, day_0_key(patient, treatment), repr(accuracy))
 
 
 def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:

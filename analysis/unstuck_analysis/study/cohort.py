@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -53,11 +52,6 @@ def cohort_path() -> Path:
     return next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
 
 
-@cache
-def _treatment(name_or_path: str) -> Treatment:
-    return Treatment(name_or_path)
-
-
 def get_patient(job: Job, treatment: Treatment) -> Patient:
     """The patient of a job in the circuit of a treatment."""
     return draw_patient(
@@ -77,7 +71,7 @@ def run_patient(job: Job) -> PatientResult:
     outcomes: list[Outcome] = []
     frames: list[pd.DataFrame] = []
     for name in job.treatments:
-        treatment = _treatment(name)
+        treatment = Treatment(name)
         circuit_key = treatment.circuit.model_dump_json()
         if circuit_key not in patients:
             patients[circuit_key] = get_patient(job, treatment)

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.circuit import Floats
 
-from unstuck_analysis.figures import FAINT, INK, look, mean_band, styled
+from unstuck_analysis.figures import mean_band
 from unstuck_analysis.outcomes import bootstrap_mean
+from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
 
 ALWAYS_COUNTED = ("not_stuck", "connectivity_stuck")  # of all patients; other outcomes only of those stuck

@@ -20,10 +20,11 @@ from unstuck.files.yaml import Document, InputError, Places, choose, read_docume
 from unstuck.patient.draw import CohortFile, read_cohort
 
 from unstuck_analysis.outcomes import Outcome
+from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.output.terminal import HIGHEST_SEED
 from unstuck_analysis.study.cohort import NEURONS, cohort_path, series_columns
 from unstuck_analysis.study.design import Design, DesignReader
-from unstuck_analysis.study.plan import Plan, make_plan, model_version
+from unstuck_analysis.study.plan import Plan, make_plan
 from unstuck_analysis.study.vary import Basis, Variation, basis_of, check_neurons, digest
 
 if TYPE_CHECKING:

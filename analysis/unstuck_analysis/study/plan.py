@@ -5,17 +5,12 @@ random streams are those of patient.py. Rows that read the same, as an untreated
 have one name and are run once.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from unstuck import __version__
 from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.treatment import TreatmentFile
 from unstuck.files.yaml import InputError, Places
@@ -116,19 +111,3 @@ def _ranks(groups: Sequence[tuple[int, str]]) -> list[int]:
 
 def _told(settings: Settings) -> str:
     return ", ".join(f"{path} = {number:g}" for path, number in settings) or "nothing varied"
-
-
-@cache
-def model_version() -> str:
-    """Version of the model with a digest of its source: results of two models are never mixed."""
-    hashed = hashlib.blake2b(digest_size=6)
-    for path in _sources():
-        hashed.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
-    return f"{__version__}+{hashed.hexdigest()}"
-
-
-def _sources() -> list[Path]:
-    model = Path(str(files("unstuck")))
-    code = [path for path in model.rglob("*.py") if "page" not in path.relative_to(model).parts]
-    here = Path(__file__).parent
-    return [*sorted(code), model / "defaults.json", here.parent / "outcomes.py", here / "cohort.py"]

@@ -209,5 +209,5 @@ def _commands(results: Results) -> str:
     given = [str(session.get("command", "")) for session in results.store.sessions()]
     study = json.loads(results.spec.study.model_dump_json(exclude_defaults=True, by_alias=True))
     file = yaml.safe_dump(study | {"seed": results.spec.study.seed}, sort_keys=False, allow_unicode=True)
-    lines = [*dict.fromkeys(filter(None, given)), f"unstuck report {results.store.folder}"]
+    lines = [*dict.fromkeys(filter(None, given))]
     return "\n".join([*lines, "", f"# file: {results.spec.name}.yaml", file])

@@ -352,10 +352,15 @@ def _is_foreign(path: Path) -> bool:
 
 def environment() -> dict[str, str]:
     """What the numbers could depend on beside the model: versions and the machine."""
-    from unstuck_analysis.output.provenance import git_state
+    from unstuck_analysis.output.provenance import git_state, model_version
 
     versions = {name: metadata.version(name) for name in _PACKAGES}
-    here = {"git": git_state(), "python": sys.version.split()[0], "platform": platform.platform()}
+    here = {
+        "model": model_version(),
+        "git": git_state(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+    }
     return {**here, **versions}
 
 

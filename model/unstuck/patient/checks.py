@@ -20,7 +20,7 @@ MOLAR_UNITS = ("nM", "uM")
 def check_circuit(file: CircuitFile, places: Places) -> None:
     """InputError for an unknown symbol, a value out of range, or a healthy state that does not attract."""
     check_circuit_numbers(file, places)
-    if not _comes_back_to_health(file.model_dump_json()):
+    if not _comes_back_to_health(file.model_dump_json(), tuple(default_parameters().items())):
         knocks = " and ".join(f"{100 * (factor - 1):+.0f} %" for factor in KNOCKS)
         raise places.error(
             ("projections",),
@@ -35,10 +35,11 @@ def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
         _check_number(key, number, lowest, highest, places)
 
 
-@cache  # by text: many treatments share a circuit, and files with mappings cannot be keys
-def _comes_back_to_health(circuit_json: str) -> bool:
+@cache  # by content: many treatments share a circuit, and files with mappings cannot be keys
+def _comes_back_to_health(circuit_json: str, values: tuple[tuple[str, float], ...]) -> bool:
     try:
-        return healthy_is_attractor(CircuitFile.model_validate_json(circuit_json), default_parameters())
+        parameters = default_parameters().with_values(**dict(values))
+        return healthy_is_attractor(CircuitFile.model_validate_json(circuit_json), parameters)
     except RunError:
         return False
 

@@ -9,7 +9,6 @@ counted.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 from math import exp, log, sqrt
 from pathlib import Path
 
@@ -68,7 +67,6 @@ class CohortFile(Document):
     drug_strengths: Spread
 
 
-@cache
 def read_cohort(path: Path) -> CohortFile:
     """Read and check a cohort file."""
     return read_document(path, CohortFile)

@@ -11,13 +11,14 @@ on which a regimen asks for its condition. What acts later is worked out anew at
 dose or stress that is added by hand.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, nan
 
 import numpy as np
 
-from unstuck.circuit import Floats
+from unstuck.circuit import Floats, Synapses
 from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course
 from unstuck.drugs.exposure import Bout, PatientExposure, daily_noise, life_event_bouts, phase_bouts
 from unstuck.drugs.kinetics import Dose
@@ -25,8 +26,11 @@ from unstuck.engine.readouts import Reading, connectivity, take_reading
 from unstuck.engine.step import Accuracy, Diagnostics, Engine, State
 from unstuck.files.treatment import Regimen, Treatment, drug_for
 from unstuck.files.units import Dose as AmountOfDrug
+from unstuck.files.yaml import InputError
+from unstuck.parameters import OFF
 from unstuck.patient.draw import Patient, Purpose
 from unstuck.targets import NO_EFFECT, Effects
+from unstuck.version import digest_of_texts
 
 BODY_WEIGHT_KG = 70.0
 _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
@@ -34,7 +38,10 @@ _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life th
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A patient at day 0: the state all treatments start from, and the two ends of the recovery index."""
+    """A patient at day 0: the state all treatments start from, and the two ends of the recovery index.
+
+    key: digests of the patient, the circuit and the treatment before day 0 (`day_0_key`).
+    """
 
     key: str
     state: State
@@ -60,6 +67,8 @@ class _Prescription:
 
 class Life:
     """The present of one patient under one treatment. Pass a checkpoint to begin at day 0.
+
+    Raises InputError for a checkpoint of another patient, circuit or treatment before day 0.
 
     Times are hours from the scenario's start; `day` counts from day 0 and is negative before it.
     """
@@ -89,6 +98,7 @@ class Life:
         self._doses_by_hand: dict[str, list[Dose]] = {}
         self._stress_by_hand: list[Bout] = []
         if checkpoint is not None:
+            check_belongs(checkpoint, patient, treatment)
             self._begin_treatment(checkpoint)
         self._look_ahead()
 
@@ -225,7 +235,7 @@ class Life:
     def _turn(self) -> None:
         """Day 0, or the next condition; then look ahead again."""
         if self.checkpoint is None:
-            key = checkpoint_key(self.treatment)
+            key = day_0_key(self.patient, self.treatment)
             stuck, diagnostics = self.present(probe=True), self.engine.diagnostics
             state = self.state.copy()
             self._begin_treatment(Checkpoint(key, state, self.time_h, self._healthy, stuck, diagnostics))
@@ -305,6 +315,34 @@ def checkpoint_key(treatment: Treatment) -> str:
     before = list(file.phases.items())[: list(file.phases).index(file.day_0)]
     drugs = {r.drug: treatment.drugs[r.drug].model_dump_json() for _, phase in before for r in phase.drugs}
     return repr((treatment.circuit.model_dump_json(), [(n, p.model_dump_json()) for n, p in before], drugs))
+
+
+def day_0_key(patient: Patient, treatment: Treatment) -> str:
+    """Three digests of all that the way to day 0 reads: of the patient, the circuit and the treatment.
+
+    What acts from day 0 on only, as the strength of a drug that is given then, does not change the key.
+    """
+    circuit, parameters = patient.circuit, patient.circuit.parameters
+    before = list(treatment.file.phases.values())[: list(treatment.file.phases).index(treatment.file.day_0)]
+    who: list[object] = [patient.seed, patient.index, [(name, parameters[name]) for name in sorted(OFF)]]
+    if any(phase.drugs for phase in before):
+        who += [sorted(parameters.items()), patient.sensitivity]
+    wiring = hashlib.blake2b(repr(circuit.rules).encode(), digest_size=12)
+    for part in circuit.wiring:
+        for array in part if isinstance(part, Synapses) else (part,):
+            wiring.update(np.ascontiguousarray(array).tobytes())
+    way = digest_of_texts(checkpoint_key(treatment))
+    return f"{digest_of_texts(repr(who))} {wiring.hexdigest()} {way}"
+
+
+def check_belongs(checkpoint: Checkpoint, patient: Patient, treatment: Treatment) -> None:
+    """InputError if a checkpoint is of another patient, circuit or treatment before day 0."""
+    keys = zip(checkpoint.key.split(), day_0_key(patient, treatment).split(), strict=True)
+    names = ("patient", "circuit", "treatment before day 0")
+    others = [f"another {name}" for name, (its, this) in zip(names, keys, strict=True) if its != this]
+    if others:
+        which = f"{treatment.name}, patient {patient.index}"
+        raise InputError(f"{which}: the checkpoint is of {', '.join(others)}")
 
 
 def _prescribe(treatment: Treatment, regimen: Regimen, start_h: float) -> _Prescription:

@@ -17,9 +17,9 @@ from unstuck.engine.readouts import Reading, connectivity
 from unstuck.engine.step import Accuracy, Diagnostics, State
 from unstuck.files.treatment import Treatment
 from unstuck.patient.draw import Patient
-from unstuck.patient.life import Checkpoint, Life, checkpoint_key
+from unstuck.patient.life import Checkpoint, Life, check_belongs, checkpoint_key, day_0_key
 
-__all__ = ["Arm", "Checkpoint", "Reading", "Simulation", "checkpoint_key"]
+__all__ = ["Arm", "Checkpoint", "Reading", "Simulation", "checkpoint_key", "day_0_key"]
 
 FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1
 FUNCTIONAL_DAYS = (0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24, 1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0)
@@ -54,6 +54,8 @@ class Simulation:
         accuracy: Accuracy = Accuracy(),
     ) -> None:
         self.patient, self.treatment, self.accuracy = patient, treatment, accuracy
+        if checkpoint is not None:
+            check_belongs(checkpoint, patient, treatment)
         self.checkpoint = checkpoint or get_stuck(patient, treatment, accuracy)
 
     def run(

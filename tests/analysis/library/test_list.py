@@ -24,9 +24,17 @@ def test_list_names_every_file_of_a_kind(unstuck: Unstuck, kind: str) -> None:
     assert set(shipped(kind)) <= first_words
 
 
-def test_list_without_a_kind_lists_all(unstuck: Unstuck) -> None:
-    out = unstuck("list").out
+def test_list_all_lists_every_kind(unstuck: Unstuck) -> None:
+    out = unstuck("list", "--all").out
     assert all(f"{kind.capitalize()} (" in out for kind in KINDS)
+
+
+def test_list_alone_shows_ten_drugs_that_are_treatments_too(unstuck: Unstuck) -> None:
+    lines = unstuck("list").out.splitlines()
+    assert lines[0] == "10 drugs to begin with"
+    names = [line.split()[0] for line in lines[4:] if not line.startswith(" ")]
+    assert len(names) == 10
+    assert set(names) <= set(shipped("drugs")) & set(shipped("treatments"))
 
 
 def test_drugs_stand_under_their_class(unstuck: Unstuck) -> None:
@@ -147,7 +155,7 @@ def test_new_never_writes_over_a_file(unstuck: Unstuck, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_editors_get_a_schema_of_every_kind(unstuck: Unstuck, kind: str) -> None:
-    schema = unstuck("schema", kind).json
+    schema = unstuck("check", "--schema", kind).json
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert "title" in schema["properties"]
     assert schema["additionalProperties"] is False

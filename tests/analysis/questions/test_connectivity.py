@@ -47,13 +47,12 @@ def test_correlation_under_noise_is_that_of_the_linear_response(states: dict[str
 
 
 def test_the_graph_survives_every_format(states: dict[str, RegionalState]) -> None:
-    graph = states["stuck"].graph()
-    files = graph_files(graph)
-    back = networkx.read_graphml(io.BytesIO(files[".graphml"]))
+    graph, files = states["stuck"].graph(), graph_files(states)
+    assert len(files) == 2 * len(states)
+    back = networkx.read_graphml(io.BytesIO(files["stuck.graphml"]))
     assert set(back.edges) == set(graph.edges)
-    assert len(networkx.read_gexf(io.BytesIO(files[".gexf"]))) == len(graph)
-    links = json.loads(files[".json"])["links"]
-    assert len(links) == graph.number_of_edges()
+    assert len(networkx.read_gexf(io.BytesIO(files["stuck.gexf"]))) == len(graph)
+    json.dumps(networkx.node_link_data(graph, edges="links"))  # attributes are plain numbers and texts
     for pre, post in graph.edges:
         assert back.edges[pre, post]["weight"] == pytest.approx(graph.edges[pre, post]["weight"])
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from unstuck.files.yaml import InputError
+from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.crossover import (
     Crossover,
+    answer_of,
     crossover,
     crossover_figure,
     rank_correlations,
@@ -18,6 +20,8 @@ from unstuck_analysis.questions.crossover import (
     sentences,
 )
 from unstuck_analysis.questions.survival import outcomes_of
+
+ABOUT = About("a and b", "30 patients", "5", "made up")
 
 
 def made_up(patients: int = 30) -> Crossover:
@@ -94,7 +98,7 @@ def test_one_patient_is_crossed_over_without_a_warning() -> None:
         warnings.simplefilter("error")
         found = crossover(outcomes_of(table, "here"), series)
     assert found.features.empty
-    assert any("Only 1 patients" in line for line in sentences(found))
+    assert any("Only 1 patient:" in line for line in sentences(found))
 
 
 def test_a_patient_with_a_failed_run_is_left_out_and_counted() -> None:
@@ -103,12 +107,11 @@ def test_a_patient_with_a_failed_run_is_left_out_and_counted() -> None:
     series = pd.DataFrame({"patient": range(12), "day": 0.0, "activity_X": np.arange(12.0)})
     found = crossover(outcomes_of(whole, "here"), series)
     assert found.incomplete == 1
-    assert found.finding()["left_out"]["failed"] == 1
+    assert json.loads(answer_of(found, ABOUT).json())["left_out"]["failed"] == 1
     assert any("1 more patients" in line for line in sentences(found))
 
 
 def test_the_finding_for_json_counts_responders_and_their_overlap() -> None:
-    found = made_up().finding()
+    found = json.loads(answer_of(made_up(), ABOUT).json())
     assert found["responders"]["a"] == made_up().responded.a.sum()
     assert found["overlap"]["a"]["a"] == 1.0
-    assert json.loads(json.dumps(found, allow_nan=False)) == found

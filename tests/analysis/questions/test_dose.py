@@ -1,4 +1,4 @@
-"""Dose and duration: courses, the shortest one that escapes, and effects on one target."""
+"""Dose and duration: courses, and the shortest one whose effect lasts."""
 
 from pathlib import Path
 
@@ -15,18 +15,15 @@ from unstuck.patient.simulation import Simulation
 from unstuck_analysis.questions.dose import (
     Schedule,
     StuckPatient,
-    counts_together,
+    ask,
     dose_response,
-    drug_on_target,
+    dose_response_figure,
     escapes,
-    measure,
     minimal_course,
     parse_amounts,
-    response_surface,
+    refuse_effect,
     schedule_of,
-    target_response,
 )
-from unstuck_analysis.questions.dose_figures import dose_response_figure, surface_figure
 
 
 @pytest.fixture(scope="module")
@@ -111,73 +108,6 @@ def test_more_of_a_drug_never_needs_longer(stuck: StuckPatient, ssri: DrugFile) 
     assert usual < half
 
 
-def test_an_effect_too_weak_for_ever_has_no_shortest_course(stuck: StuckPatient) -> None:
-    assert minimal_course(stuck, drug_on_target("ampa", "potentiate", 1e-4)) is None
-
-
-def test_dose_response_tells_held_up_from_out(stuck: StuckPatient) -> None:
-    table = target_response(stuck, "ampa", "potentiate", [1e-4, 0.1], 28)
-    assert table.escaped.tolist() == [False, True]
-    assert np.isnan(table.onset_day[0])
-    assert table.recovery_end[1] > 0.5
-    figure = dose_response_figure(table, "ampa", "days", "strength")
-    assert len(figure.axes) == 2
-
-
-def test_two_drugs_together_do_what_one_alone_does_at_the_edges(
-    stuck: StuckPatient, ssri: DrugFile, default_file: CircuitFile
-) -> None:
-    ketamine = drug_for(default_file, "ketamine-like")
-    grid = (0.0, 1.0)
-    surface = response_surface(stuck, (ssri, ketamine), (grid, grid), (42, 18))
-    alone = dose_response(stuck, ssri, [1.0], 42).recovery_later[0]
-    assert surface[0, 0] == pytest.approx(0.0, abs=0.02)
-    assert surface[1, 0] == pytest.approx(alone, abs=1e-6)
-    assert surface_figure(surface, (grid, grid), ("a", "b"), "both").axes
-
-
-def test_two_drugs_are_given_over_the_same_time_whatever_the_length_is_counted_in() -> None:
-    daily, single = Schedule(daily=True), Schedule(daily=False)
-    assert counts_together((daily, single), 84) == (84, 36)
-    assert counts_together((single, daily), 6) == (6, 14)
-    assert counts_together((single, single), 6) == (6, 6)
-
-
-def test_a_surface_says_how_long_each_drug_was_given_and_is_written_as_a_table(
-    default_file: CircuitFile, tmp_path: Path
-) -> None:
-    found = measure(default_file, "ketamine-like", [1.0], 2, "ssri-like")
-    assert found.together is not None
-    assert found.together.counts_told() == "2 doses of ketamine-like with 5 days of ssri-like"
-    names = found.write(tmp_path)
-    assert {"surface.csv", "surface.caption.md", "dose-response.caption.md"} <= set(names)
-    assert len(found.together.table()) == 4
-    assert "n: 1 typical patient" in (tmp_path / "surface.caption.md").read_text()
-
-
-def test_the_usual_length_is_in_the_unit_of_the_drug(default_file: CircuitFile) -> None:
-    found = measure(default_file, "ketamine-like", [1.0])
-    assert (found.length, found.schedule.unit) == (6, "doses")
-
-
-@pytest.mark.parametrize(
-    ("first", "other"), [("ampa:potentiate", "ssri-like"), ("ssri-like", "ampa:potentiate")]
-)
-def test_an_effect_together_with_a_drug_is_refused(default_file: CircuitFile, first: str, other: str) -> None:
-    with pytest.raises(InputError, match="ampa:potentiate is an effect"):
-        measure(default_file, first, [], None, other)
-
-
-def test_an_effect_that_needs_a_region_says_so() -> None:
-    with pytest.raises(InputError, match="needs a region"):
-        drug_on_target("region.input", "drive", 0.1)
-
-
-def test_a_strength_that_a_target_does_not_allow_is_named() -> None:
-    with pytest.raises(InputError, match="at most 1"):
-        drug_on_target("sert.occupancy", "block", 2.0)
-
-
 def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> None:
     resilient = default_parameters().with_values(rB=0.85)
     with pytest.raises(InputError, match="never gets stuck"):
@@ -190,6 +120,51 @@ def test_amounts_that_are_none_are_refused(text: str) -> None:
         parse_amounts(text)
 
 
-def test_an_unknown_target_is_named() -> None:
-    with pytest.raises(ValueError, match="ampa"):
-        drug_on_target("amap", "potentiate", 0.1)
+AMPA = """title: AMPA potentiation
+class: one target
+usual_every: 24 h
+actions:
+  - {target: ampa, mode: potentiate, level: {while_taken: {value: 0.1, source: assumed}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def ampa(default_file: CircuitFile, tmp_path_factory: pytest.TempPathFactory) -> DrugFile:
+    """A drug file with one constant effect on one target."""
+    path = tmp_path_factory.mktemp("drugs") / "ampa.yaml"
+    path.write_text(AMPA)
+    return drug_for(default_file, str(path))
+
+
+def test_a_dose_too_weak_to_act_has_no_shortest_course(stuck: StuckPatient, ampa: DrugFile) -> None:
+    assert minimal_course(stuck, ampa, amount=1e-3) is None
+
+
+def test_dose_response_separates_a_dose_that_lasts_from_one_that_does_nothing(
+    stuck: StuckPatient, ampa: DrugFile
+) -> None:
+    table = dose_response(stuck, ampa, [1e-3, 1.0], 28)
+    assert table.escaped.tolist() == [False, True]
+    assert np.isnan(table.onset_day[0])
+    assert table.recovery_end[1] > 0.5
+    assert len(dose_response_figure(table, "ampa", "days").axes) == 2
+
+
+def test_the_answer_names_the_least_dose_that_lasts_and_the_usual_length(tmp_path: Path) -> None:
+    answer = ask("default", "ketamine-like", [0.001, 1.0])
+    assert answer.title == "Dose and duration: ketamine-like, 6 doses"
+    assert "1 times the usual one" in answer.finding[0]
+    names = answer.write(tmp_path)
+    assert {"dose-response.csv", "dose-response.caption.md", "report.html"} <= set(names)
+    assert "n: 1 typical patient" in (tmp_path / "dose-response.caption.md").read_text()
+
+
+def test_an_effect_instead_of_a_drug_is_refused_with_a_drug_file_that_works(
+    default_file: CircuitFile, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="dose-response takes a drug") as refused:
+        refuse_effect("ampa:potentiate")
+    lines = str(refused.value).splitlines()[1:]
+    (tmp_path / "mine.yaml").write_text("\n".join(lines))
+    drug = drug_for(default_file, str(tmp_path / "mine.yaml"))
+    assert [(action.target, action.mode) for action in drug.actions] == [("ampa", "potentiate")]

@@ -8,9 +8,9 @@ from unstuck.drugs.exposure import daily_noise
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck_analysis.output.captions import About
+from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.continuation import Branch, bifurcation_diagram, hysteresis, vary
-from unstuck_analysis.questions.ditch import Diagram, Ditch, findings, measure_diagram, write_ditch
+from unstuck_analysis.questions.ditch import Diagram, Ditch, answer_of, findings, measure_diagram
 from unstuck_analysis.questions.escape import escape_table, escape_times, first_passage_day
 from unstuck_analysis.questions.fixed_points import FixedPoint, Held, jacobians, relax
 from unstuck_analysis.questions.landscape import Landscape, find_landscape, quasi_potential
@@ -201,7 +201,7 @@ def test_parameters_without_a_ditch_give_nulls_and_a_sentence(
     assert "one stable state only" in findings(ditch)[0]
     about = About("default", "1", "1", "none")
     over_stress = Diagram("stress", [only_health])
-    names = write_ditch(ditch, tmp_path, about, [over_stress])
+    names = answer_of(ditch, about, [over_stress]).write(tmp_path)
     assert {"bifurcation-stress.png", "bifurcation-stress.caption.md", "vary-stress.csv"} <= set(names)
     assert "y is connectivity C (healthy = 1)" in (tmp_path / "vary-stress.caption.md").read_text()
     with pytest.raises(ValueError, match="one stable state"):

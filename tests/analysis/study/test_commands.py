@@ -59,15 +59,13 @@ def test_another_seed_is_refused_and_new_sets_the_old_aside(
     assert len(list(done.parent.glob("again-before-*"))) == 1
 
 
-def test_a_report_is_one_file_with_figures_and_provenance(done: Path, tmp_path: Path) -> None:
-    assert run("report", done, "--to", tmp_path / "r.html") == 0
-    page = (tmp_path / "r.html").read_text()
+def test_a_report_is_one_file_with_figures_and_provenance(done: Path) -> None:
+    page = (done / "report.html").read_text()
     assert page.count("data:image/svg+xml") >= 4
     assert "No run failed" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "numba" in page
     assert "drug.ketamine-like.dose:" in page  # the study as a file
-    assert "unstuck report" in page
 
 
 def test_a_report_of_patients_who_never_got_stuck_says_so(tmp_path: Path) -> None:
@@ -76,8 +74,7 @@ def test_a_report_of_patients_who_never_got_stuck_says_so(tmp_path: Path) -> Non
     for number, text in enumerate((calm, two.replace("  treatment.phases.wash-out.for: 1 week\n", ""))):
         path = write_study(tmp_path, text.replace("patients: 3", "patients: 1"), f"calm{number}")
         assert run("sweep", path, "--out", tmp_path / f"out{number}", "--workers", 1) == 0
-        assert run("report", tmp_path / f"out{number}", "--to", tmp_path / "r.html") == 0
-        assert "no patient counts here" in (tmp_path / "r.html").read_text()
+        assert "no patient counts here" in (tmp_path / f"out{number}" / "report.html").read_text()
 
 
 def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
@@ -126,16 +123,20 @@ def test_a_dry_run_tells_size_time_and_disk(tmp_path: Path, capsys: pytest.Captu
     assert "MB of results" in told
 
 
-def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\nfollow_up: 1 d\n")
-    out = tmp_path / "results"
-    assert (
-        run("batch", tmp_path, "ketamine-like", "--patients", 1, "--neurons", 0, "--out", out, "--workers", 1)
-        == 0
-    )
-    assert run("export", out, "--to", tmp_path / "a.csv") == 0
-    assert len((tmp_path / "a.csv").read_text().splitlines()) == 4
+def test_compare_runs_every_file_of_a_folder_and_a_drug_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "one.yaml").write_text("title: one\nextends: untreated\nfollow_up: 1 d\n")
+    (mine / "two.yaml").write_text("title: two\nclass: Mine\nusual_dose: 1 mg\nactions: []\n")
+    out, small = tmp_path / "results", ("--patients", 1, "--neurons", 100, "--workers", 1)
+    assert run("compare", mine, "--out", out, *small) == 0
+    assert [line.split(",")[0] for line in (out / "summary.csv").read_text().splitlines()[1:]] == [
+        "one",
+        "two",
+    ]
+    made = (out / "treatments" / "two.yaml").read_text()
+    assert "title: two, once" in made
+    assert str(mine / "two.yaml") in made
 
 
 @pytest.mark.parametrize(
@@ -144,9 +145,13 @@ def test_a_batch_runs_every_file_of_a_folder(tmp_path: Path) -> None:
         (["sweep", "smok"], "did you mean 'smoke'"),
         (["sweep", "smoke", "--shard", "4/3"], "write i/n with i from 1 to n"),
         (["status", "nowhere"], "holds no study"),
-        (["report", "nowhere"], "holds no study"),
-        (["batch", "."], "there is no .yaml file"),
-        (["batch", "smoke.txt"], "unknown treatment"),
+        (["compare", "."], "there is no .yaml file"),
+        (["compare", "smoke.txt"], "unknown treatment"),
+        (["report", "nowhere"], "open report.html in its folder"),
+        (["batch", "mine"], "unstuck compare my-treatments/ ssri-like"),
+        (["compact", "nowhere"], "nothing to type"),
+        (["schema", "drugs"], "unstuck check --schema treatment"),
+        (["calibrate"], "python -m unstuck_analysis.evidence.fit"),
     ],
 )
 def test_wrong_words_get_one_message(

@@ -9,7 +9,7 @@ from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters, reference_parameters
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.life import Checkpoint
+from unstuck.patient.life import Checkpoint, Life
 from unstuck.patient.simulation import FUNCTIONAL_DAYS, Arm, Simulation, checkpoint_key
 
 NETWORK = 200
@@ -166,3 +166,25 @@ def test_arms_share_their_noise_to_the_last_bit_until_a_drug_acts(tmp_path: Path
     assert before == placebo.steps[: len(before)]
     assert recovery_on(late, 61.0) > recovery_on(placebo, 61.0) + 0.2
     assert len({round(connectivity, 9) for _, connectivity, _ in placebo.steps}) > 50
+
+
+def test_a_checkpoint_of_another_patient_circuit_or_treatment_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "calm.yaml").write_text("title: Calm\nphases:\n  treatment: {for: 1 d}\n")
+    untreated, other = Treatment("untreated"), Treatment("ssri-like-with-habenula")
+    parameters = default_parameters()
+    patient = draw_patient(untreated.circuit, parameters, None, seed=1, index=0, neurons=0)
+    checkpoint = Simulation(patient, untreated).checkpoint
+    assert Simulation(patient, Treatment("ssri-like"), checkpoint).checkpoint is checkpoint
+    another = draw_patient(untreated.circuit, parameters, None, seed=1, index=1, neurons=0)
+    changed = parameters.with_values(stB=0.9 * parameters["stB"])
+    rewired = draw_patient(untreated.circuit, changed, None, seed=1, index=0, neurons=0)
+    elsewhere = draw_patient(other.circuit, parameters, None, seed=1, index=0, neurons=0)
+    for given, treatment, told in (
+        (another, untreated, "untreated, patient 1: the checkpoint is of another patient"),
+        (rewired, untreated, "untreated, patient 0: the checkpoint is of another circuit"),
+        (elsewhere, other, "the checkpoint is of another circuit, another treatment before day 0"),
+        (patient, Treatment(str(tmp_path / "calm.yaml")), "of another treatment before day 0"),
+    ):
+        for begin in (Simulation, Life):
+            with pytest.raises(InputError, match=f"{told}$"):
+                begin(given, treatment, checkpoint)

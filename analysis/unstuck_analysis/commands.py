@@ -1,0 +1,403 @@
+"""The commands of `unstuck`, one short function each. Heavy libraries are imported inside them.
+
+Standard output holds results, standard error everything else.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unstuck_analysis.output.command import (
+    HELP,
+    Answering,
+    AsJson,
+    CircuitName,
+    NetworkNeurons,
+    Neurons,
+    PatientNumber,
+    Patients,
+    Seed,
+    StudySeed,
+    TreatmentName,
+    Workers,
+    command,
+    plain_command,
+)
+from unstuck_analysis.output.terminal import console, progress, say
+
+RUN, FILES, STUDIES, ANALYSE = "Run", "Your own files", "Studies", "Analyse"
+DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
+REMOVED = {
+    "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
+    "report": "a study writes its report by itself: open report.html in its folder",
+    "compact": "a study compacts its files by itself when it ends; there is nothing to type",
+    "schema": "schema is now an option of check: unstuck check --schema treatment",
+    "calibrate": "calibrate is now a module for developers: python -m unstuck_analysis.evidence.fit --help",
+}
+REMOVED_OPTIONS = {
+    (
+        "dose-response",
+        "--with",
+    ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
+    " a copy of it with other drugs)",
+    ("view", "--allow-remote"): "the page is served on this machine only; from another machine use:"
+    " ssh -L 8765:localhost:8765 THIS-MACHINE",
+    ("landscape", "--escape-runs"): "noisy runs are a Python function now:"
+    " unstuck_analysis.questions.escape.escape_times",
+}
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings=HELP,
+    help="How stress traps a neural circuit, and what gets it unstuck. A model for research and teaching, not"
+    " medical advice.",
+    epilog="Example: unstuck compare untreated ssri-like ketamine-like",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from unstuck import __version__
+
+        print(f"unstuck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@command(app, "unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7", RUN)
+def compare(
+    folder: Path,
+    treatments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Shipped names (see `unstuck list`), treatment files, drug files (the usual course for 12"
+            f" weeks), or folders of them. If not given: {' '.join(DEFAULT_TREATMENTS)}."
+        ),
+    ] = None,
+    patients: Patients = 16,
+    seed: Seed = 1,
+    neurons: Neurons = 500,
+    workers: Workers = None,
+) -> Answering:
+    """Compare treatments on the same stuck patients: a table, a figure, tidy tables and one HTML report."""
+    from unstuck_analysis import compare as comparing
+    from unstuck_analysis.library.course import treatment_files
+    from unstuck_analysis.report import ComparisonAnswer
+    from unstuck_analysis.study.processes import available_cores
+
+    names = treatment_files(treatments or DEFAULT_TREATMENTS, folder)
+    with progress("patients", patients) as advance:
+        found = comparing.compare(
+            names,
+            patients=patients,
+            seed=seed,
+            neurons=neurons,
+            workers=workers or available_cores(),
+            on_done=advance,
+        )
+    options = {"patients": patients, "seed": seed, "neurons": neurons}
+    return ComparisonAnswer(found, treatments or DEFAULT_TREATMENTS, options)
+
+
+@command(app, "unstuck run ssri-like --patient 3 --seed 1", RUN)
+def run(
+    folder: Path,
+    treatment: TreatmentName,
+    patient: PatientNumber = 0,
+    seed: Seed = 1,
+    neurons: Neurons = 500,
+) -> Answering:
+    """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
+    from unstuck_analysis.compare import compare_one
+    from unstuck_analysis.library.course import treatment_files
+    from unstuck_analysis.report import PatientAnswer
+
+    (name,) = treatment_files([treatment], folder)
+    with progress("patients", 1) as advance:
+        found = compare_one(name, patient=patient, seed=seed, neurons=neurons, on_done=advance)
+    return PatientAnswer(found, patient, folder)
+
+
+@plain_command(app, "unstuck view untreated ssri-like ketamine-like --seed 7 --patient 3", RUN)
+def view(
+    treatments: Annotated[
+        list[str] | None, typer.Argument(help="One to three treatments: shipped names or paths.")
+    ] = None,
+    story: Annotated[str, typer.Option(help="Play a story: a shipped name or the path of a file.")] = "",
+    export: Annotated[
+        Path | None, typer.Option(help="Write one self-contained web page to this file; start no server.")
+    ] = None,
+    days: Annotated[float, typer.Option(min=1, max=365, help="Days in an exported page.")] = 84.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes any free port.")] = 8765,
+    host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    seed: Seed = 1,
+    patient: PatientNumber = 0,
+    neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
+    mesa: Annotated[
+        bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
+    ] = False,
+) -> None:
+    """Watch up to three copies of one patient in the browser, offline, or write them to one web page."""
+    from unstuck_analysis import view as page
+
+    shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
+    if mesa:
+        shown.serve_mesa(port=port, open_browser=not no_browser)
+    elif export is not None:
+        shown.write(export, days)
+        say(f"Written: {export} ({export.stat().st_size / 1e6:.1f} MB). Open it in any browser.")
+    else:
+        shown.serve(port=port, host=host, open_browser=not no_browser)
+
+
+@plain_command(app, "unstuck list drugs", FILES, "list")
+def list_files(
+    kind: Annotated[
+        str, typer.Argument(help="treatments, drugs, circuits or studies; ten drugs if not given.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All files of every kind.")] = False,
+) -> None:
+    """List recommended drugs, or all files that are shipped or in the working folder."""
+    from unstuck_analysis.library.list import recommended_drugs, shelf_tables
+
+    if kind or everything:
+        for table in shelf_tables(kind):
+            console().print(table)
+    else:
+        print(recommended_drugs().terminal())
+        say("All files: unstuck list --all. Next: unstuck show NAME, or unstuck compare NAME")
+
+
+@plain_command(app, "unstuck show fluoxetine-like --figure fluoxetine.png", FILES)
+def show(
+    name: Annotated[str, typer.Argument(help="A drug, treatment or circuit: shipped name or path.")],
+    figure: Annotated[Path | None, typer.Option(help="Draw a drug to this .png or .svg file.")] = None,
+) -> None:
+    """Show what a file means: a drug's actions, kinetics and sources, a treatment's phases, a circuit."""
+    from unstuck_analysis.library.show import describe, draw_drug
+
+    if figure is not None:
+        draw_drug(name, figure)
+    for part in describe(name):
+        console().print(part)
+    if figure is not None:
+        say(f"Written: {figure}")
+
+
+@plain_command(app, "unstuck new drug my-drug", FILES)
+def new(
+    kind: Annotated[str, typer.Argument(help="drug, treatment, circuit or study.")],
+    name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
+) -> None:
+    """Start a file of your own from a commented template that passes `unstuck check`."""
+    from unstuck_analysis.library.check import write_template
+
+    say(f"Written: {write_template(kind, name)}. Edit it, then type: unstuck check {name}.yaml")
+
+
+@plain_command(app, "unstuck check my-drug.yaml my-treatment.yaml", FILES)
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to check; their kind follows from their keys.")
+    ] = None,
+    schema: Annotated[
+        str, typer.Option(metavar="KIND", help="Print the JSON Schema of drugs, treatments, ... instead.")
+    ] = "",
+) -> None:
+    """Check files without running them; every fault with its file, line and key."""
+    from unstuck_analysis.library.check import check_files, schema_of
+
+    if schema:
+        print(json.dumps(schema_of(schema), indent=2))
+    elif not files:
+        raise typer.BadParameter("give files to check, or --schema KIND")
+    for path, kind in check_files(files or []):
+        print(f"{path}: a valid {kind}")
+
+
+@plain_command(app, "unstuck sweep smoke --workers 2", STUDIES)
+def sweep(
+    study: Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")],
+    out: Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")] = None,
+    workers: Workers = None,
+    seed: StudySeed = None,
+    shard: Annotated[str, typer.Option(help="Do the i-th of n parts only: i/n.")] = "1/1",
+    cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin again; what is in the folder is set aside.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, time and disk only.")] = False,
+    print_slurm: Annotated[
+        bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs of the array of --print-slurm.")] = 16,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study. Stop it at any moment: the same command continues from there."""
+    from unstuck_analysis.study import command as studying
+    from unstuck_analysis.study.file import Study
+
+    loaded = Study.load(study, seed=seed)
+    folder = out or Path("results") / loaded.spec.name
+    if print_slurm:
+        studying.print_slurm(loaded, study, folder, seed, jobs)
+    elif dry_run:
+        studying.print_estimate(loaded, workers, as_json)
+    else:
+        options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
+        studying.run(loaded, folder, studying.workforce(cluster, workers), studying.part(shard), **options)
+
+
+StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
+
+
+@plain_command(app, "unstuck status results/smoke --json", STUDIES)
+def status(folder: StudyFolder, as_json: AsJson = False) -> None:
+    """Say how many runs are planned, done, failed and left."""
+    from unstuck_analysis.study.store import Store
+
+    counts = Store(folder).status()
+    print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
+    say(f"Next: unstuck export {folder} --to outcomes.csv")
+
+
+@plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
+def export(
+    folder: StudyFolder,
+    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .nc (NetCDF).")],
+    series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
+) -> None:
+    """Write one tidy row per run and treatment, in the order of the plan; equal studies give equal files."""
+    from unstuck_analysis.study.results import Results
+
+    Results(folder).export(to, series=series)
+    say(f"Open {to}")
+
+
+@command(app, "unstuck landscape --vary bdnf_gain 0.6 1.6", ANALYSE)
+def landscape(
+    treatments: Annotated[
+        list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")
+    ] = None,
+    circuit: CircuitName = "default",
+    vary: Annotated[
+        tuple[str, float, float] | None,
+        typer.Option(metavar="NAME LOW HIGH", help="Another effect or parameter to draw the states over."),
+    ] = None,
+    neurons: NetworkNeurons = 500,
+    seed: Seed = 1,
+) -> Answering:
+    """Stable states, the point of no return, each treatment's path between them, shortest courses."""
+    from unstuck_analysis.questions import ditch
+
+    names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
+    return ditch.ask(circuit, names, vary, neurons=neurons, seed=seed)
+
+
+@command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)
+def dose_response(
+    drug: Annotated[str, typer.Argument(help="A drug: shipped name or path.")],
+    amounts: Annotated[str, typer.Option(help="Doses relative to the usual one, such as 0.5,1,2.")] = "",
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Days (84 if not given), or single doses (6), of the course.")
+    ] = None,
+    circuit: CircuitName = "default",
+) -> Answering:
+    """Dose against recovery in the typical patient, with the shortest course that lasts at each dose."""
+    from unstuck_analysis.questions import dose
+
+    dose.refuse_effect(drug)
+    return dose.ask(circuit, drug, dose.parse_amounts(amounts), length)
+
+
+@command(app, "unstuck sensitivity ssri-like --base-points 256", ANALYSE)
+def sensitivity(
+    treatment: TreatmentName = "ssri-like",
+    parameters: Annotated[list[str] | None, typer.Option("--parameter", help="Only these.")] = None,
+    base_points: Annotated[int, typer.Option(min=2, help="Sobol base points, a power of two.")] = 256,
+    paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
+    workers: Workers = None,
+    seed: Seed = 1,
+) -> Answering:
+    """Which parameters decide: Morris screening, Sobol indices, and the noise between networks."""
+    from unstuck_analysis.questions import sensitivity as question
+    from unstuck_analysis.study.processes import available_cores
+
+    if (Path(treatment) / "study.json").exists():
+        return question.of_study(Path(treatment))
+    sizes = question.Sizes(base_points, paths, seed)
+    return question.ask(treatment, parameters, sizes, workers or available_cores())
+
+
+ResultsFolder = Annotated[Path, typer.Argument(help="Folder that `unstuck compare` or `sweep` wrote.")]
+Against = Annotated[str | None, typer.Option(help="Treatment to compare with; untreated if not given.")]
+
+
+@command(app, "unstuck survival results/latest", ANALYSE)
+def survival(results: ResultsFolder, against: Against = None) -> Answering:
+    """Time to recovery and relapse: Kaplan-Meier, log-rank test, restricted mean, number needed to treat."""
+    from unstuck_analysis.questions import survival as question
+
+    return question.ask(results, against)
+
+
+@command(app, "unstuck crossover results/latest", ANALYSE)
+def crossover(results: ResultsFolder, seed: Seed = 1) -> Answering:
+    """Which patients recover under which treatment, and which day-0 measures go with recovery."""
+    from unstuck_analysis.questions import crossover as question
+
+    return question.ask(results, seed=seed)
+
+
+@command(app, "unstuck connectivity tianeptine-like --day 84", ANALYSE)
+def connectivity(
+    treatment: TreatmentName,
+    day: Annotated[float, typer.Option(min=0, help="Day of the treated state.")] = 84.0,
+    neurons: NetworkNeurons = 500,
+    seed: Seed = 1,
+) -> Answering:
+    """How regions drive each other healthy, stuck and treated; the graph for Gephi and networkx."""
+    from unstuck_analysis.questions import connectivity as question
+
+    return question.ask(treatment, day, neurons=neurons, seed=seed)
+
+
+@plain_command(app, "unstuck evidence --quick --row F18 T11 --without metabolite-ampa-drive", ANALYSE)
+def evidence(
+    more_rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", hidden=True)] = None,
+    row: Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The mean-field only; no cohort rows.")] = False,
+    patients: Annotated[
+        int | None, typer.Option(min=1, help="Patients drawn for cohort rows; 160 if not given.")
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; results/evidence if not given.")] = None,
+    facts: Annotated[Path | None, typer.Option(help="Another fact sheet than the shipped one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the model with published findings, with or without one of its mechanisms."""
+    from unstuck_analysis.evidence import command as measuring
+    from unstuck_analysis.study.processes import available_cores
+
+    rows, folder = [*(row or []), *(more_rows or [])], out or measuring.FOLDER
+    cores = workers or available_cores()
+    asked = measuring.Request(rows, without or [], quick, patients, seed, cores, folder, facts)
+    measuring.run(asked, as_json)
