@@ -5,7 +5,7 @@ function of the model; `parameters` are controls for the arguments of `CircuitMo
 """
 
 # Solara is missing without the extra `mesa-page`.
-# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false, reportArgumentType=false
 
 import solara
 from mesa.visualization import SolaraViz, make_plot_component
