@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.parameters import ParameterSet, reference_parameters
 
 # CI draws the same examples every time; who develops meets new ones.

@@ -11,7 +11,8 @@ import pytest
 import unstuck
 import yaml
 from typer.main import get_command
-from unstuck_analysis.cli import app, main
+from unstuck_analysis.cli import main
+from unstuck_analysis.commands import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -1,5 +1,6 @@
 """The program `unstuck`. Whatever is imported, is imported where Ctrl-C already ends in one line."""
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -9,6 +10,9 @@ def main() -> None:
     """Entry point: as `unstuck_analysis.cli.main`, from the first moment on."""
     try:
         signal.signal(signal.SIGINT, _interrupt)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped
+                stream.reconfigure(errors="backslashreplace")
         from unstuck_analysis.cli import main as command_line
 
         command_line()

@@ -72,7 +72,12 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    if Path("scenarios").is_dir():
+        from unstuck.files.find import replaced_files
+
+        if replaced := replaced_files():
+            say(f"Note: used instead of the shipped file of this name: {', '.join(map(str, replaced))}")
 
 
 @command(app, "unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7", RUN)
@@ -200,10 +205,19 @@ def show(
 def new(
     kind: Annotated[str, typer.Argument(help="drug, treatment, circuit or study.")],
     name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
+    events: Annotated[
+        Path | None,
+        typer.Option("--from", help="Dosing table (NONMEM-style CSV) that a treatment is made of."),
+    ] = None,
+    drug: Annotated[str, typer.Option(help="The drug in the dosing table.")] = "",
 ) -> None:
-    """Start a file of your own from a commented template that passes `unstuck check`."""
-    from unstuck_analysis.library.check import write_template
+    """Start a file of your own from a commented template, or treatments from a dosing table."""
+    from unstuck_analysis.library.check import write_from_events, write_template
 
+    if events is not None or drug:
+        written = write_from_events(kind, name, events, drug)
+        say(f"Written: {', '.join(map(str, written))}. Next, type: unstuck check {written[-1]}")
+        return
     say(f"Written: {write_template(kind, name)}. Edit it, then type: unstuck check {name}.yaml")
 
 
@@ -223,8 +237,10 @@ def check(
         print(json.dumps(schema_of(schema), indent=2))
     elif not files:
         raise typer.BadParameter("give files to check, or --schema KIND")
-    for path, kind in check_files(files or []):
+    for path, kind, notes in check_files(files or []):
         print(f"{path}: a valid {kind}")
+        for note in notes:
+            say(f"Note: {note}")
 
 
 @plain_command(app, "unstuck sweep smoke --workers 2", STUDIES)

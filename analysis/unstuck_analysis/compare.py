@@ -10,6 +10,7 @@ import pandas as pd
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.simulation import checkpoint_key
 
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
@@ -109,7 +110,7 @@ def compare_one(
     on_done: Callable[[PatientResult], None] = lambda result: None,
 ) -> Comparison:
     """Run one patient under one treatment: the patient of that number in a comparison of equal seed."""
-    loaded = Treatment(treatment)
+    loaded = runnable_treatment(treatment)
     result = run_patient(Job(seed, patient, (str(loaded.path),), neurons))
     on_done(result)
     return Comparison(seed, 1, neurons, [loaded], outcomes_frame([result]), result.series)
@@ -118,7 +119,7 @@ def compare_one(
 def _load(names: Sequence[str]) -> list[Treatment]:
     """Each treatment once; InputError for different files of one name, because results go by names."""
     by_name: dict[str, Treatment] = {}
-    for treatment in map(Treatment, names):
+    for treatment in map(runnable_treatment, names):
         other = by_name.setdefault(treatment.name, treatment)
         if other.path.resolve() != treatment.path.resolve():
             raise InputError(f"two treatments are called {treatment.name}: {other.path} and {treatment.path}")

@@ -19,19 +19,20 @@ import jinja2
 from matplotlib.figure import Figure
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, TreatmentFile, find, read, shipped_folders
+from unstuck.files.find import cohort_path, find, read, shipped_folders
+from unstuck.files.treatment import Treatment, TreatmentFile
 from unstuck.files.yaml import Document
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
-from unstuck_analysis.library.words import notes_on
+from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.output.provenance import git_state, model_version
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
-from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, cohort_path
+from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
@@ -214,8 +215,9 @@ def _left_out(patients: Sequence[int], where: str) -> str:
 
 
 def drug_notes(comparison: Comparison) -> list[str]:
-    """What of the drugs lies outside the model."""
-    return notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
+    """What of the drugs lies outside the model, doses that may be a slip, and treatments that are equal."""
+    notes = notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
+    return [*dosing_notes_on((t.file, t.drugs) for t in comparison.treatments), *notes]
 
 
 def settings(comparison: Comparison) -> Table:

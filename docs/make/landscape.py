@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from quick_runs import DOCS
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.markdown import table

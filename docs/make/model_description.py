@@ -18,7 +18,7 @@ from unstuck.drugs import exposure
 from unstuck.engine import readouts
 from unstuck.engine import step as engine
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import cohort_path, read
 from unstuck.parameters import Parameter, default_parameters
 from unstuck.patient import draw as patient
 from unstuck.patient.draw import read_cohort
@@ -28,7 +28,6 @@ from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.evidence.fit import FREE_ORIGINS
 from unstuck_analysis.output.markdown import table
-from unstuck_analysis.study.cohort import cohort_path
 
 PROSE = Path(__file__).with_suffix(".md")
 

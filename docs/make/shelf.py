@@ -6,7 +6,7 @@ and the figures docs/images/shelf.png and docs/images/dose-occupancy.png.
 
 from quick_runs import DOCS
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import read, shipped
+from unstuck.files.find import read, shipped
 from unstuck.parameters import default_parameters
 from unstuck_analysis.compare import Comparison, arm_summary, compare
 from unstuck_analysis.figures import recovery_figure, shelf_figure, treatment_class

@@ -22,9 +22,10 @@ from mesa import DataCollector, Model
 from unstuck.agents import AGENTS, Milieu
 from unstuck.circuit import Floats
 from unstuck.engine.step import RunError
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
 from unstuck.files.yaml import choose
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, draw_patient, read_cohort
 from unstuck.patient.life import Life
 from unstuck.targets import Effects
@@ -72,7 +73,7 @@ class CircuitModel(Model):
         if not (isfinite(step_h) and step_h > 0):
             raise ValueError(f"step_h = {step_h}: a step lasts more than 0 hours")
         self.seed, self.step_h, self.by_agents = whole_seed, step_h, by_agents
-        plan = Treatment(treatment)
+        plan = runnable_treatment(treatment)
         person = draw_patient(
             plan.circuit,
             default_parameters(),
@@ -232,4 +233,4 @@ def _one_seed(seed: Seed | None, rng: Seed | None) -> int:
 
 def _cohort() -> CohortFile:
     """The shipped cohort."""
-    return read_cohort(next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists()))
+    return read_cohort(cohort_path())

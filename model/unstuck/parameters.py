@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unstuck.files.yaml import InputError, choose
-from unstuck.rules.plasticity import healthy_rates
 from unstuck.version import PACKAGE
 
 # Values at which mechanisms added after the reference set do nothing.
@@ -131,6 +130,9 @@ class ParameterSet(Mapping[str, float]):
 
     def for_rules(self) -> RuleParameters:
         """The numbers the rules read, with the healthy rates etap and etad worked out."""
+        # Here, because the rules import numba, and reading a file reads parameters.
+        from unstuck.rules.plasticity import healthy_rates
+
         p = self
         etap, etad = healthy_rates(
             p["l0"], p["taul"], p["kc"], p["QK"], p["Th"], p["nT"], p["core"], p["wmaxf"], p["rho2"]

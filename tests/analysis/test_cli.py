@@ -94,7 +94,7 @@ def allowed_by_typer() -> str:
         (["list", "drgs"], "did you mean 'drugs'?"),
         (["check", "--schema", "treatmnts"], "did you mean 'treatments'?"),
         (["new", "drg", "mine"], "did you mean 'drug'?"),
-        (["new", "drug", "../mine"], "is no name for a file"),
+        (["new", "drug", "../mine"], "is not a name for a file"),
         (["check", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
     ],
 )

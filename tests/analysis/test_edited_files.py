@@ -5,7 +5,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from unstuck.files.treatment import shipped_folders
+from unstuck.files.find import shipped_folders
 from unstuck_analysis.compare import Comparison, compare
 
 TREATMENT = """

@@ -19,7 +19,7 @@ import numpy as np
 from unstuck.circuit import Circuit, Floats, Synapses, Wiring, network_circuit
 from unstuck.engine import kernels
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.parameters import reference_parameters
 from unstuck.rules.compiled import compiled
 

@@ -14,7 +14,8 @@ from sweep_against_c import machine
 from unstuck.circuit import Circuit, network_circuit
 from unstuck.engine.step import Diagnostics, Engine
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment, read
+from unstuck.files.find import read
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import Life

@@ -16,7 +16,8 @@ from page_server import skip_without
 skip_without("playwright", "starlette", "uvicorn", "websockets")
 
 from playwright.sync_api import Download, Page, expect
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort
 from unstuck.patient.simulation import Simulation
@@ -359,9 +360,8 @@ def test_pictures_curves_and_a_treatment_file_are_saved(open_page: OpenPage, tmp
 def recovery_of_file(file: Path, on_day: float) -> float:
     """Recovery on a day when the file is run as `unstuck run` does."""
     treatment = Treatment(str(file))
-    cohort = next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
     patient = draw_patient(
-        treatment.circuit, default_parameters(), read_cohort(cohort), seed=1, index=0, neurons=200
+        treatment.circuit, default_parameters(), read_cohort(cohort_path()), seed=1, index=0, neurons=200
     )
     arm = Simulation(patient, treatment).run()
     reading = next(reading for reading in arm.readings if abs(reading.day - on_day) < 1e-6)

@@ -11,7 +11,7 @@ from page_server import skip_without
 skip_without("playwright", "starlette", "uvicorn", "websockets")
 
 from playwright.sync_api import Page, expect
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 from unstuck_analysis.view.stories import read_story
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,8 @@ from unstuck.circuit import LARGEST, SMALLEST, Circuit, Synapses, _sizes, mean_f
 from unstuck.engine.readouts import population_means, projection_strength
 from unstuck.engine.step import Accuracy, Engine, healthy_state
 from unstuck.files.circuit import CircuitFile, projection_ends
-from unstuck.files.treatment import Treatment, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient

@@ -14,13 +14,15 @@ import pytest
 import yaml
 from protocols import Held
 from unstuck.circuit import Circuit, Floats
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course, steady_h, usual_course
+from unstuck.drugs.effects import Contribution, Course, steady_h, usual_course
 from unstuck.drugs.exposure import PatientExposure
-from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Accuracy, Engine, State, healthy_state
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Regimen, Treatment, find, read, shipped
+from unstuck.files.find import find, read, shipped
+from unstuck.files.schedule import Dose
+from unstuck.files.treatment import Regimen, Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient

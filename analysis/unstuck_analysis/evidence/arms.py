@@ -11,7 +11,8 @@ from math import nan
 
 import numpy as np
 from unstuck.circuit import Circuit, Floats
-from unstuck.files.treatment import Treatment, shipped
+from unstuck.files.find import cohort_path, shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, draw_patient, read_cohort
@@ -26,7 +27,6 @@ from unstuck_analysis.outcomes import (
     reading_on,
     recovery_course,
 )
-from unstuck_analysis.study.cohort import cohort_path
 
 MINUTES = (10, 20, 30, 40, 50, 60)  # when the first hour is read
 HOURS = (*(minute / 60 for minute in MINUTES), 2.0, 4.0, 8.0, 12.0)

@@ -23,7 +23,7 @@ import typer
 from unstuck.circuit import Floats, mean_field_circuit
 from unstuck.engine.step import RunError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.files.yaml import InputError, choose
 from unstuck.parameters import Parameter, ParameterSet, default_parameters
 from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from_health

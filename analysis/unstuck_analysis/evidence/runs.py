@@ -15,6 +15,7 @@ from math import isfinite, nan
 from pathlib import Path
 
 from unstuck import version
+from unstuck.files.find import cohort_path
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis.evidence import arms
@@ -22,7 +23,6 @@ from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_sub
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import model_version
-from unstuck_analysis.study.cohort import cohort_path
 from unstuck_analysis.study.processes import interrupts_held, spawned_pool
 
 RUNS = "runs"  # folder of the stored arms, inside an output folder

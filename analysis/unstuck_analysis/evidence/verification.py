@@ -13,7 +13,7 @@ from unstuck.drugs.effects import TYPICAL
 from unstuck.engine import kernels
 from unstuck.engine.step import Accuracy, healthy_state, settle
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import read
+from unstuck.files.find import read
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient
 from unstuck.patient.simulation import Arm, Simulation

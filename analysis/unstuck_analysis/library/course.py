@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, find, read, shipped
+from unstuck.files.find import find, read, shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import kind_of

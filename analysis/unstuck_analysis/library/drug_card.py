@@ -12,14 +12,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats
-from unstuck.drugs.effects import HOURS_A_DAY, Course, steady_h, usual_course
-from unstuck.drugs.kinetics import Dose
+from unstuck.drugs.effects import Course, steady_h, usual_course
 from unstuck.files.drug import DrugFile, Measured, Sourced
-from unstuck.files.units import Concentration
+from unstuck.files.schedule import Dose
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration
 from unstuck.files.units import Dose as AmountOfDrug
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
-from unstuck.patient.life import BODY_WEIGHT_KG
 from unstuck.targets import Law, combine
 
 from unstuck_analysis.output.style import FAINT, INK, look, styled

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import TreatmentFile, read, scenario_folders, shipped
+from unstuck.files.find import read, scenario_folders, shipped
+from unstuck.files.treatment import TreatmentFile
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
@@ -91,6 +92,7 @@ def _circuit_row(name: str) -> Row:
 
 
 def _study_row(name: str) -> Row:
+
     study, _ = read("studies", name, StudyFile)
     return "", [study.question or study.title]
 

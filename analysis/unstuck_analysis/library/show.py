@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
-from unstuck.drugs.effects import HOURS_A_DAY, Course
+from unstuck.drugs.effects import Course
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Regimen, Treatment, circuit_for, read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Regimen, Treatment, circuit_for
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
 from unstuck.files.yaml import InputError, nearest
 from unstuck.parameters import default_parameters
-from unstuck.patient.life import BODY_WEIGHT_KG
+from unstuck.patient.checks import check_health, runnable_treatment
 
 from unstuck_analysis.library.check import kind_of, plural
 from unstuck_analysis.library.list import plain_table
@@ -34,9 +36,11 @@ def describe(name: str) -> Iterator[RenderableType]:
         if kind == "drug":
             yield from _drug(read("drugs", name, DrugFile)[0])
         elif kind == "treatment":
-            yield from _treatment(Treatment(name))
+            yield from _treatment(runnable_treatment(name))
         elif kind == "circuit":
-            yield from _circuit(circuit_for(name))
+            circuit, places = circuit_for(name)
+            check_health(circuit, places)
+            yield from _circuit(circuit)
         else:
             raise InputError(f"{name}: a {kind} is shown by `unstuck check` only")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from unstuck.files.drug import Action, DrugFile
-from unstuck.files.treatment import Condition, Phase, Regimen, TreatmentFile
+from unstuck.files.treatment import Condition, Phase, Regimen, TreatmentFile, dosing_notes, what_is_given
 
 _UNITS_H = {"week": 168.0, "day": 24.0, "h": 1.0}
 
@@ -79,6 +79,18 @@ def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) ->
     if limits:
         all_drugs = [drug for drugs in used.values() for drug in drugs]
         notes += [f"{drug.title}: {drug.limits.strip()}" for drug in all_drugs if drug.limits]
+    return list(dict.fromkeys(notes))
+
+
+def dosing_notes_on(used: Iterable[tuple[TreatmentFile, Mapping[str, DrugFile]]]) -> list[str]:
+    """Notes on doses of treatments that may be a slip, and on treatments that give the same."""
+    notes: list[str] = []
+    first_with: dict[str, str] = {}
+    for file, drugs in used:
+        notes += [f"{file.title}: {note}" for note in dosing_notes(file, drugs)]
+        first = first_with.setdefault(what_is_given(file, drugs), file.title)
+        if first is not file.title:
+            notes.append(f"{first} and {file.title} are the same treatment, so their numbers are equal")
     return list(dict.fromkeys(notes))
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from unstuck import __version__, version
-from unstuck.files.treatment import shipped_folders
+from unstuck.files.find import shipped_folders
 
 _ANALYSIS = Path(__file__).parent.parent
 

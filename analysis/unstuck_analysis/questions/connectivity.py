@@ -21,11 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.circuit import PYRAMIDAL, Circuit, Floats
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
 from unstuck.engine.step import State, healthy_state, settle
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Life
 from unstuck.patient.simulation import get_stuck
@@ -147,7 +148,7 @@ def three_states(
 
 def typical_states(treatment: str, day: float, *, neurons: int, seed: int) -> dict[str, RegionalState]:
     """`three_states` of the typical patient with a network of some neurons (0: the mean-field)."""
-    loaded = Treatment(treatment)
+    loaded = runnable_treatment(treatment)
     patient = draw_patient(loaded.circuit, default_parameters(), None, seed=seed, index=0, neurons=neurons)
     return three_states(patient, loaded, day, seed=seed)
 

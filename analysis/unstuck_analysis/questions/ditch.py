@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment, drug_for, read
+from unstuck.files.find import read
+from unstuck.files.treatment import Treatment, drug_for
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.targets import TARGETS
 

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from unstuck.drugs.effects import HOURS_A_DAY, Course
+from unstuck.drugs.effects import Course
 from unstuck.drugs.exposure import PatientExposure
-from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Engine, State
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, drug_for, read
+from unstuck.files.find import read
+from unstuck.files.schedule import Dose
+from unstuck.files.treatment import Treatment, drug_for
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from unstuck.circuit import Floats
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.drugs.exposure import PatientExposure, daily_noise
 from unstuck.engine.step import Engine
+from unstuck.files.units import HOURS_A_DAY
 
 from unstuck_analysis.outcomes import kaplan_meier_median
 from unstuck_analysis.questions.fixed_points import state_of

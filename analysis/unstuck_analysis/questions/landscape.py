@@ -21,10 +21,10 @@ from itertools import pairwise
 
 import numpy as np
 from unstuck.circuit import Circuit, Floats, mean_field_circuit
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.step import State, healthy_state
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient

@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.circuit import Floats, mean_field_circuit, network_circuit
-from unstuck.drugs.effects import HOURS_A_DAY, TYPICAL
+from unstuck.drugs.effects import TYPICAL
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import RunError
+from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, read_cohort
@@ -34,7 +36,6 @@ from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import INK, PALETTE, styled
 from unstuck_analysis.output.table import Table
 from unstuck_analysis.output.terminal import records
-from unstuck_analysis.study.cohort import cohort_path
 from unstuck_analysis.study.processes import spawned_pool
 
 OUTCOMES = ("stuck", "endpoint", "later")

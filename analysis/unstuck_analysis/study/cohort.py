@@ -8,13 +8,13 @@ import contextlib
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pandas as pd
 from unstuck.circuit import Circuit
 from unstuck.engine.step import Accuracy, RunError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient, read_cohort
 from unstuck.patient.simulation import Arm, Checkpoint, Reading, Simulation, checkpoint_key
@@ -45,11 +45,6 @@ class PatientResult:
     patient: int
     outcomes: list[Outcome]
     series: pd.DataFrame
-
-
-def cohort_path() -> Path:
-    """The shipped cohort file."""
-    return next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
 
 
 def get_patient(job: Job, treatment: Treatment) -> Patient:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
-from unstuck.files.treatment import Treatment, find
+from unstuck.files.find import cohort_path, find, matching
+from unstuck.files.treatment import Treatment
 from unstuck.files.units import PositiveHours
 from unstuck.files.yaml import Document, InputError, Places, choose, read_document_with_places
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 
 from unstuck_analysis.outcomes import Outcome
 from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.output.terminal import HIGHEST_SEED
-from unstuck_analysis.study.cohort import NEURONS, cohort_path, series_columns
+from unstuck_analysis.study.cohort import NEURONS, series_columns
 from unstuck_analysis.study.design import Design, DesignReader
 from unstuck_analysis.study.plan import Plan, make_plan
 from unstuck_analysis.study.vary import Basis, Variation, basis_of, check_neurons, digest
@@ -174,10 +176,14 @@ def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Trea
     found: dict[str, Treatment] = {}
     for number, text in enumerate(file.treatments):
         key = ("treatments", number)
-        for name in _matches(text, path):
+        try:
+            names = _matches(text, path)
+        except InputError as fault:
+            raise places.error(key, str(fault)) from None
+        for name in names:
             try:
                 given = find("treatments", name, path)
-                treatment = Treatment(str(given) if given.is_file() else name)
+                treatment = runnable_treatment(str(given) if given.is_file() else name)
             except InputError as fault:
                 raise places.error(key, str(fault)) from None
             if treatment.name in found:
@@ -202,8 +208,7 @@ def treatment_files(paths: Iterable[str]) -> list[str]:
 def _matches(text: str, path: Path | None) -> Sequence[str]:
     if not set(text) & set("*?["):
         return [text]
-    folder = path.parent if path is not None else Path()
-    return sorted(str(match) for match in folder.glob(text) if match.suffix in (".yaml", ".yml"))
+    return matching(text, path.parent if path is not None else Path())
 
 
 def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places) -> None:

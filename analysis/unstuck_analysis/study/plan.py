@@ -11,9 +11,9 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from unstuck.drugs.effects import HOURS_A_DAY
-from unstuck.files.treatment import TreatmentFile
-from unstuck.files.yaml import InputError, Places
+from unstuck.files.treatment import TreatmentFile, what_is_given
+from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.yaml import InputError, Key, Places
 
 from unstuck_analysis.study.vary import Settings, Variation, digest
 
@@ -80,16 +80,51 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
                 if ENDPOINT in values:
                     _check_endpoint(scene.treatment.file)
             except ValueError as fault:
-                raise places.error((), f"at point {number} ({_told(settings)}), {name}: {fault}") from None
+                key = _key_at_fault(variation, name, settings, number if file.points else None)
+                raise places.error(key, f"at point {number} ({_told(settings)}), {name}: {fault}") from None
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
                 run_id = digest(spec.model, scene.digest, *who)
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
+    if equal := _equal_by_variation(names, points, variation):
+        told = f"{equal[0]} and {equal[1]} differ in their files, but are the same treatment at every point"
+        raise places.error(("vary",), f"{told}: what varies replaces their difference; leave one out")
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
     return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+
+
+def _equal_by_variation(
+    names: Sequence[str], points: Sequence[Settings], variation: Variation
+) -> tuple[str, str] | None:
+    """Two arms that the points make equal, as when a varied dose replaces all in which they differ."""
+
+    def given(arm: str, settings: Settings) -> str:
+        scene = variation.scene(arm, settings)
+        return what_is_given(scene.treatment.file, scene.treatment.drugs) + scene.patient_digest
+
+    first_with: dict[str, str] = {}
+    for name in names if points else ():
+        other = first_with.setdefault(given(name, points[0]), name)
+        if other == name or given(name, ()) == given(other, ()):
+            continue
+        if all(given(name, point) == given(other, point) for point in points[1:]):
+            return other, name
+    return None
+
+
+def _key_at_fault(variation: Variation, arm: str, settings: Settings, point: int | None) -> Key:
+    """The key that a refused point comes from: its entry in `points`, or the first path that fails alone."""
+    if point is not None:
+        return "points", point
+    for path, number in settings:
+        try:
+            variation.scene(arm, ((path, number),))
+        except ValueError:
+            return "vary", path
+    return "vary", settings[-1][0] if settings else ""
 
 
 def _check_endpoint(file: TreatmentFile) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from unstuck_analysis.library.words import notes_on
+from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.study.design import MORRIS_LEVELS, problem_of, unit_sample
 from unstuck_analysis.study.figures import (
@@ -61,9 +61,10 @@ def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Secti
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
-    """What of the drugs of a study lies outside the model."""
+    """What of the drugs of a study lies outside the model, doses that may be a slip, equal treatments."""
     arms = results.spec.basis.arms.values()
-    return notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
+    of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
+    return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
 
 
 def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:

@@ -29,14 +29,14 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import Action, DrugFile, Kinetics
+from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.units import Concentration, Dose, Hours
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, Dose, Hours
 from unstuck.files.yaml import Document, InputError, Key, Places
 from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
-from unstuck.patient.checks import check_circuit, check_circuit_numbers, check_drug
+from unstuck.patient.checks import check_circuit
 from unstuck.patient.draw import CohortFile
 
 Settings: TypeAlias = tuple[tuple[str, float], ...]
@@ -87,9 +87,12 @@ class Knob:
     whole: bool = False
     signed: bool = False
     limits: tuple[float, float] | None = None  # of a parameter of the model, which is a bare number
+    refused: str = ""  # why it cannot be varied in this study
 
     def number(self, value: float | str) -> float:
         """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
+        if self.refused:
+            raise ValueError(self.refused)
         number = self._read(value)
         if number < 0 and not self.signed:
             raise ValueError(f"must not be negative, but is {number:g}")
@@ -142,7 +145,8 @@ def knobs(basis: Basis) -> dict[str, Knob]:
     found: dict[str, Knob] = {}
     for path, knob in _all_knobs(basis):
         known = found.get(path)
-        found[path] = replace(knob, places=known.places + knob.places) if known else knob
+        refused = (known.refused if known else "") or knob.refused
+        found[path] = replace(knob, places=(known.places if known else ()) + knob.places, refused=refused)
     return found
 
 
@@ -208,7 +212,8 @@ def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Ite
     ]
     if drug.usual_dose is not None:
         unit = "mg/kg" if drug.usual_dose.per_kg else "mg"
-        yield f"{path}.dose", Knob(unit, tuple((("treatment", arm), key) for key in regimens))
+        places = tuple((("treatment", arm), key) for key in regimens)
+        yield f"{path}.dose", Knob(unit, places, refused=_titration(arm, name, drug, file))
     if drug.kinetics is not None:
         for key, unit in _kinetic_leaves(drug.kinetics):
             yield ".".join(map(str, (path, *key))), Knob(unit, ((part, ("kinetics", *key, "value")),))
@@ -219,6 +224,20 @@ def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Ite
         for law, name, unit in _law_leaves(action):
             place = (part, ("actions", number, law, name, "value"))
             yield f"{of}.{action.target}.{name}", Knob(unit, (place,))
+
+
+def _titration(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> str:
+    """Why the dose of a drug cannot be varied: one number would replace several doses (else no text)."""
+    regimens = [
+        r for phase in file.phases.values() for r in phase.drugs if Path(r.drug).stem == Path(name).stem
+    ]
+    doses = list(dict.fromkeys(str(r.dose or drug.usual_dose) for r in regimens))
+    if len({drug.usual_doses(r.dose, BODY_WEIGHT_KG) for r in regimens}) <= 1:
+        return ""
+    return (
+        f"{arm} gives several doses of {name} ({', '.join(doses)}), and one dose would replace them all;"
+        " leave this treatment out, or write one treatment file per titration"
+    )
 
 
 def _kinetic_leaves(kinetics: Kinetics) -> Iterator[tuple[Key, str]]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Treatment, read, scenario_folders, shipped
+from unstuck.files.find import cohort_path, read, shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.units import Dose
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient, read_cohort
-from unstuck.patient.simulation import checkpoint_key
+from unstuck.patient.life import day_0_key
 
 from unstuck_analysis.view.plan import LETTERS, Note, PanelPlan, Plan, from_query
 from unstuck_analysis.view.prescribe import doses_given, possible_part, prescribed
@@ -65,8 +67,8 @@ class Cases:
         who = (given.circuit.model_dump_json(), plan.seed, plan.patient, plan.neurons)
         if who not in self._patients:
             _keep(self._patients, who, _draw(given, plan))
-        way = (who, checkpoint_key(given))
         patient = self._patients[who]
+        way = day_0_key(patient, given)
         if way not in self._ways:
             _keep(self._ways, way, way_to_day_0(patient, given, on_day))
         return Recorder(patient, panel, given, self._ways[way])
@@ -80,11 +82,10 @@ def _keep(kept: dict[object, Value], key: object, value: Value) -> None:
 
 
 def _draw(given: Treatment, plan: Plan) -> Patient:
-    cohort = next(p for folder in scenario_folders() if (p := folder / "cohort.yaml").exists())
     return draw_patient(
         given.circuit,
         default_parameters(),
-        read_cohort(cohort),
+        read_cohort(cohort_path()),
         seed=plan.seed,
         index=plan.patient,
         neurons=plan.neurons,
@@ -99,8 +100,8 @@ def recording_key(plan: Plan, panel: PanelPlan, until_day: float) -> str:
 
 @cache
 def treatment(name: str) -> Treatment:
-    """Read a treatment once. Raises InputError if there is none of that name."""
-    return Treatment(name)
+    """Read a treatment once. Raises InputError if there is none of that name, or if it cannot be run."""
+    return runnable_treatment(name)
 
 
 @cache

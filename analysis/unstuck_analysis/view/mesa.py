@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from mesa.visualization import Slider, SolaraViz
 from mesa.visualization.utils import update_counter
 from unstuck.circuit_model import CircuitModel
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 
 from unstuck_analysis.view.cases import about_treatment
 

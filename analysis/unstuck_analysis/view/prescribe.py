@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
-from unstuck.files.units import Dose
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Dose
 from unstuck.files.yaml import InputError
-from unstuck.patient.life import BODY_WEIGHT_KG
 
 from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
 

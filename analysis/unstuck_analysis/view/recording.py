@@ -19,11 +19,11 @@ from math import inf, isfinite
 import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import CELL_TYPES, INTERNEURON, Circuit
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.readouts import connectivity, population_means, projection_strength
 from unstuck.engine.step import State
 from unstuck.files.circuit import projection_ends
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unstuck.drugs.effects import HOURS_A_DAY
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
+from unstuck.files.units import HOURS_A_DAY
 
 from unstuck_analysis.view.cases import Cases, about_drug, about_treatment, recording_key, treatment
 from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, Note, Plan, to_query

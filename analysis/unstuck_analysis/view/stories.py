@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
-from unstuck.drugs.effects import HOURS_A_DAY
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import Document, InputError, nearest, read_document_with_places, shown
 
 from unstuck_analysis.view.cases import treatment

@@ -12,13 +12,14 @@ from math import ceil, fsum, inf, log
 import numpy as np
 
 from unstuck.circuit import Floats, Integers
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
-from unstuck.files.drug import Action, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.files.drug import STEADY_HALF_LIVES, Action, DrugFile, Hill, Kinetics, Level, Pulse
+from unstuck.files.schedule import Dose
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
 from unstuck.targets import Mode
 
-HOURS_A_DAY = 24.0
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
 
 
@@ -254,7 +255,8 @@ def usual_course(drug: DrugFile, lasting_h: float = 0.0) -> Course:
 def steady_h(drug: DrugFile) -> float:
     """Hours after which a usual course is at its steady state: 30 of the longest half-lives (or 30 days)."""
     compounds = drug.kinetics.compounds if drug.kinetics else {}
-    return 30.0 * max((compound.half_life.value for compound in compounds.values()), default=HOURS_A_DAY)
+    half_lives_h = (compound.half_life.value for compound in compounds.values())
+    return STEADY_HALF_LIVES * max(half_lives_h, default=HOURS_A_DAY)
 
 
 def _made_and_lost(law: Pulse, parameters: ParameterSet, patient: Sensitivity) -> list[Compartment]:

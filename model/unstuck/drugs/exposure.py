@@ -12,8 +12,9 @@ from math import copysign, exp, sqrt
 import numpy as np
 
 from unstuck.circuit import Floats
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution
+from unstuck.drugs.effects import Contribution
 from unstuck.files.treatment import MOST_LIFE_EVENTS, Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.targets import NO_EFFECT, Effects, combine
 
 HOURS_A_YEAR = 365.25 * HOURS_A_DAY

@@ -14,21 +14,7 @@ from math import log
 import numpy as np
 
 from unstuck.circuit import Floats
-
-
-@dataclass(frozen=True)
-class Dose:
-    """One administration: when, how much (in usual doses), and over how long (0 for a bolus).
-
-    It counts as taken for interval_h. A single dose, on a named day or by hand, is followed moment by moment
-    however soon the next one comes; regular ones may be seen as their running mean.
-    """
-
-    time_h: float
-    amount: float
-    over_h: float = 0.0
-    interval_h: float = 24.0
-    single: bool = False
+from unstuck.files.schedule import Dose
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from unstuck.files import units as quantities
+from unstuck.files.schedule import MOST_DOSES
 from unstuck.files.yaml import Document, Misplaced, at_key, choose
 from unstuck.targets import TARGETS, Mode
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 Confidence = Literal["A", "B", "C"]
 
+STEADY_HALF_LIVES = 30  # after which a usual course is at its steady state
 NEVER_FADES = "a pulse of a share must be below 1, because its odds halve and those of 1 never end"
 
 
@@ -57,7 +59,7 @@ class Area(Document):
 class Hill(Document):
     """Effect of a concentration: maximum times C^n / (C^n + half_effect^n); the maximum, or what fixes it."""
 
-    half_effect: Sourced[quantities.Concentration | str]
+    half_effect: Sourced[quantities.ConcentrationOrSymbol]
     exponent: Number
     maximum: Number = FULL_OCCUPANCY
     area: Area | None = None
@@ -84,7 +86,7 @@ class Pulse(Document):
 
     after_dose: Number
     half_life: Sourced[quantities.PositiveHours]
-    appears: Sourced[quantities.PositiveHours | str] | None = None
+    appears: Sourced[quantities.HoursOrSymbol] | None = None
 
 
 class Level(Document):
@@ -99,7 +101,7 @@ class Measured(Document):
     """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
 
     dose: quantities.Dose
-    doses: int = Field(ge=1)
+    doses: int = Field(ge=1, le=MOST_DOSES)
     after: quantities.Hours | None = None
     occupancy: float = Field(ge=0, le=1)
     spread: float | None = Field(default=None, ge=0, le=1)
@@ -270,7 +272,7 @@ class DrugFile(Document):
     description: str = ""
     extends: str | None = None
     usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
-    usual_every: quantities.PositiveHours | None = None  # none: given once
+    usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
     usual_source: str = ""  # where the usual dose, interval and duration come from
@@ -285,6 +287,25 @@ class DrugFile(Document):
         if dose is not None and dose.amount == 0:
             raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
         return dose
+
+    @model_validator(mode="after")
+    def _usual_course_is_possible(self) -> Self:
+        if self.usual_over and not self.takes_time:
+            assert self.kinetics is not None
+            raise Misplaced(
+                ("usual_over",), f"no effect by route {self.kinetics.route}: only an infusion takes time"
+            )
+        if self.kinetics is None or not self.usual_every:
+            return self
+        longest_h = max(compound.half_life.value for compound in self.kinetics.compounds.values())
+        doses = STEADY_HALF_LIVES * longest_h / self.usual_every
+        if doses > MOST_DOSES:
+            raise Misplaced(
+                ("usual_every",),
+                f"a course until steady state ({STEADY_HALF_LIVES} half-lives) has {doses:.3g} doses,"
+                f" more than {MOST_DOSES}: give fewer doses, or an infusion",
+            )
+        return self
 
     @model_validator(mode="after")
     def _actions_fit_together(self) -> Self:
@@ -311,7 +332,7 @@ class DrugFile(Document):
                 law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
 
     def usual_doses(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
-        """A dose as a multiple of the usual one, which none means; ValueError where there is no usual one."""
+        """Dose relative to the usual dose (None: one usual dose); ValueError if there is no usual dose."""
         if dose is None:
             return 1.0
         if self.usual_dose is None:

@@ -1,48 +1,44 @@
-"""Treatment files: what happens to a patient, phase after phase, and where shipped files are found.
+"""Treatment files: what happens to a patient, phase after phase. Reading one simulates nothing.
 
 Day 0 is the start of the phase named by `day_0`; everything before it makes the patient stuck and is shared
 by all treatments that agree on it. Days in a schedule count from the start of their phase.
 """
 
-import os
-import sysconfig
-from importlib.resources import files
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from unstuck.drugs.effects import HOURS_A_DAY
-from unstuck.drugs.kinetics import Dose
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.yaml import (
-    Document,
-    InputError,
-    Key,
-    Misplaced,
-    Places,
-    at_key,
-    choose,
-    nearest,
-    read_document_with_places,
-    shown,
-)
-from unstuck.patient.checks import check_circuit, check_drug
-
-FileType = TypeVar("FileType", bound=Document)
+from unstuck.files.find import exists, find, read
+from unstuck.files.numbers import check_circuit_numbers, check_drug
+from unstuck.files.schedule import MOST_DOSES, Dose, number_of_doses, regular_course
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
+from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, at_key, choose, is_stream
 
 ENDPOINT_DAY = 84.0  # unless said
+MOST_USUAL_DOSES = 10  # within a usual interval; more are noted, because they may be a slip
 MOST_LIFE_EVENTS = 1_000.0  # a year; the process of all patients is thinned from this rate
 
 
 class Condition(Document):
-    """Holds if, on a day of the phase, the recovery index is below (or at least) a number."""
+    """True if, on a day of the phase, recovery (0 stuck, 1 healthy) is below or at least a number."""
 
     day: float = Field(ge=0)
     recovery_below: float | None = None
     recovery_at_least: float | None = None
+
+    @field_validator("recovery_below", "recovery_at_least")
+    @classmethod
+    def _is_a_recovery_index(cls, recovery: float | None) -> float | None:
+        if recovery is not None and not 0 <= recovery <= 1:
+            share = f"; {recovery:g} % is {recovery / 100:g}" if 1 < recovery <= 100 else ""
+            raise ValueError(f"recovery is from 0 (stuck) to 1 (healthy), not {recovery:g}{share}")
+        return recovery
 
     @model_validator(mode="after")
     def _asks_something(self) -> "Condition":
@@ -68,7 +64,7 @@ class Regimen(Document):
 
     drug: str
     dose: quantities.Dose | None = None
-    every: quantities.PositiveHours | None = None
+    every: quantities.Interval | None = None
     on_days: list[float] | None = None
     starting: quantities.Hours = Field(default=0.0, alias="from")
     lasting: quantities.PositiveHours | None = Field(default=None, alias="for")
@@ -87,6 +83,13 @@ class Regimen(Document):
             raise ValueError("taper_over: only with every")
         if self.on_days is not None and (not self.on_days or min(self.on_days) < 0):
             raise ValueError("on_days: at least one day, none negative")
+        twice = [day for day, times in Counter(self.on_days or []).items() if times > 1]
+        if twice:
+            raise Misplaced(
+                ("on_days",), f"day {twice[0]:g} is written twice; for two doses on it, double the dose"
+            )
+        if self.number_of_doses > MOST_DOSES:
+            raise Misplaced(("every",), f"{self.number_of_doses} doses: at most {MOST_DOSES} are simulated")
         return self
 
     @model_validator(mode="after")
@@ -103,9 +106,23 @@ class Regimen(Document):
                 ("stop_when", "day"),
                 f"day {self.stop_when.day:g} is before the first dose, on day {self.first_h / HOURS_A_DAY:g}",
             )
+        if self.stop_when and self.stop_when.hour >= self.last_h > self.first_h:
+            raise Misplaced(
+                ("stop_when", "day"),
+                f"no effect: the last dose is given before day {self.stop_when.day:g}",
+            )
         if self.when and self.stop_when and self.stop_when.day <= self.when.day:
             raise Misplaced(("stop_when", "day"), f"must come after day {self.when.day:g} of when")
         return self
+
+    @property
+    def number_of_doses(self) -> int:
+        """How many doses are given, conditions aside."""
+        if self.on_days is not None:
+            return len(self.on_days)
+        assert self.every is not None
+        assert self.lasting is not None
+        return number_of_doses(self.every, self.lasting + self.taper_over)
 
     @property
     def first_h(self) -> float:
@@ -136,17 +153,11 @@ class Regimen(Document):
             ]
         assert self.every is not None
         assert self.lasting is not None
-        doses: list[Dose] = []
-        since_h = 0.0
-        while since_h < self.lasting + self.taper_over - 1e-9:
-            left = (
-                1.0
-                if since_h < self.lasting - 1e-9
-                else 1.0 - (since_h - self.lasting + self.every) / (self.taper_over + self.every)
-            )
-            doses.append(Dose(phase_start_h + self.starting + since_h, amount * left, over_h, self.every))
-            since_h += self.every
-        return doses
+        first_h = phase_start_h + self.starting
+        return [
+            Dose(first_h + since_h, amount * share, over_h, self.every)
+            for since_h, share in regular_course(self.every, self.lasting, self.taper_over)
+        ]
 
 
 class StressBout(Document):
@@ -205,6 +216,17 @@ class TreatmentFile(Document):
         return self
 
     @model_validator(mode="after")
+    def _ends(self) -> "TreatmentFile":
+        if self.end_h > quantities.LONGEST_H:
+            years = self.end_h / quantities.HOURS_A_YEAR
+            longest = quantities.LONGEST_YEARS
+            raise Misplaced(("phases",), f"all phases last {years:.3g} years: at most {longest} years")
+        doses = sum(regimen.number_of_doses for phase in self.phases.values() for regimen in phase.drugs)
+        if doses > MOST_DOSES:
+            raise Misplaced(("phases",), f"{doses} doses in all: at most {MOST_DOSES} are simulated")
+        return self
+
+    @model_validator(mode="after")
     def _conditions_can_be_asked(self) -> "TreatmentFile":
         treated = list(self.phases)[list(self.phases).index(self.day_0) :]
         for name, phase in self.phases.items():
@@ -250,62 +272,6 @@ class TreatmentFile(Document):
         return sum(phase.lasting for phase in self.phases.values())
 
 
-def scenario_folders() -> list[Path]:
-    """Where shipped names are looked for: the working folder, the checkout, the installed copy."""
-    return [Path(os.getcwd()) / "scenarios", *shipped_folders()]
-
-
-def shipped_folders() -> list[Path]:
-    """Where the files lie that come with the program: in the checkout, in the installed copy."""
-    packaged = Path(str(files("unstuck")))
-    return [
-        packaged.parent.parent / "scenarios",
-        packaged / "scenarios",
-        Path(sysconfig.get_path("data")) / "share" / "unstuck" / "scenarios",
-    ]
-
-
-def shipped(kind: str) -> dict[str, Path]:
-    """Every shipped file of a kind (drugs, circuits, treatments, studies) by name; nearer folders win."""
-    found: dict[str, Path] = {}
-    for folder in reversed(scenario_folders()):
-        found |= {path.stem: path for path in sorted((folder / kind).glob("*.yaml"))}
-    return dict(sorted(found.items()))
-
-
-def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
-    """The file meant by a shipped name or a path (relative to the file that names it); InputError if none."""
-    given = Path(name_or_path)
-    if given.suffix in (".yaml", ".yml") or len(given.parts) > 1:
-        candidates = [given] if beside is None else [beside.parent / given, given]
-        return next((path for path in candidates if _exists(path)), candidates[0])
-    names = shipped(kind)
-    if name_or_path in names:
-        return names[name_or_path]
-    sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
-    if beside is None or not _exists(sibling):
-        what = kind.removesuffix("s") if kind != "studies" else "study"
-        raise InputError(
-            f"unknown {what} {shown(name_or_path)}{nearest(name_or_path, names)} (known: {', '.join(names)})"
-        )
-    return sibling
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name longer than names may be
-        return False
-
-
-def read(
-    kind: str, name_or_path: str, schema: type[FileType], beside: Path | None = None
-) -> tuple[FileType, Places]:
-    """Read a file of a kind with the places of its keys; `extends` names a file of the same kind."""
-    path = find(kind, name_or_path, beside)
-    return read_document_with_places(path, schema, find_parent=lambda name, file: find(kind, name, file))
-
-
 def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
     """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
     drug, places = read("drugs", name_or_path, DrugFile, beside)
@@ -313,11 +279,14 @@ def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None
     return drug
 
 
-def circuit_for(name_or_path: str) -> CircuitFile:
-    """Read a circuit file; InputError for unknown symbols and for a circuit without a healthy state."""
+def circuit_for(name_or_path: str) -> tuple[CircuitFile, Places]:
+    """Read a circuit file with the places of its keys. InputError for unknown symbols, values out of range.
+
+    Whether its healthy state is stable is asked by `patient.checks.check_health`, which simulates.
+    """
     circuit, places = read("circuits", name_or_path, CircuitFile)
-    check_circuit(circuit, places)
-    return circuit
+    check_circuit_numbers(circuit, places)
+    return circuit, places
 
 
 class Treatment:
@@ -325,9 +294,10 @@ class Treatment:
 
     def __init__(self, name_or_path: str) -> None:
         self.path = find("treatments", name_or_path)
-        self.name = self.path.stem
+        self.name = "standard-input" if is_stream(self.path) else self.path.stem
         self.file, places = read("treatments", name_or_path, TreatmentFile)
-        self.circuit = circuit_for(self._path_of("circuits", self.file.circuit, ("circuit",), places))
+        circuit_path = self._path_of("circuits", self.file.circuit, ("circuit",), places)
+        self.circuit, self.circuit_places = circuit_for(circuit_path)
         self.drugs: dict[str, DrugFile] = {}
         for phase_name, phase in self.file.phases.items():
             for number, regimen in enumerate(phase.drugs):
@@ -351,11 +321,61 @@ class Treatment:
             path = find(kind, name, self.path)
         except InputError as fault:
             raise places.error(key, str(fault)) from None
-        if not _exists(path) or not path.is_file():
+        if not exists(path) or not path.is_file():
             raise places.error(key, f"there is no file {path}")
         return str(path)
 
     @property
     def notes(self) -> list[str]:
-        """Notes of the drugs used, each once (what of a drug lies outside the model)."""
-        return list(dict.fromkeys(note for drug in self.drugs.values() for note in drug.notes))
+        """Each once: what of its drugs lies outside the model, doses and courses that may be a slip."""
+        of_drugs = [note for drug in self.drugs.values() for note in drug.notes]
+        return list(dict.fromkeys([*of_drugs, *dosing_notes(self.file, self.drugs)]))
+
+
+def what_is_given(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> str:
+    """All that decides a treatment's numbers, however it is written: equal texts have equal numbers."""
+    content = file.model_dump(mode="json", exclude={"title", "description"})
+    for name, phase in file.phases.items():
+        for regimen, written in zip(phase.drugs, content["phases"][name]["drugs"], strict=True):
+            drug = drugs[regimen.drug]
+            written["dose"] = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+            written["over"] = drug.usual_over if regimen.over is None else regimen.over
+            written["drug"] = drug.model_dump_json(exclude={"title", "description"})
+    return json.dumps(content)
+
+
+def dosing_notes(file: TreatmentFile, drugs: Mapping[str, DrugFile]) -> Iterator[str]:
+    """Notes on doses above ten usual doses, and on courses of one drug that overlap."""
+    for name, phase in file.phases.items():
+        for regimen in phase.drugs:
+            yield from _large_dose(regimen, drugs[regimen.drug])
+        for drug in dict.fromkeys(regimen.drug for regimen in phase.drugs):
+            yield from _overlap([r for r in phase.drugs if r.drug == drug], drug, name)
+
+
+def _large_dose(regimen: Regimen, drug: DrugFile) -> Iterator[str]:
+    """A note on a regimen that gives more than ten usual doses within one usual interval."""
+    times = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    usual_h = drug.usual_every or HOURS_A_DAY
+    if regimen.every and regimen.every < usual_h:
+        times *= usual_h / regimen.every
+    if times > MOST_USUAL_DOSES:
+        usual = f"the usual dose of {drug.usual_dose}" if drug.usual_dose else "the usual dose"
+        every = f" every {regimen.every:g} h" if regimen.every else ""
+        given = regimen.dose or drug.usual_dose or "a dose"
+        yield f"{regimen.drug}, {given}{every}: {times:.4g} times {usual}"
+
+
+def _overlap(courses: list[Regimen], drug: str, phase: str) -> Iterator[str]:
+    """A note on the days on which two courses of one drug are given at once."""
+    spans = sorted((course.first_h, max(course.last_h, course.first_h + 1e-3)) for course in courses)
+    latest_h, shared = 0.0, list[tuple[float, float]]()
+    for number, (start_h, end_h) in enumerate(spans):
+        if number and start_h < latest_h - 1e-6:
+            shared.append((start_h, min(end_h, latest_h)))
+        latest_h = max(latest_h, end_h)
+    if shared:
+        first, last = (hour / HOURS_A_DAY for hour in (shared[0][0], max(end for _, end in shared)))
+        days = f"from day {first:.4g} to day {last:.4g}"
+        unless = ", unless a condition ends one" if any(c.when or c.stop_when for c in courses) else ""
+        yield f"{drug}: its courses overlap {days} of phase {phase}; their doses add up{unless}"

@@ -12,9 +12,11 @@ import difflib
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -37,7 +39,7 @@ _EXPECTED.update(dict=_MAPPING, model=_MAPPING, list="a list", tuple="a list", s
 
 
 class InputError(ValueError):
-    """What a user did wrong: `str(error)` is the message to print, one fault a line, before exit code 2."""
+    """A fault that a user can correct: `str(error)` is the message, one line per fault (exit code 2)."""
 
 
 class Misplaced(ValueError):
@@ -116,17 +118,26 @@ def read_document_with_places(
         raise _schema_error(places, error.errors(include_url=False), schema) from None
 
 
-def json_schema(schema: type[Document]) -> dict[str, Any]:
-    """JSON Schema of a document for editors; defaults appear as people write them ('1 h', not 1.0)."""
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **schema.model_json_schema(mode="serialization")}
-
-
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`", did you mean 'x'?"` for the allowed word spelled most like `word`, capitals aside, or nothing."""
     by_lower = {name.lower(): name for name in allowed}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1) if len(word) <= 60 else []
     return f", did you mean {by_lower[found[0]]!r}?" if found else ""
+
+
+def is_stream(path: Path) -> bool:
+    """True for standard input (`-`) and for the pipes of a shell, which can be read once."""
+    return str(path) in ("-", "/dev/stdin") or str(path.parent) in ("/dev/fd", "/proc/self/fd")
+
+
+def decimal_comma(text: str) -> str:
+    """A hint for a number with a comma. It is not converted: 1,000 has two meanings."""
+    match = re.search(r"(?<![\d.,])(\d+),(\d+)(?![\d,])", text[:60])
+    if match is None:
+        return ""
+    whole, digits = match.groups()
+    thousands = f", or {whole}{digits} for thousands" if len(digits) == 3 else ""
+    return f"; a decimal point is written '.': {whole}.{digits}{thousands}"
 
 
 def choose(word: str, allowed: Iterable[str], what: str) -> str:
@@ -146,30 +157,64 @@ def shown(value: object) -> str:
 
 
 def _parse(path: Path) -> Parsed:
-    composer = _Composer(path, yaml.parse(_read_text(path), Loader=_LOADER))
+    text = _read_text(path)
+    composer = _Composer(path, yaml.parse(text, Loader=_LOADER))
     try:
         return composer.document(), Places(composer.written)
     except InputError:
         raise
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # without libyaml also those of a bad "\\U"
-        mark = getattr(error, "problem_mark", None)
+        raise _syntax_error(path, text, error) from None
+
+
+def _syntax_error(path: Path, text: str, error: Exception) -> InputError:
+    """The error for a text that is not YAML, with its line where the reader knows it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
         problem = getattr(error, "problem", None) or getattr(error, "reason", error)
-        place, line = (f" at column {mark.column + 1}", mark.line + 1) if mark else ("", 0)
-        raise _error(path, line, f"this is not YAML{place}: {problem}") from None
+        return _error(path, 0, f"this is not YAML: {problem}")
+    line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return _error(path, mark.line + 1, "this line starts with a tab; indent with spaces")
+    problem = getattr(error, "problem", error)
+    return _error(path, mark.line + 1, f"this is not YAML at column {mark.column + 1}: {problem}")
 
 
 def _read_text(path: Path) -> str:
     try:
-        if not path.is_file():
-            kind = "a folder, not a file" if path.is_dir() else "not an ordinary file"
-            raise _error(path, 0, f"this is {kind}" if path.exists() else "there is no such file")
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise _error(path, 0, f"the file has {size} bytes; the limit is {MAX_BYTES} (1 MB)")
-        return path.read_bytes().decode("utf-8-sig")
+        data = _read_stream(str(path)) if is_stream(path) else _read_bytes(path)
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise _error(path, 0, f"the file cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise _error(path, error.object.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise _error(path, line, "this is not YAML: it contains the character NUL (U+0000)")
+    return text
+
+
+def _read_bytes(path: Path) -> bytes:
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):  # bytes that are no text
+        raise _error(path, 0, "the name of this file is not UTF-8 text; rename the file")
+    if not path.is_file():
+        kind = "a folder, not a file" if path.is_dir() else "not an ordinary file"
+        raise _error(path, 0, f"this is {kind}" if path.exists() else "there is no such file")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise _error(path, 0, f"the file has {size} bytes; the limit is {MAX_BYTES} (1 MB)")
+    return path.read_bytes()
+
+
+@cache  # a stream can be read once, but a file is read again to check it as what it is
+def _read_stream(name: str) -> bytes:
+    if name == "-":
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        with Path(name).open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise _error(Path(name), 0, f"more than {MAX_BYTES} bytes; the limit is {MAX_BYTES} (1 MB)")
+    return data
 
 
 @dataclass(slots=True)
@@ -186,10 +231,10 @@ class _Composer:
             raise _error(self.file, 0, "the file is empty")
         data = self.value(event := next(self.events), ())
         if not isinstance(event, yaml.MappingStartEvent):
-            raise self.error(event, f"the file must be {_MAPPING}, not {shown(data)}")
+            raise self.error(event, f"the file must be {_MAPPING}")
         next(self.events)
         if not isinstance(event := next(self.events), yaml.StreamEndEvent):
-            raise self.error(event, "a second document starts here; write one a file")
+            raise self.error(event, "a second document starts here; write one per file")
         return data
 
     def value(self, event: Any, key: Key, line: int = 0) -> Any:
@@ -239,7 +284,10 @@ class _Composer:
 
 
 def _with_parents(parsed: Parsed, chain: list[Path], find_parent: FindParent | None) -> Parsed:
-    """A file laid over the one it extends, and so on; `chain` runs from the first child to this file."""
+    """A file laid over the one it extends, and so on; `chain` runs from the first child to this file.
+
+    A description is that of one file, so it is not taken over.
+    """
     data, places = parsed
     name = data.pop("extends", None)
     if name is None:
@@ -259,6 +307,8 @@ def _with_parents(parsed: Parsed, chain: list[Path], find_parent: FindParent | N
     if len(chain) > MAX_PARENTS:
         raise places.error(["extends"], f"more than {MAX_PARENTS} files extend each other in a row")
     parent, parent_places = _with_parents(_parse(path), [*chain, path], find_parent)
+    parent.pop("description", None)
+    parent_places.written.pop(("description",), None)
     return _merge(data, parent), places.over(parent_places)
 
 
@@ -294,7 +344,8 @@ def _sentence(detail: ErrorDetails, schema: type[Document]) -> str:
     if allowed and isinstance(word, str):
         return f"unknown {what} {shown(word)}{nearest(word, allowed)} (allowed: {', '.join(allowed)})"
     if kind.endswith(("_type", "_from_float")) and (expected := _EXPECTED.get(kind.split("_")[0])):
-        return f"must be {expected}, not {shown(value)}"
+        comma = decimal_comma(value) if isinstance(value, str) else ""
+        return f"must be {expected}, not {shown(value)}{comma}"
     return f"{detail['msg'].replace('Input should', 'must')}, not {shown(value)}"
 
 
@@ -317,7 +368,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _error(file: Path, line: int, message: str, key: Sequence[str | int] = ()) -> InputError:
-    """The error as one line, without characters that a terminal might obey; line 0 stands for the file."""
+    """The error as one line, without control characters; line 0 means the whole file."""
     place = ":".join(filter(None, [str(file), str(line or ""), ".".join(str(step)[:60] for step in key)]))
     text = " ".join(f"{place}: {message[:2000]}".splitlines())
     return InputError("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))

@@ -1,42 +1,61 @@
-"""What a circuit or drug file can only be blamed for beside the shipped parameters: symbols, ranges, health.
+"""The check of a circuit that needs a simulation: does it come back to health after a small change?
 
-A schema checks a file in itself. Here its symbols become values, and every fault is told at its key.
+Its verdict is kept on disk under a name made of all that decides it, so that a circuit is simulated once.
 """
 
-from collections.abc import Iterator
+import contextlib
+import os
 from functools import cache
-from math import inf
+from pathlib import Path
 
-from unstuck.engine.step import RunError
-from unstuck.files.circuit import CircuitFile, NumberOrSymbol
-from unstuck.files.drug import NEVER_FADES, Action, DrugFile
-from unstuck.files.yaml import Key, Places, choose
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.numbers import check_circuit_numbers
+from unstuck.files.treatment import Treatment
+from unstuck.files.yaml import Places
 from unstuck.parameters import default_parameters
-from unstuck.patient.stability import KNOCKS, healthy_is_attractor
+from unstuck.version import digest_of_texts, sources_on_disk
 
-MOLAR_UNITS = ("nM", "uM")
+
+def runnable_treatment(name_or_path: str) -> Treatment:
+    """Read a treatment that is to be run; InputError if its circuit does not come back to health."""
+    treatment = Treatment(name_or_path)
+    check_health(treatment.circuit, treatment.circuit_places)
+    return treatment
 
 
 def check_circuit(file: CircuitFile, places: Places) -> None:
-    """InputError for an unknown symbol, a value out of range, or a healthy state that does not attract."""
+    """InputError for an unknown symbol, a value out of range, or a healthy state that is not stable."""
     check_circuit_numbers(file, places)
+    check_health(file, places)
+
+
+def check_health(file: CircuitFile, places: Places) -> None:
+    """InputError for a circuit that does not come back to health when its plastic strengths change."""
     if not _comes_back_to_health(file.model_dump_json(), tuple(default_parameters().items())):
-        knocks = " and ".join(f"{100 * (factor - 1):+.0f} %" for factor in KNOCKS)
         raise places.error(
             ("projections",),
-            f"no healthy state: the circuit does not come back to health when all plastic strengths change by"
-            f" {knocks}; make excitation weaker or inhibition stronger",
+            "no healthy state: the circuit does not come back to health when all plastic strengths change by"
+            " +1 % and -2 %; make excitation weaker or inhibition stronger",
         )
-
-
-def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
-    """InputError for an unknown symbol or a value out of range."""
-    for key, number, lowest, highest in _numbers_of(file):
-        _check_number(key, number, lowest, highest, places)
 
 
 @cache  # by content: many treatments share a circuit, and files with mappings cannot be keys
 def _comes_back_to_health(circuit_json: str, values: tuple[tuple[str, float], ...]) -> bool:
+    verdict = _verdict_path(circuit_json, values)
+    with contextlib.suppress(OSError):
+        return verdict.read_text() == "healthy"
+    healthy = _simulated_health(circuit_json, values)
+    with contextlib.suppress(OSError):  # a verdict that cannot be kept is worked out again
+        verdict.parent.mkdir(parents=True, exist_ok=True)
+        verdict.write_text("healthy" if healthy else "not healthy")
+    return healthy
+
+
+def _simulated_health(circuit_json: str, values: tuple[tuple[str, float], ...]) -> bool:
+    # Here, because both import numba, which most checks do without.
+    from unstuck.engine.step import RunError
+    from unstuck.patient.stability import healthy_is_attractor
+
     try:
         parameters = default_parameters().with_values(**dict(values))
         return healthy_is_attractor(CircuitFile.model_validate_json(circuit_json), parameters)
@@ -44,65 +63,8 @@ def _comes_back_to_health(circuit_json: str, values: tuple[tuple[str, float], ..
         return False
 
 
-def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
-    """InputError for a region that the circuit lacks, an unknown symbol, or a strength out of range."""
-    for number, action in enumerate(file.actions):
-        key: Key = ("actions", number)
-        if action.region is not None:
-            _choose((*key, "region"), action.region, regions, "region", places)
-        for inner, strength in action.strengths():
-            _check_number((*key, *inner), strength, 0.0, action.meaning.highest, places)
-            if action.never_fades and default_parameters().number(strength) == 1.0:
-                raise places.error((*key, *inner), NEVER_FADES)
-        _check_curve(key, action, places)
-        if action.pulse and action.pulse.appears:
-            _check_unit(
-                (*key, "pulse", "appears", "value"), action.pulse.appears.value, "time", ("h",), places
-            )
-
-
-def _check_curve(key: Key, action: Action, places: Places) -> None:
-    """A half effect is a concentration, and an exponent is more than zero, by symbol too."""
-    if action.hill is None:
-        return
-    _check_number((*key, "hill", "exponent", "value"), action.hill.exponent.value, 1e-9, inf, places)
-    half_effect = action.hill.half_effect.value
-    _check_unit((*key, "hill", "half_effect", "value"), half_effect, "concentration", MOLAR_UNITS, places)
-
-
-def _check_unit(key: Key, value: object, what: str, units: tuple[str, ...], places: Places) -> None:
-    """A symbol, if it is one, names a parameter in one of the units."""
-    if isinstance(value, str):
-        fitting = [name for name, record in default_parameters().records.items() if record.unit in units]
-        _choose(key, value, fitting, what, places)
-
-
-def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float, float]]:
-    """Key, number, lowest and highest allowed value of everything in a circuit file that may be a symbol."""
-    for name, region in file.regions.items():
-        yield ("regions", name, "uncleared_serotonin"), region.uncleared_serotonin, 1e-6, 1.0
-    for name, population in file.populations.items():
-        yield ("populations", name, "nmda_share"), population.nmda_share, 0.0, 1.0
-    for name, projection in file.projections.items():
-        yield ("projections", name, "weight"), projection.weight, 0.0, inf
-        yield ("projections", name, "times"), projection.times, 0.0, inf
-    for name, drive in file.roles.stress_input.items():
-        yield ("roles", "stress_input", name), drive, -inf, inf
-
-
-def _check_number(key: Key, number: NumberOrSymbol, lowest: float, highest: float, places: Places) -> None:
-    parameters = default_parameters()
-    if isinstance(number, str):
-        _choose(key, number, list(parameters), "parameter", places)
-    value = parameters.number(number)
-    if not lowest <= value <= highest:
-        allowed = f"at least {lowest:g}" if highest == inf else f"from {lowest:g} to {highest:g}"
-        named = f" (parameter {number!r})" if isinstance(number, str) else ""
-        raise places.error(key, f"must be {allowed}, not {value:g}{named}")
-
-
-def _choose(key: Key, word: str, allowed: list[str], what: str, places: Places) -> None:
-    try:
-        choose(word, allowed, what)
-    except ValueError as fault:
-        raise places.error(key, str(fault)) from None
+def _verdict_path(circuit_json: str, values: tuple[tuple[str, float], ...]) -> Path:
+    """Where the verdict on a circuit is kept: its name covers the circuit, the parameters and the model."""
+    name = digest_of_texts(circuit_json, repr(values), sources_on_disk())
+    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache_folder / "unstuck" / "healthy" / name

@@ -19,12 +19,13 @@ from math import ceil, inf, nan
 import numpy as np
 
 from unstuck.circuit import Floats, Synapses
-from unstuck.drugs.effects import HOURS_A_DAY, Contribution, Course
+from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import Bout, PatientExposure, daily_noise, life_event_bouts, phase_bouts
-from unstuck.drugs.kinetics import Dose
 from unstuck.engine.readouts import Reading, connectivity, take_reading
 from unstuck.engine.step import Accuracy, Diagnostics, Engine, State
+from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, drug_for
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
 from unstuck.files.units import Dose as AmountOfDrug
 from unstuck.files.yaml import InputError
 from unstuck.parameters import OFF
@@ -32,7 +33,6 @@ from unstuck.patient.draw import Patient, Purpose
 from unstuck.targets import NO_EFFECT, Effects
 from unstuck.version import digest_of_texts
 
-BODY_WEIGHT_KG = 70.0
 _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.readouts import Reading, connectivity
 from unstuck.engine.step import Accuracy, Diagnostics, State
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life, check_belongs, checkpoint_key, day_0_key
 

@@ -1,3 +1,5 @@
+# Not strict: numba has no types.
+# pyright: standard
 """How the rules are compiled: once per state of the sources, with floating point that still knows NaN.
 
 Compiled code is stored in the user's cache folder (Linux: ~/.cache/unstuck), or in NUMBA_CACHE_DIR. Its

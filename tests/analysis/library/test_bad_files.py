@@ -280,7 +280,7 @@ def test_a_circuit_without_health_is_refused_by_compare(unstuck: Unstuck, tmp_pa
         (b"- " * 4000 + b"x\n", "levels of nesting"),
         (b"title: x\n" * 2, "written twice"),
         (b"just words\n", "must be a mapping"),
-        (b"titel: x\nfase: 1\n", "no key tells the kind"),
+        (b"titel: x\nfase: 1\n", "no key shows the kind"),
         (b"x: " + b"y" * 10_000_000, "the file has 10000003 bytes; the limit is"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shelf import BEGIN, END
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import read, shipped
+from unstuck.files.find import read, shipped
 from unstuck.parameters import default_parameters
 from unstuck_analysis.library.drug_card import (
     compared_kinetics,

@@ -7,8 +7,10 @@ import pytest
 from command_line import Unstuck
 from pydantic import TypeAdapter
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import Regimen, TreatmentFile, read, shipped
-from unstuck_analysis.library.check import SCHEMAS, kind_of
+from unstuck.files.find import read, shipped
+from unstuck.files.treatment import Regimen, TreatmentFile
+from unstuck_analysis.library.check import KINDS as ALL_KINDS
+from unstuck_analysis.library.check import kind_of
 from unstuck_analysis.library.show import sourced_numbers
 from unstuck_analysis.library.words import regimen_in_words, schedule_of, time_in_words
 
@@ -172,7 +174,7 @@ def test_the_kind_of_a_file_is_told_by_keys_then_folder_then_parent(tmp_path: Pa
     assert kind_of(written("b.yaml", "title: b\nroles: {}\n")) == "circuit"
     assert kind_of(written("drugs/c.yaml", "title: c\n")) == "drug"
     assert kind_of(written("d.yaml", "title: d\nextends: untreated\n")) == "treatment"
-    assert set(SCHEMAS) == {*TEMPLATES, "cohort"}
+    assert set(ALL_KINDS) == {*TEMPLATES, "cohort"}
 
 
 @pytest.mark.parametrize(

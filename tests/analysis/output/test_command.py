@@ -6,7 +6,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 from unstuck_analysis.output.answer import About, Answer
-from unstuck_analysis.output.command import RESULTS, Seed, command
+from unstuck_analysis.output.command import Seed, command
+from unstuck_analysis.output.folder import RESULTS
 from unstuck_analysis.output.table import Column, Table
 
 TABLE = Table([Column("name"), Column("value", unit="d", meaning="a number")], [["x", 1.5]])

@@ -6,7 +6,7 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 from unstuck import version
-from unstuck.files.treatment import shipped_folders
+from unstuck.files.find import shipped_folders
 from unstuck_analysis.evidence import runs
 from unstuck_analysis.output import provenance
 from unstuck_analysis.output.provenance import model_version

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
-from unstuck.files.treatment import Treatment, shipped
+from unstuck.files.find import shipped
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck_analysis import Study
 from unstuck_analysis.study import vary as variation
@@ -282,3 +283,41 @@ def test_a_half_effect_of_a_metabolite_is_its_own() -> None:
     of_metabolite = path.replace(".nmda", ".metabolites.norketamine.nmda")
     assert varied.knobs[path].number("0.5 uM") == 500.0
     assert not set(varied.knobs[path].places) & set(varied.knobs[of_metabolite].places)
+
+
+TITRATION = (
+    "title: T\nextends: untreated\nphases:\n  treatment:\n    drugs:\n"
+    "      - {drug: fluoxetine-like, dose: 20 mg, every: 1 d, for: 2 weeks}\n"
+    "      - {drug: fluoxetine-like, dose: 40 mg, every: 1 d, from: 2 weeks, for: 10 weeks}\n"
+)
+DOSE = (
+    "title: S\ntreatments: [%s]\nneurons: 0\nvary:\n  drug.fluoxetine-like.dose: {values: [20 mg, 60 mg]}\n"
+)
+
+
+def test_a_dose_that_a_treatment_changes_over_time_cannot_be_varied(tmp_path: Path) -> None:
+    (tmp_path / "titration.yaml").write_text(TITRATION)
+    (tmp_path / "study.yaml").write_text(DOSE % "titration.yaml, fluoxetine-like")
+    with pytest.raises(InputError, match=r"study\.yaml:5:.*several doses of .*\(20 mg, 40 mg\)"):
+        _ = Study.load(tmp_path / "study.yaml").plan
+
+
+def test_treatments_that_a_varied_dose_makes_equal_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "low.yaml").write_text("title: Low\nextends: fluoxetine-like\n")
+    own = TITRATION.split("      - ")
+    (tmp_path / "high.yaml").write_text(
+        own[0] + "      - " + own[1].replace("20 mg", "40 mg").replace("2 w", "12 w")
+    )
+    (tmp_path / "study.yaml").write_text(DOSE % "low.yaml, high.yaml")
+    with pytest.raises(InputError, match=r"study\.yaml:4:vary: low and high differ in their files"):
+        _ = Study.load(tmp_path / "study.yaml").plan
+
+
+def test_a_fault_at_a_point_names_the_line_of_what_varies(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "title: S\ntreatments: [ssri-like]\nneurons: 0\nvary:\n"
+        "  model.tauB: {values: [60, 70]}\n"
+        "  treatment.phases.treatment.for: {values: [12 weeks, 3 weeks]}\n"
+    )
+    with pytest.raises(InputError, match=r"study\.yaml:6:vary\.treatment\.phases.*: at point 1"):
+        _ = Study.load(tmp_path / "study.yaml").plan

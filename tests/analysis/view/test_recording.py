@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unstuck.files.treatment import scenario_folders, shipped
+from unstuck.files.find import cohort_path, shipped
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort
 from unstuck.patient.life import Life
@@ -56,7 +56,7 @@ def column(recorder: Recorder, name: str) -> np.ndarray:
 )
 def test_a_recording_holds_the_recovery_that_the_model_gives(cases: Cases, panel: PanelPlan) -> None:
     recorder = recorded(cases, panel, 20.0)
-    cohort = read_cohort(next(p for f in scenario_folders() if (p := f / "cohort.yaml").exists()))
+    cohort = read_cohort(cohort_path())
     treatment = recorder.treatment
     patient = draw_patient(treatment.circuit, default_parameters(), cohort, seed=1, index=0, neurons=NEURONS)
     life = Life(patient, treatment, get_stuck(patient, treatment))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from unstuck.files.treatment import shipped
+from unstuck.files.find import shipped
 from unstuck.files.yaml import InputError
 from unstuck_analysis.view.stories import find_story, read_story, stories_on_offer
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.circuit import Floats
 from unstuck.drugs.effects import GONE, Contribution, Course, Sensitivity
-from unstuck.drugs.kinetics import Dose
 from unstuck.files.drug import DrugFile
-from unstuck.files.treatment import read, shipped
+from unstuck.files.find import read, shipped
+from unstuck.files.schedule import Dose
 from unstuck.files.yaml import InputError, read_document
 from unstuck.parameters import ParameterSet, default_parameters
 

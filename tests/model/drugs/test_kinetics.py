@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from unstuck.circuit import Floats
-from unstuck.drugs.kinetics import Amounts, Compartment, Dose
+from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.files.schedule import Dose
 
 GUT, BLOOD = Compartment(1.1), Compartment(30.0, fed_by=0)
 ROUTES = {

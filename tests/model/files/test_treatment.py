@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.engine.step import Accuracy
-from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile, find, shipped
+from unstuck.files.find import find, shipped
+from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile, dosing_notes
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
@@ -102,6 +103,20 @@ def test_a_condition_asks_on_which_side_recovery_is(
 
 
 FAULTS = {
+    "a condition in percent": (
+        "{drug: ketamine-like, on_days: [28], when: {day: 28, recovery_below: 50}}",
+        "recovery is from 0 .stuck. to 1 .healthy., not 50; 50 % is 0.5",
+    ),
+    "a day twice": ("{drug: ketamine-like, on_days: [0, 0, 2]}", "day 0 is written twice"),
+    "a condition that comes too late": (
+        "{drug: ssri-like, every: 1 d, for: 2 weeks, stop_when: {day: 20, recovery_below: 0.5}}",
+        "no effect: the last dose is given before day 20",
+    ),
+    "an interval of nothing": ("{drug: ssri-like, every: 1e-300 h, for: 1 d}", "from 1 min to 100 years"),
+    "more doses than can be simulated": (
+        "{drug: ssri-like, every: 1 min, for: 12 weeks}",
+        "120960 doses: at most 100000",
+    ),
     "a dose after the end of its phase": ("{drug: ssri-like, every: 1 d, for: 13 weeks}", "ends on day 84"),
     "an infusion after the end of its phase": ("{drug: ketamine-like, on_days: [0, 85]}", "ends on day 84"),
     "a taper after the end of its phase": (
@@ -256,3 +271,80 @@ def test_two_drugs_at_one_site_compete(own: Write, patient: Patient, stuck: Chec
     )
     odds = first / (1 - first) + second / (1 - second)
     assert both == pytest.approx(odds / (1 + odds))
+
+
+def noted(path: Path) -> list[str]:
+    treatment = Treatment(str(path))
+    return list(dosing_notes(treatment.file, treatment.drugs))
+
+
+@pytest.mark.parametrize(
+    ("regimen", "note"),
+    [
+        (
+            "{drug: escitalopram-like, dose: 10 g, every: 1 d, for: 12 weeks}",
+            "escitalopram-like, 10 g every 24 h: 1000 times the usual dose of 10 mg",
+        ),
+        (
+            "{drug: ketamine-like, dose: 35 mg/kg, on_days: [0]}",
+            "ketamine-like, 35 mg/kg: 70 times the usual dose of 0.5 mg/kg",
+        ),
+        (
+            "{drug: escitalopram-like, every: 1 h, for: 12 weeks}",
+            "escitalopram-like, 10 mg every 1 h: 24 times the usual dose of 10 mg",
+        ),
+    ],
+)
+def test_more_than_ten_usual_doses_are_noted_with_the_factor(own: Write, regimen: str, note: str) -> None:
+    assert noted(own(regimen)) == [note]
+    assert note in Treatment(str(own(regimen))).notes
+
+
+def test_ten_usual_doses_are_not_noted(own: Write) -> None:
+    assert noted(own("{drug: escitalopram-like, dose: 100 mg, every: 1 d, for: 12 weeks}")) == []
+
+
+def test_courses_of_one_drug_that_overlap_are_noted_with_the_days(own: Write) -> None:
+    first = "{drug: escitalopram-like, every: 1 d, for: 56 d}\n"
+    overlap = own(first + "{drug: escitalopram-like, dose: 20 mg, every: 1 d, from: 28 d, for: 28 d}")
+    assert noted(overlap) == [
+        "escitalopram-like: its courses overlap from day 28 to day 56 of phase treatment; their doses add up"
+    ]
+    after = "{drug: escitalopram-like, dose: 20 mg, every: 1 d, from: 56 d, for: 28 d}"
+    assert noted(own(first + after)) == []
+
+
+@pytest.mark.parametrize("name", shipped("treatments"))
+def test_no_shipped_treatment_has_a_note_on_its_doses(name: str) -> None:
+    treatment = Treatment(name)
+    assert list(dosing_notes(treatment.file, treatment.drugs)) == []
+
+
+def test_a_treatment_named_like_its_drug_gets_the_drug_that_is_meant(own: Write) -> None:
+    path = own("{drug: fluoxetine, every: 1 d, for: 12 weeks}", "fluoxetine")
+    with pytest.raises(InputError, match="unknown drug 'fluoxetine', did you mean 'fluoxetine-like'"):
+        Treatment(str(path))
+
+
+def test_a_description_is_not_taken_over_from_the_extended_file(own: Write) -> None:
+    assert Treatment("untreated").file.description
+    assert Treatment(str(own("{drug: ssri-like, every: 1 d, for: 12 weeks}"))).file.description == ""
+
+
+@pytest.mark.parametrize("parent", ["/etc/passwd", "../secret.txt", "[a, b]"])
+def test_only_a_yaml_file_can_be_extended_and_no_content_is_shown(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "own.yaml").write_text(f"title: Own\nextends: {parent}\n")
+    with pytest.raises(InputError, match=r"own\.yaml:2:extends: ") as caught:
+        Treatment(str(tmp_path / "own.yaml"))
+    assert ":0:0:" not in str(caught.value)
+
+
+def test_phases_longer_than_a_century_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "title: Own\nextends: untreated\nphases: {treatment: {for: 60 years}, wash-out: {for: 60 years}}\n"
+    )
+    with pytest.raises(InputError, match="all phases last 120 years: at most 100 years"):
+        Treatment(str(path))
+    path.write_text("title: Own\nextends: untreated\nfollow_up: 3120 weeks\n")
+    assert Treatment(str(path)).file.follow_up == 3120 * 168.0

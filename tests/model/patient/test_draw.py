@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unstuck.drugs.effects import TYPICAL
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import scenario_folders
+from unstuck.files.find import scenario_folders
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import CohortFile, Purpose, Spread, draw_patient, draw_traits, read_cohort, stream

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.drugs.effects import HOURS_A_DAY
 from unstuck.engine.step import RunError
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import Dose
+from unstuck.files.units import HOURS_A_DAY, Dose
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
