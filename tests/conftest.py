@@ -21,7 +21,7 @@ if os.environ.get("CI"):
 
 
 # Slow fixtures: all tests that ask for one run in the same process, so it is made once per session.
-EXPENSIVE = ("compared", "mixed", "landscape", "stress", "dask_client")
+EXPENSIVE = ("compared", "mixed", "landscape", "stress", "dask_client", "exported")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -49,6 +49,8 @@ REMOVED_OPTIONS = {
     " (unstuck new study NAME)",
     ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
     ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
+    ("view", "--allow-remote"): "the page is served on this machine only; from another machine use:"
+    " ssh -L 8765:localhost:8765 THIS-MACHINE",
 }
 
 app = typer.Typer(
@@ -140,30 +142,35 @@ def run(
 
 @plain_command(app, "unstuck view untreated ssri-like ketamine-like --seed 7 --patient 3", RUN)
 def view(
-    treatments: Annotated[list[str] | None, typer.Argument(help="One to three treatments.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes any that is free.")] = 8765,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines in.")] = False,
+    treatments: Annotated[
+        list[str] | None, typer.Argument(help="One to three treatments: shipped names or paths.")
+    ] = None,
+    story: Annotated[str, typer.Option(help="Play a story: a shipped name or the path of a file.")] = "",
+    export: Annotated[
+        Path | None, typer.Option(help="Write one self-contained web page to this file; start no server.")
+    ] = None,
+    days: Annotated[float, typer.Option(min=1, max=365, help="Days in an exported page.")] = 84.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes any free port.")] = 8765,
+    host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
     patient: PatientNumber = 0,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
-    mesa: Annotated[bool, typer.Option("--mesa", help="Mesa's own page over CircuitModel.")] = False,
+    mesa: Annotated[
+        bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
+    ] = False,
 ) -> None:
-    """Watch up to three copies of one stuck patient in the browser, live and offline."""
-    from unstuck.page.serve import main as serve
+    """Watch up to three copies of one patient in the browser, offline, or write them to one web page."""
+    from unstuck_analysis import view as page
 
-    serve(
-        treatments or (),
-        port=port,
-        host=host,
-        allow_remote=allow_remote,
-        open_browser=not no_browser,
-        seed=seed,
-        patient=patient,
-        neurons=neurons,
-        mesa=mesa,
-    )
+    shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
+    if mesa:
+        shown.serve_mesa(port=port, open_browser=not no_browser)
+    elif export is not None:
+        shown.write(export, days)
+        say(f"Written: {export} ({export.stat().st_size / 1e6:.1f} MB). Open it in any browser.")
+    else:
+        shown.serve(port=port, host=host, open_browser=not no_browser)
 
 
 @plain_command(app, "unstuck list drugs", FILES, "list")

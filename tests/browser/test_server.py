@@ -1,70 +1,131 @@
-"""The server of the page: who is let in, what it says when it cannot start, and how it stops."""
+"""The server of the page: who is let in, what it answers, what it says when it cannot start, how it stops."""
 
 # pyright: reportMissingImports=false
-# ruff: noqa: E402 (what may be missing is asked for first)
+# ruff: noqa: E402 (the module is skipped first where something is missing)
 
 import http.client
 import json
-import re
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
-from page_server import Server, skip_where_they_cannot_run, start_program, start_server
+from page_server import Server, skip_without, start_server
 
-skip_where_they_cannot_run()
+skip_without("playwright", "starlette", "uvicorn", "websockets")
 
-from playwright.sync_api import Browser, WebSocketRoute, expect
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from playwright.sync_api import Browser, Page, expect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 pytestmark = pytest.mark.browser
 
 
 def status(server: Server, path: str = "/", **headers: str) -> int:
     """HTTP status of a request with these headers."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", path, headers=headers)
     return connection.getresponse().status
 
 
+def live(server: Server) -> ClientConnection:
+    """A websocket as the page opens it."""
+    return connect(f"ws://127.0.0.1:{server.port}/live", origin=server.origin)  # pyright: ignore[reportArgumentType]
+
+
+def answer(server: Server, message: object) -> dict[str, Any]:
+    """The first answer to one message."""
+    with live(server) as websocket:
+        websocket.send(message if isinstance(message, str) else json.dumps(message))
+        return json.loads(websocket.recv(timeout=20))
+
+
 def test_a_foreign_host_or_origin_is_refused(server: Server) -> None:
-    port = urlsplit(server.url).port
     assert status(server) == 200
-    assert status(server, Host=f"localhost:{port}") == 200
+    assert status(server, Host=f"localhost:{server.port}") == 200
     assert status(server, Host="evil.example") == 403
-    assert status(server, Host=f"evil.example:{port}") == 403
+    assert status(server, Host=f"evil.example:{server.port}") == 403
     assert status(server, Origin="http://evil.example") == 403
-    assert status(server, Origin=f"http://localhost:{port + 1 if port else 1}") == 403
+    assert status(server, Origin=f"http://localhost:{server.port + 1}") == 403
 
 
-def test_a_websocket_from_a_foreign_page_is_refused(server: Server) -> None:
-    address = server.origin.replace("http", "ws") + "/jupyter/api/kernels/1/channels"
-    for origin in ("http://evil.example", "null"):
-        with pytest.raises(InvalidStatus) as refused:
-            connect(address, origin=origin)  # pyright: ignore[reportArgumentType]
-        assert refused.value.response.status_code == 403
+@pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+def test_a_websocket_from_a_foreign_page_is_refused(server: Server, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{server.port}/live", origin=origin)  # pyright: ignore[reportArgumentType]
+    assert refused.value.response.status_code == 403
 
 
-def test_a_missing_asset_is_not_fetched_from_elsewhere_and_no_other_file_is_given_away(
-    server: Server,
+def test_no_file_of_the_disk_is_served(server: Server) -> None:
+    for path in ("/page.html", "/../page.py", "/player/live.js", "/live/../../etc/passwd"):
+        assert status(server, path) == 404
+
+
+def test_over_the_websocket_only_names_that_the_page_offers_are_accepted(
+    server: Server, tmp_path: Path
 ) -> None:
-    begun = time.monotonic()
-    assert status(server, "/_solara/cdn/@widgetti/not-there.js") == 404
-    assert status(server, "/_solara/cdn/../serve.py") == 404
-    assert time.monotonic() - begun < 5.0
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("title: the secret of this file\n", encoding="utf-8")
+    for name in (str(secret), f"../{secret.name}", "/etc/passwd"):
+        for query in (f"a={name}", f"a=untreated&a.give=24+{name}"):
+            told = answer(server, {"id": 1, "show": query, "strict": True, "have": []})
+            assert told["kind"] == "refused"
+            assert "offers no" in told["why"]
+            assert "the secret of this file" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("copy", [-1, 1, 3, 10**9])
+def test_the_number_of_a_copy_is_checked(server: Server, copy: int) -> None:
+    told = answer(server, {"id": 1, "scenario": "a=untreated", "copy": copy})
+    assert told["kind"] == "refused"
+    assert "there is no copy number" in told["why"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "nonsense",
+        "[1]",
+        "[" * 30_000,
+        {"id": 1},
+        {"show": 3, "have": []},
+        {"id": 2, "show": "a" * 30_000, "have": []},
+    ],
+)
+def test_a_message_that_means_nothing_is_answered_in_one_line(server: Server, message: object) -> None:
+    told = answer(server, message)
+    assert told["kind"] == "refused"
+    assert len(told["why"].splitlines()) == 1
+
+
+def test_a_huge_message_closes_its_connection_and_no_other(server: Server) -> None:
+    with live(server) as other, live(server) as websocket:
+        websocket.send("x" * 1_000_000)
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(timeout=20)
+        other.send(json.dumps({"id": 1, "scenario": "a=untreated", "copy": 0}))
+        assert json.loads(other.recv(timeout=20))["kind"] == "file"
+    assert status(server) == 200
+
+
+def test_the_page_may_not_be_put_into_a_foreign_frame(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/")
+    answered = connection.getresponse()
+    assert answered.getheader("X-Frame-Options") == "DENY"
+    assert b"default-src 'none'" in answered.read()
 
 
 def refusal(*arguments: str) -> str:
-    """What the page says when it does not start."""
-    command = [sys.executable, "-m", "unstuck.page", "--no-browser", *arguments]
+    """What `unstuck view` says when it does not start."""
+    command = [sys.executable, "-m", "unstuck_analysis", "view", "--no-browser", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr
 
 
@@ -76,120 +137,53 @@ def test_what_cannot_start_says_why_in_one_line() -> None:
         said = refusal("--port", str(port))
     assert f"port {port} is in use" in said
     assert "is free: add --port" in said
+    assert "ssh -L" in refusal("--host", "0.0.0.0")
+    assert "at most 3" in refusal("untreated", "ssri-like", "ketamine-like", "ssre-only")
     assert "did you mean 'untreated'?" in refusal("untreatd")
-    assert "from 100 to 5000" in refusal("--neurons", "7")
-    assert "--allow-remote" in refusal("--host", "0.0.0.0")
+    assert "did you mean 'too-short'?" in refusal("--story", "to-short")
+    assert "there is no folder" in refusal("--export", "/no/such/folder/page.html")
 
 
-def test_frames_are_sent_at_once() -> None:
-    from unstuck.page.serve import _bound  # pyright: ignore[reportPrivateUsage]
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unstuck.files.yaml import InputError
+    from unstuck_analysis.view import server
+
+    monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else name)
+    with pytest.raises(InputError, match=r"needs uvicorn; install it with: pip install 'unstuck\[view\]'"):
+        server.require("starlette", "uvicorn")
+
+
+def test_ctrl_c_stops_the_server_with_a_tab_open(browser: Browser) -> None:
+    server = start_server("untreated", "--neurons", "3000")
+    page = browser.new_page()
+    page.goto(server.url)
+    expect(page.locator("#copy-0")).to_be_visible()
+    assert server.stop() < 4.0
+    expect(page.locator("#lost")).to_be_visible()
+    page.close()
+
+
+def test_a_page_goes_on_with_a_server_that_was_started_again(new_page: Callable[..., Page]) -> None:
+    server = start_server("untreated", "--neurons", "100")
+    page = new_page()
+    page.goto(server.url)
+    expect(page.locator("#app")).to_have_attribute("data-ready", "1")
+    page.locator("#step-week").click()
+    server.stop()
+    expect(page.locator("#lost")).to_be_visible()
+    page.locator("#step-day").click()  # what is recorded can be played without a server
+    again = start_server("untreated", "--neurons", "100", port=server.port)
+    expect(page.locator("#lost")).to_be_hidden()
+    expect(page.locator("#clock")).to_have_text("day 8, 00:00")
+    page.goto("about:blank")
+    again.stop()
+
+
+def test_messages_are_sent_at_once() -> None:
+    from unstuck_analysis.view.server import _bound  # pyright: ignore[reportPrivateUsage]
 
     listening = _bound(socket.AF_INET, "127.0.0.1", 0)
     try:
-        assert listening.proto == socket.IPPROTO_TCP  # what asyncio asks before it sets TCP_NODELAY
+        assert listening.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY
     finally:
         listening.close()
-
-
-def test_a_remote_page_needs_its_token_and_ctrl_c_stops_it_with_a_tab_open(browser: Browser) -> None:
-    server = start_server("--host", "0.0.0.0", "--allow-remote", "untreated")
-    host, port = socket.gethostname(), urlsplit(server.url).port
-    assert status(server, "/") == 403
-    assert status(server, "/?token=wrong") == 403
-    with_token = "/?" + urlsplit(server.url).query
-    assert status(server, with_token, Host=f"another-name:{port}") == 200  # a machine has several names
-    assert status(server, "/", Host=f"another-name:{port}") == 403
-    assert status(server, with_token, Origin="http://evil.example") == 403
-    page = browser.new_page()
-    page.goto(server.url.replace(f"//{host}:", "//127.0.0.1:"))
-    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
-    expect(page.get_by_test_id("note")).to_have_count(0)
-    page.get_by_test_id("play").click()
-    assert page.evaluate(f"fetch('http://127.0.0.1:{port}/').then(r => r.status)") == 200  # by its cookie
-    assert server.stop() < 3.0
-    page.close()
-
-
-def kernels(server: Server) -> int:
-    """How many tabs the server works for."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
-    connection.request("GET", "/resourcez")
-    return int(json.load(connection.getresponse())["kernels"]["total"])
-
-
-def test_the_session_of_a_closed_tab_ends_within_a_minute(browser: Browser, server: Server) -> None:
-    deadline = time.monotonic() + 60.0
-    while kernels(server) > 0 and time.monotonic() < deadline:  # those of earlier tests
-        time.sleep(0.5)
-    page = browser.new_page()
-    page.goto(server.url)
-    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
-    assert kernels(server) == 1
-    page.close()
-    deadline = time.monotonic() + 60.0
-    while kernels(server) > 0 and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert kernels(server) == 0
-
-
-FORGETFUL = """
-from unstuck.page import serve
-serve._SETTINGS["SOLARA_KERNEL_CULL_TIMEOUT"] = "2s"
-serve.main(["untreated"], neurons=200, port=0, open_browser=False)
-"""
-
-
-@pytest.mark.slow
-def test_a_page_whose_session_is_gone_can_be_refreshed(browser: Browser) -> None:
-    server = start_program("-c", FORGETFUL)
-    page = browser.new_page()
-    lost, connections = [False], []
-
-    def connect_or_not(route: WebSocketRoute) -> None:
-        if lost[0]:
-            route.close()
-        else:
-            connections.append((route, route.connect_to_server()))
-
-    page.route_web_socket(re.compile(r".*"), connect_or_not)
-    page.goto(server.url)
-    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
-    lost[0] = True
-    for side in connections[-1]:
-        side.close()
-    page.wait_for_timeout(5_000)
-    lost[0] = False
-    page.get_by_role("button", name="Refresh now").click(timeout=60_000)
-    expect(page.get_by_test_id("circuit")).to_have_attribute("data-ready", "1")
-    page.get_by_test_id("step-hour").click()
-    expect(page.get_by_test_id("clock")).to_have_text("day 0, 01:00")
-    page.close()
-    server.stop()
-
-
-@pytest.mark.slow
-def test_mesas_stock_page_runs_the_model_and_asks_nobody_else(browser: Browser) -> None:
-    server = start_server("--mesa")
-    page = browser.new_page()
-    foreign: list[str] = []
-    own = urlsplit(server.url).netloc
-    page.on("request", lambda r: foreign.append(r.url) if urlsplit(r.url).netloc not in (own, "") else None)
-    page.goto(server.url)
-    page.get_by_role("button", name="Step").click()
-    expect(page.locator("body")).to_contain_text("Step: 1")
-    assert foreign == []
-    page.close()
-    server.stop()
-
-
-def test_every_asset_that_solara_names_is_in_the_package() -> None:
-    import solara.server
-    import unstuck.page
-
-    template = (Path(solara.server.__file__).parent / "templates" / "solara.html.j2").read_text(
-        encoding="utf-8"
-    )
-    assets = Path(unstuck.page.__file__).parent / "assets"
-    for wanted in ("@widgetti/solara-vuetify-app@10.1.1", "requirejs@2.3.6"):
-        assert wanted in template
-        assert (assets / wanted).is_dir()

@@ -20,9 +20,9 @@ HERE = Path(__file__).parents[1] / "browser"
 READY_S = 90.0
 
 
-def skip_where_they_cannot_run() -> None:
-    """Skip the module that asks, saying what is missing; never in CI, where it has to fail."""
-    missing = [name for name in ("playwright", "solara", "altair") if find_spec(name) is None]
+def skip_without(*packages: str) -> None:
+    """Skip the calling module if Chromium or a package is missing, except in CI, where it must fail."""
+    missing = [name for name in packages if find_spec(name) is None]
     missing += [] if CHROMIUM else ["Chromium"]
     if missing and "CI" not in os.environ:
         pytest.skip(f"browser tests need {', '.join(missing)}", allow_module_level=True)
@@ -30,7 +30,7 @@ def skip_where_they_cannot_run() -> None:
 
 @dataclass
 class Server:
-    """A running `python -m unstuck.page`: its address, and the process."""
+    """A running `unstuck view`: its address, and the process."""
 
     url: str
     process: subprocess.Popen[str]
@@ -40,22 +40,31 @@ class Server:
         """Scheme, host and port."""
         return "http://" + urlsplit(self.url).netloc
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return urlsplit(self.url).port or 0
+
     def stop(self) -> float:
-        """Ctrl-C; seconds until it was gone."""
+        """Press Ctrl-C; seconds until the process has ended."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=30)
         return time.monotonic() - begun
 
 
-def start_server(*arguments: str) -> Server:
-    """Start the page on a free port and wait for its READY line."""
-    return start_program("-m", "unstuck.page", "--no-browser", "--port", "0", *arguments)
-
-
-def start_program(*arguments: str) -> Server:
-    """Start a program of Python's that serves the page, and wait for its READY line."""
-    command = [sys.executable, *arguments]
+def start_server(*arguments: str, port: int = 0) -> Server:
+    """Start `unstuck view` and wait for its READY line; port 0 takes any free port."""
+    command = [
+        sys.executable,
+        "-m",
+        "unstuck_analysis",
+        "view",
+        "--no-browser",
+        "--port",
+        str(port),
+        *arguments,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=HERE)
     assert process.stdout is not None
     kill = threading.Timer(READY_S, process.kill)

@@ -1,0 +1,66 @@
+"""Stories in the live page."""
+
+# pyright: reportMissingImports=false
+# ruff: noqa: E402 (the module is skipped first where something is missing)
+
+from collections.abc import Callable
+
+import pytest
+from page_server import skip_without
+
+skip_without("playwright", "starlette", "uvicorn", "websockets")
+
+from playwright.sync_api import Page, expect
+from unstuck.files.find import shipped
+from unstuck_analysis.view.stories import read_story
+
+pytestmark = pytest.mark.browser
+OpenPage = Callable[..., Page]
+
+
+def choose(page: Page, title: str) -> None:
+    """Choose a story by its title."""
+    page.locator("#open-stories").click()
+    page.get_by_role("button", name=title).click()
+
+
+def test_a_story_plays_its_scenes_pauses_between_them_and_points(open_page: OpenPage) -> None:
+    page = open_page()
+    choose(page, "A ketamine-like drug is fast and fades")
+    expect(page.locator("#story-place")).to_have_text("1 of 3")
+    expect(page.locator("#caption")).to_contain_text("One dose on day 0")
+    assert page.evaluate("document.getElementById('app').player.pointAt") == {"place": 1, "name": "mPFC"}
+    page.wait_for_function("document.getElementById('app').dataset.playing === 'false'")
+    expect(page.locator("#clock")).to_have_text("day 1, 00:00")
+    expect(page.locator("#story-place")).to_have_text("3 of 3", timeout=30_000)
+    expect(page.locator("#clock")).to_have_text("day 42, 00:00", timeout=30_000)
+    expect(page.locator("#story-command")).to_have_text("unstuck view --story fast-and-fading")
+
+
+def test_a_story_can_be_paused_gone_through_and_left(open_page: OpenPage) -> None:
+    page = open_page()
+    choose(page, "Two weeks are too short")
+    page.keyboard.press(" ")
+    expect(page.locator("#app")).to_have_attribute("data-playing", "false")
+    page.locator("#story-next").click()
+    expect(page.locator("#story-place")).to_have_text("2 of 3")
+    page.locator("#story-back").click()
+    expect(page.locator("#story-place")).to_have_text("1 of 3")
+    page.locator("#story-leave").click()
+    expect(page.locator("#story")).to_be_hidden()
+    page.locator("#step-day").click()
+    expect(page.locator("#play")).to_have_text("▶ Play")
+
+
+@pytest.mark.slow
+def test_the_story_of_getting_stuck_begins_in_health(open_page: OpenPage) -> None:
+    page = open_page()
+    choose(page, "A circuit gets stuck")
+    page.wait_for_function("+document.getElementById('app').dataset.day < -90")
+    page.wait_for_function("+document.getElementById('app').dataset.day >= -60", timeout=30_000)
+
+
+@pytest.mark.parametrize("name", sorted(shipped("stories")))
+def test_every_story_can_be_played_in_fifteen_seconds(name: str) -> None:
+    story = read_story(shipped("stories")[name])
+    assert sum(scene.seconds for scene in story.scenes) <= 15
