@@ -11,12 +11,12 @@ from typing import TypeVar
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import cohort_path, read, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import Dose
+from unstuck.files.units import HOURS_A_DAY, Dose
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
-from unstuck.patient.draw import Patient, draw_patient, read_cohort
-from unstuck.patient.life import day_0_key
+from unstuck.patient.draw import Patient, draw_patient, draw_traits, read_cohort
+from unstuck.patient.life import checkpoint_key
 
 from unstuck_analysis.view.plan import LETTERS, Note, PanelPlan, Plan, from_query
 from unstuck_analysis.view.prescribe import doses_given, possible_part, prescribed
@@ -68,7 +68,8 @@ class Cases:
         if who not in self._patients:
             _keep(self._patients, who, _draw(given, plan))
         patient = self._patients[who]
-        way = day_0_key(patient, given)
+        given = given.with_stress_of(patient.stress_h)
+        way = (patient.identity, checkpoint_key(given))
         if way not in self._ways:
             _keep(self._ways, way, way_to_day_0(patient, given, on_day))
         return Recorder(patient, panel, given, self._ways[way])
@@ -90,6 +91,13 @@ def _draw(given: Treatment, plan: Plan) -> Patient:
         index=plan.patient,
         neurons=plan.neurons,
     )
+
+
+def days_to_day_0(plan: Plan, panel: PanelPlan) -> float:
+    """Days of stress and rest before the treatment, with the patient's own length of stress."""
+    given = treatment(panel.treatment)
+    traits = draw_traits(default_parameters(), read_cohort(cohort_path()), plan.seed, plan.patient)
+    return given.with_stress_of(traits.stress_h).file.day_0_h / HOURS_A_DAY
 
 
 def recording_key(plan: Plan, panel: PanelPlan, until_day: float) -> str:

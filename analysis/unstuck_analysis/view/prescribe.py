@@ -39,7 +39,7 @@ def checked_dose(treatment: Treatment, drug: str, text: str) -> Dose:
     """Read a dose of a drug. Raises ValueError with the allowed range."""
     dose = Dose.parse(text)
     file = treatment.drugs.get(drug) or drug_for(treatment.circuit, drug, treatment.path)
-    times = file.usual_doses(dose, BODY_WEIGHT_KG)
+    times = file.relative_dose(dose, BODY_WEIGHT_KG)
     if not 0.0 < times <= HIGHEST_TIMES_USUAL:
         raise ValueError(
             f"{text} is {times:g} times the usual dose of {drug} ({file.usual_dose});"

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import CELL_TYPES, INTERNEURON, Circuit
 from unstuck.engine.readouts import connectivity, population_means, projection_strength
-from unstuck.engine.step import State
 from unstuck.files.circuit import projection_ends
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life
+from unstuck.state import State
 
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.view.plan import LAST_DAY, PanelPlan
@@ -65,7 +65,7 @@ class Columns:
     @cached_property
     def principal(self) -> list[int]:
         """Position of the first population of each region that is not of interneurons."""
-        w = self.circuit.wiring
+        w = self.circuit.wiring.populations
         return [
             int(np.flatnonzero((w.region == r) & (w.cells != INTERNEURON))[0])
             for r in range(len(self.circuit.regions))
@@ -74,31 +74,33 @@ class Columns:
     @cached_property
     def region_of(self) -> npt.NDArray[np.int64]:
         """Region of every neuron."""
-        w = self.circuit.wiring
+        w = self.circuit.wiring.populations
         return np.repeat(w.region, np.diff(w.first))
 
 
 def _values(columns: Columns, day: float, state: State) -> Values:
     """Values of a settled state; recovery is filled in later, when both of its ends are known."""
     circuit, region = columns.circuit, columns.region_of
-    bdnf = np.bincount(region, weights=state.bdnf) / np.bincount(region)
+    bdnf = np.bincount(region, weights=state.slow.bdnf) / np.bincount(region)
     activity = population_means(circuit, state.x)[columns.principal]
-    strength = projection_strength(circuit, state.labile + state.consolidated)[columns.plastic]
+    slow = state.slow
+    whole = slow.labile + slow.intermediate + slow.consolidated
+    strength = projection_strength(circuit, whole)[columns.plastic]
     head = [day, np.nan, connectivity(circuit, state)[0]]
-    serotonin = state.serotonin_nM / circuit.rules.S0
+    serotonin = state.serotonin_nM / circuit.parameters["S0"]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 
 
 def _neurons(state: State) -> Bytes:
-    values = np.stack([state.x, state.bdnf, state.trkb])
+    values = np.stack([state.x, state.slow.bdnf, state.slow.trkb])
     return np.clip(np.rint(FULL_BYTE * values), 0, 255).astype(np.uint8)
 
 
 def _events(life: Life) -> list[float]:
     """Hours of all known doses and changes of stress."""
     exposure = life.exposure
-    edges = {hour for bout in exposure.bouts for hour in (bout.start_h, bout.end_h)}
-    return sorted(edges | {hour for part in exposure.contributions for hour in part.jumps_h})
+    edges = {hour for spell in exposure.spells for hour in (spell.start_h, spell.end_h)}
+    return sorted(edges | {hour for part in exposure.contributions for hour in part.law.edges_h})
 
 
 def _frame_hours(life: Life, until_h: float) -> list[float]:
@@ -144,7 +146,7 @@ def way_to_day_0(
 ) -> Way:
     """Simulate a healthy patient until day 0; on_day is told the day (negative) of every frame."""
     life, columns, frames = Life(patient, treatment), Columns(patient.circuit), list[Frame]()
-    day_0_h = treatment.file.day_0_h
+    day_0_h = life.treatment.file.day_0_h
 
     def seen(hour: float, state: State) -> None:
         day = (hour - day_0_h) / HOURS_A_DAY
@@ -196,7 +198,8 @@ class Recorder:
 
     def stressed_days(self) -> list[list[float]]:
         """First and last day of every period of stress that is known so far, life events included."""
-        bouts = sorted((bout.start_h, bout.end_h) for bout in self.life.exposure.bouts if bout.stress > 0)
+        spells = self.life.exposure.spells
+        bouts = sorted((spell.start_h, spell.end_h) for spell in spells if spell.stress > 0)
         merged: list[list[float]] = []
         for start_h, end_h in bouts:
             if merged and start_h <= merged[-1][1]:

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unstuck.files.find import shipped
-from unstuck.files.units import HOURS_A_DAY
 
-from unstuck_analysis.view.cases import Cases, about_drug, about_treatment, recording_key, treatment
+from unstuck_analysis.view.cases import (
+    Cases,
+    about_drug,
+    about_treatment,
+    days_to_day_0,
+    recording_key,
+    treatment,
+)
 from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, Note, Plan, to_query
 from unstuck_analysis.view.prescribe import as_yaml, doses_given, prescribed
 from unstuck_analysis.view.recording import Recorder, encode, header, last_day
@@ -43,7 +49,7 @@ class Show:
             "neurons": plan.neurons,
             "query": to_query(plan),
             "day": self.day,
-            "first": min(-treatment(panel.treatment).file.day_0_h / HOURS_A_DAY for panel in plan.panels),
+            "first": min(-days_to_day_0(plan, panel) for panel in plan.panels),
             "last": self.until,
             "notes": [str(note) for note in self.notes],
             "panels": copies,

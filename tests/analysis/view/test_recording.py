@@ -13,8 +13,7 @@ import pytest
 from unstuck.files.find import cohort_path, shipped
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort
-from unstuck.patient.life import Life
-from unstuck.patient.simulation import get_stuck
+from unstuck.patient.life import Life, get_stuck
 from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases, recording_key
 from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
