@@ -20,7 +20,7 @@ from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient, read_cohort
-from unstuck.patient.simulation import Simulation
+from unstuck.patient.life import run_treatment
 
 pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Page]
@@ -86,7 +86,7 @@ def test_three_copies_of_one_stuck_patient_are_drawn_and_explained(open_page: Op
 
 
 def test_a_patient_whom_stress_did_not_make_stuck_is_not_called_stuck(open_page: OpenPage) -> None:
-    page = open_page("seed=1&patient=5&neurons=300&a=untreated&b=ssri-like")
+    page = open_page("seed=1&patient=10&neurons=200&a=untreated&b=ssri-like")
     expect(page.locator("#hint")).to_contain_text("This patient never got stuck")
     expect(page.locator("#hint")).to_contain_text("85 % or less")
     expect(page.locator("#copy-0 .badge")).to_contain_text("never stuck")
@@ -185,7 +185,7 @@ def test_the_keyboard_plays_steps_and_changes_speed_also_after_the_mouse(open_pa
 def test_buttons_show_health_day_0_and_twelve_weeks(open_page: OpenPage) -> None:
     page = open_page()
     page.locator("#go-healthy").click()
-    expect_day(page, -102.0)
+    expect_day(page, -142.0)
     assert recovery(page, 0) == pytest.approx(1.0, abs=0.01)
     page.locator("#go-12-weeks").click()
     expect_day(page, 84.0)
@@ -363,9 +363,9 @@ def recovery_of_file(file: Path, on_day: float) -> float:
     patient = draw_patient(
         treatment.circuit, default_parameters(), read_cohort(cohort_path()), seed=1, index=0, neurons=200
     )
-    arm = Simulation(patient, treatment).run()
-    reading = next(reading for reading in arm.readings if abs(reading.day - on_day) < 1e-6)
-    return arm.recovery(reading.connectivity)
+    run = run_treatment(patient, treatment)
+    reading = next(reading for reading in run.readings if abs(reading.day - on_day) < 1e-6)
+    return run.recovery(reading.connectivity)
 
 
 @pytest.mark.slow

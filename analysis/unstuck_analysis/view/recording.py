@@ -235,7 +235,7 @@ def last_day(treatments: Sequence[Treatment]) -> float:
 def header(recorder: Recorder) -> dict[str, object]:
     """What the page must know of a recording before its frames, ready for JSON."""
     circuit, columns = recorder.patient.circuit, recorder.columns
-    file, w = circuit.file, circuit.wiring
+    file, w = circuit.file, circuit.wiring.populations
     return {
         "columns": columns.names,
         "neurons": circuit.neurons,
@@ -254,13 +254,13 @@ def header(recorder: Recorder) -> dict[str, object]:
             for k, (name, population) in enumerate(file.populations.items())
         ],
         "bundles": [_bundle(circuit, k) for k in columns.plastic],
-        "healthyHz": b64encode(np.rint(100 * w.set_point_Hz).astype("<u2").tobytes()).decode(),
+        "healthyHz": b64encode(np.rint(100 * circuit.set_point_Hz).astype("<u2").tobytes()).decode(),
     }
 
 
 def _bundle(circuit: Circuit, projection: int) -> dict[str, object]:
     pre, post = projection_ends(circuit.projections[projection])
-    region, populations = circuit.wiring.region, circuit.populations
+    region, populations = circuit.wiring.populations.region, circuit.populations
     return {
         "id": circuit.projections[projection],
         "from": int(region[populations.index(pre)]),

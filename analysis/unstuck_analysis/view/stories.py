@@ -5,10 +5,9 @@ from pathlib import Path
 
 from pydantic import Field
 from unstuck.files.find import shipped
-from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import Document, InputError, nearest, read_document_with_places, shown
 
-from unstuck_analysis.view.cases import treatment
+from unstuck_analysis.view.cases import days_to_day_0, treatment
 from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, PanelPlan, Plan, to_query
 from unstuck_analysis.view.prescribe import prescribed
 from unstuck_analysis.view.recording import last_day
@@ -92,7 +91,7 @@ def _faults(story: Story, scene: Scene) -> Iterator[tuple[tuple[str, ...], str]]
         yield ("copy",), f"there is no copy {scene.copy_}: the story has {len(story.copies)}"
         return
     files = [treatment(copy.treatment) for copy in story.copies]
-    first, last = -files[position].file.day_0_h / HOURS_A_DAY, last_day(files)
+    first, last = -days_to_day_0(story.plan, story.plan.panels[position]), last_day(files)
     if not first <= scene.start < scene.to <= last:
         yield (
             ("to",),

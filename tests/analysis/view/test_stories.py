@@ -19,7 +19,7 @@ scenes:
     [
         ("untreated", "untreatd", "did you mean 'untreated'"),
         ("caption", "captoin", "did you mean 'caption'"),
-        ("to: 7", "to: 700", "scenes.0.to: from 0 to 700: must rise, within day -102 and day 168"),
+        ("to: 7", "to: 700", "scenes.0.to: from 0 to 700: must rise, within day -142 and day 168"),
         ("to: 7", "to: -7", "must rise"),
         ("caption: One week", "caption: One week, point_at: mPFZ", "did you mean 'mPFC'"),
         ("caption: One week", "caption: One week, copy: B", "there is no copy B: the story has 1"),
