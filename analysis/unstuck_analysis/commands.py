@@ -25,7 +25,7 @@ from unstuck_analysis.output.command import (
     command,
     plain_command,
 )
-from unstuck_analysis.output.terminal import console, progress, say
+from unstuck_analysis.output.terminal import console, say
 
 RUN, FILES, STUDIES, ANALYSE = "Run", "Your own files", "Studies", "Analyse"
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
@@ -97,17 +97,19 @@ def compare(
     from unstuck_analysis import compare as comparing
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import ComparisonAnswer
+    from unstuck_analysis.study.command import watched
     from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or DEFAULT_TREATMENTS, folder)
-    with progress("patients", patients) as advance:
+    with watched(folder) as show:
         found = comparing.compare(
             names,
             patients=patients,
             seed=seed,
             neurons=neurons,
             workers=workers or available_cores(),
-            on_done=advance,
+            out=folder,
+            on_progress=show,
         )
     options = {"patients": patients, "seed": seed, "neurons": neurons}
     return ComparisonAnswer(found, treatments or DEFAULT_TREATMENTS, options)
@@ -122,13 +124,12 @@ def run(
     neurons: Neurons = 500,
 ) -> Answering:
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
-    from unstuck_analysis.compare import compare_one
+    from unstuck_analysis.compare import run as run_one
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import PatientAnswer
 
     (name,) = treatment_files([treatment], folder)
-    with progress("patients", 1) as advance:
-        found = compare_one(name, patient=patient, seed=seed, neurons=neurons, on_done=advance)
+    found = run_one(name, patient=patient, seed=seed, neurons=neurons)
     return PatientAnswer(found, patient, folder)
 
 
@@ -248,7 +249,7 @@ def sweep(
     new: Annotated[
         bool, typer.Option("--new", help="Begin again; what is in the folder is set aside.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, time and disk only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the size of the plan only.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
     ] = False,
@@ -260,25 +261,35 @@ def sweep(
     from unstuck_analysis.study.file import Study
 
     loaded = Study.load(study, seed=seed)
-    folder = out or Path("results") / loaded.spec.name
+    folder = out or Path("results") / loaded.inputs.name
     if print_slurm:
         studying.print_slurm(loaded, study, folder, seed, jobs)
     elif dry_run:
-        studying.print_estimate(loaded, workers, as_json)
+        studying.print_size(loaded, as_json)
     else:
         options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
-        studying.run(loaded, folder, studying.workforce(cluster, workers), studying.part(shard), **options)
+        studying.run(loaded, folder, studying.team(cluster, workers), studying.part(shard), **options)
 
 
 StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
 
 
 @plain_command(app, "unstuck status results/smoke --json", STUDIES)
-def status(folder: StudyFolder, as_json: AsJson = False) -> None:
-    """Say how many runs are planned, done, failed and left."""
+def status(
+    folder: StudyFolder,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the planned, done, failed and remaining runs; --verify checks every stored file."""
+    from unstuck_analysis.output.files import StorageError
     from unstuck_analysis.study.store import Store
 
-    counts = Store(folder).status()
+    store = Store(folder)
+    if verify and (faults := store.faults()):
+        raise StorageError("\n".join(faults))
+    if verify:
+        say(f"study.json, the plan and {len(store.files())} files of rows are as they were written")
+    counts = store.status()
     print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
     say(f"Next: unstuck export {folder} --to outcomes.csv")
 
@@ -286,13 +297,23 @@ def status(folder: StudyFolder, as_json: AsJson = False) -> None:
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
 def export(
     folder: StudyFolder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .nc (NetCDF).")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
-    """Write one tidy row per run and treatment, in the order of the plan; equal studies give equal files."""
+    """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
+    from unstuck.files.yaml import InputError
+
     from unstuck_analysis.study.results import Results
 
-    Results(folder).export(to, series=series)
+    results = Results(folder)
+    counts = results.store.status()
+    if counts["left"] and not partial:
+        raise InputError(
+            f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
+            " --partial to export the others"
+        )
+    results.export(to, series=series)
     say(f"Open {to}")
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import PYRAMIDAL, Circuit, Floats
+from unstuck.circuit import PYRAMIDAL, Circuit
 from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
 from unstuck.engine.step import State, healthy_state, settle
 from unstuck.files.treatment import Treatment
@@ -30,6 +30,7 @@ from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Life
 from unstuck.patient.simulation import get_stuck
+from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, Effects
 
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
