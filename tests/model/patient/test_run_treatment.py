@@ -171,7 +171,7 @@ phases:
     drugs:
       - {drug: ssri-like, every: 1 d, for: 12 weeks, stop_when: {day: 7, recovery_below: 0.9}}
       - {drug: ketamine-like, on_days: [8, 11], when: {day: 7, recovery_below: 0.9}}
-      - {drug: psilocybin-like, on_days: [8], when: {day: 9, recovery_at_least: 5}}
+      - {drug: psilocybin-like, on_days: [8], when: {day: 9, recovery_at_least: 1}}
 """
 
 

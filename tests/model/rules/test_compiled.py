@@ -90,7 +90,9 @@ def test_an_edited_rule_runs_after_a_reload_and_is_not_stored_for_the_sources_be
 def test_a_reload_reaches_a_rule_under_any_name(copied: Copy) -> None:
     names = "from unstuck.rules.receptors import hill as my_hill\nassert my_hill(1.0, 1.0, 1.0) == 0.25"
     reload = f"{NUMBER}\nnumber(){EDIT}\nimport importlib\nimportlib.reload(receptors)\n{names}"
-    engine = "from unstuck.engine import neuron\nassert neuron.gate is trkb.gate and trkb.hill is receptors.hill"
+    engine = (
+        "from unstuck.engine import neuron\nassert neuron.gate is trkb.gate and trkb.hill is receptors.hill"
+    )
     copied.run(f"from unstuck.rules.receptors import hill as my_hill\n{reload}\n{engine}")
 
 
