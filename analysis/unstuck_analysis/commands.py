@@ -37,14 +37,18 @@ REMOVED = {
     "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
     " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
 }
+_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
 REMOVED_OPTIONS = {
     (
         "dose-response",
         "--with",
     ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
     " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): "noisy runs are a Python function now:"
-    " unstuck_analysis.questions.escape.escape_times",
+    ("landscape", "--escape-runs"): _ONE_STATE,
+    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
+    " (unstuck new study NAME)",
+    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
+    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
 }
 
 app = typer.Typer(
@@ -318,24 +322,17 @@ def export(
     say(f"Open {to}")
 
 
-@command(app, "unstuck landscape --vary bdnf_gain 0.6 1.6", ANALYSE)
+@command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)
 def landscape(
     treatments: Annotated[
         list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")
     ] = None,
     circuit: CircuitName = "default",
-    vary: Annotated[
-        tuple[str, float, float] | None,
-        typer.Option(metavar="NAME LOW HIGH", help="Another effect or parameter to draw the states over."),
-    ] = None,
-    neurons: NetworkNeurons = 500,
-    seed: Seed = 1,
 ) -> Answering:
-    """Stable states, the point of no return, each treatment's path between them, shortest courses."""
-    from unstuck_analysis.questions import ditch
+    """Show how the illness forms and ends: connectivity at each scar, stress, and paths of treatments."""
+    from unstuck_analysis.questions import landscape as question
 
-    names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
-    return ditch.ask(circuit, names, vary, neurons=neurons, seed=seed)
+    return question.ask(circuit, treatments or ())
 
 
 @command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)

@@ -36,7 +36,7 @@ from unstuck.targets import NO_EFFECT, Effects
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import INK, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.landscape import require_stuck
+from unstuck_analysis.questions.stuck import require_stuck
 
 _TOLERANCE = 1e-9
 _NOISE_DRIVE = 0.002  # standard deviation of the input noise where a circuit's own is 0
