@@ -25,7 +25,7 @@ from unstuck_analysis.output.command import (
     command,
     plain_command,
 )
-from unstuck_analysis.output.terminal import console, progress, say
+from unstuck_analysis.output.terminal import console, say
 
 RUN, FILES, STUDIES, ANALYSE = "Run", "Your own files", "Studies", "Analyse"
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
@@ -34,16 +34,21 @@ REMOVED = {
     "report": "a study writes its report by itself: open report.html in its folder",
     "compact": "a study compacts its files by itself when it ends; there is nothing to type",
     "schema": "schema is now an option of check: unstuck check --schema treatment",
-    "calibrate": "calibrate is now a module for developers: python -m unstuck_analysis.evidence.fit --help",
+    "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
+    " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
 }
+_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
 REMOVED_OPTIONS = {
     (
         "dose-response",
         "--with",
     ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
     " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): "noisy runs are a Python function now:"
-    " unstuck_analysis.questions.escape.escape_times",
+    ("landscape", "--escape-runs"): _ONE_STATE,
+    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
+    " (unstuck new study NAME)",
+    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
+    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
 }
 
 app = typer.Typer(
@@ -97,17 +102,19 @@ def compare(
     from unstuck_analysis import compare as comparing
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import ComparisonAnswer
+    from unstuck_analysis.study.command import watched
     from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or DEFAULT_TREATMENTS, folder)
-    with progress("patients", patients) as advance:
+    with watched(folder) as show:
         found = comparing.compare(
             names,
             patients=patients,
             seed=seed,
             neurons=neurons,
             workers=workers or available_cores(),
-            on_done=advance,
+            out=folder,
+            on_progress=show,
         )
     options = {"patients": patients, "seed": seed, "neurons": neurons}
     return ComparisonAnswer(found, treatments or DEFAULT_TREATMENTS, options)
@@ -122,13 +129,12 @@ def run(
     neurons: Neurons = 500,
 ) -> Answering:
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
-    from unstuck_analysis.compare import compare_one
+    from unstuck_analysis.compare import run as run_one
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import PatientAnswer
 
     (name,) = treatment_files([treatment], folder)
-    with progress("patients", 1) as advance:
-        found = compare_one(name, patient=patient, seed=seed, neurons=neurons, on_done=advance)
+    found = run_one(name, patient=patient, seed=seed, neurons=neurons)
     return PatientAnswer(found, patient, folder)
 
 
@@ -248,7 +254,7 @@ def sweep(
     new: Annotated[
         bool, typer.Option("--new", help="Begin again; what is in the folder is set aside.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, time and disk only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the size of the plan only.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
     ] = False,
@@ -260,25 +266,35 @@ def sweep(
     from unstuck_analysis.study.file import Study
 
     loaded = Study.load(study, seed=seed)
-    folder = out or Path("results") / loaded.spec.name
+    folder = out or Path("results") / loaded.inputs.name
     if print_slurm:
         studying.print_slurm(loaded, study, folder, seed, jobs)
     elif dry_run:
-        studying.print_estimate(loaded, workers, as_json)
+        studying.print_size(loaded, as_json)
     else:
         options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
-        studying.run(loaded, folder, studying.workforce(cluster, workers), studying.part(shard), **options)
+        studying.run(loaded, folder, studying.team(cluster, workers), studying.part(shard), **options)
 
 
 StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
 
 
 @plain_command(app, "unstuck status results/smoke --json", STUDIES)
-def status(folder: StudyFolder, as_json: AsJson = False) -> None:
-    """Say how many runs are planned, done, failed and left."""
+def status(
+    folder: StudyFolder,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the planned, done, failed and remaining runs; --verify checks every stored file."""
+    from unstuck_analysis.output.files import StorageError
     from unstuck_analysis.study.store import Store
 
-    counts = Store(folder).status()
+    store = Store(folder)
+    if verify and (faults := store.faults()):
+        raise StorageError("\n".join(faults))
+    if verify:
+        say(f"study.json, the plan and {len(store.files())} files of rows are as they were written")
+    counts = store.status()
     print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
     say(f"Next: unstuck export {folder} --to outcomes.csv")
 
@@ -286,34 +302,37 @@ def status(folder: StudyFolder, as_json: AsJson = False) -> None:
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
 def export(
     folder: StudyFolder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet or .nc (NetCDF).")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
-    """Write one tidy row per run and treatment, in the order of the plan; equal studies give equal files."""
+    """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
+    from unstuck.files.yaml import InputError
+
     from unstuck_analysis.study.results import Results
 
-    Results(folder).export(to, series=series)
+    results = Results(folder)
+    counts = results.store.status()
+    if counts["left"] and not partial:
+        raise InputError(
+            f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
+            " --partial to export the others"
+        )
+    results.export(to, series=series)
     say(f"Open {to}")
 
 
-@command(app, "unstuck landscape --vary bdnf_gain 0.6 1.6", ANALYSE)
+@command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)
 def landscape(
     treatments: Annotated[
         list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")
     ] = None,
     circuit: CircuitName = "default",
-    vary: Annotated[
-        tuple[str, float, float] | None,
-        typer.Option(metavar="NAME LOW HIGH", help="Another effect or parameter to draw the states over."),
-    ] = None,
-    neurons: NetworkNeurons = 500,
-    seed: Seed = 1,
 ) -> Answering:
-    """Stable states, the point of no return, each treatment's path between them, shortest courses."""
-    from unstuck_analysis.questions import ditch
+    """Show how the illness forms and ends: connectivity at each scar, stress, and paths of treatments."""
+    from unstuck_analysis.questions import landscape as question
 
-    names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
-    return ditch.ask(circuit, names, vary, neurons=neurons, seed=seed)
+    return question.ask(circuit, treatments or ())
 
 
 @command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)
@@ -384,29 +403,35 @@ def connectivity(
     return question.ask(treatment, day, neurons=neurons, seed=seed)
 
 
-@plain_command(app, "unstuck evidence --quick --row F18 T11 --without metabolite-ampa-drive", ANALYSE)
+@command(app, "unstuck evidence --quick --row F18 --row T11", ANALYSE)
 def evidence(
     more_rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", hidden=True)] = None,
-    row: Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows.")] = None,
+    row: Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these findings.")] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The mean-field only; no cohort rows.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="100 patients instead of 1,000.")] = False,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="Patients drawn for cohort rows; 160 if not given.")
+        int | None, typer.Option(min=1, help="Patients drawn for findings on cohorts; 1000 if not given.")
     ] = None,
+    networks: Annotated[
+        int,
+        typer.Option(min=0, help="Read typical patients in so many networks (medians); 0: mean-field."),
+    ] = 0,
     seed: Seed = 1,
     workers: Workers = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder; results/evidence if not given.")] = None,
-    facts: Annotated[Path | None, typer.Option(help="Another fact sheet than the shipped one.")] = None,
-    as_json: AsJson = False,
-) -> None:
+    facts: Annotated[
+        Path | None, typer.Option(help="Another table of findings than the shipped one.")
+    ] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", hidden=True)] = False,
+) -> Answering:
     """Compare the model with published findings, with or without one of its mechanisms."""
-    from unstuck_analysis.evidence import command as measuring
+    from unstuck_analysis.evidence import answer as question
+    from unstuck_analysis.evidence.measure import PATIENTS, QUICK_PATIENTS, Plan
     from unstuck_analysis.study.processes import available_cores
 
-    rows, folder = [*(row or []), *(more_rows or [])], out or measuring.FOLDER
-    cores = workers or available_cores()
-    asked = measuring.Request(rows, without or [], quick, patients, seed, cores, folder, facts)
-    measuring.run(asked, as_json)
+    drawn = patients or (QUICK_PATIENTS if quick else PATIENTS)
+    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS)
+    ids = [*(row or []), *(more_rows or [])]
+    return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

@@ -1,27 +1,34 @@
 """The main job: the same stuck patients under several treatments, summarised with paired differences."""
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from unstuck.engine.step import RunError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.patient.checks import runnable_treatment
-from unstuck.patient.simulation import checkpoint_key
+from unstuck.patient.life import checkpoint_key
 
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
-from unstuck_analysis.study.cohort import (
-    NEURONS,
-    Job,
-    PatientResult,
-    outcomes_frame,
-    run_jobs,
-    run_patient,
-)
+from unstuck_analysis.study.file import NEURONS, OUTCOMES, Study
+from unstuck_analysis.study.plan import PlannedRun
+from unstuck_analysis.study.results import Results
+from unstuck_analysis.study.run import Workplace, run_one, unwatched
+from unstuck_analysis.study.store import SERIES
+from unstuck_analysis.study.vary import VariedTreatment
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from unstuck_analysis.study.run import OnProgress
 
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
 DEFAULT_PATIENTS = 16
@@ -31,14 +38,18 @@ SUMMARY_DAYS = (1, 2, 7, 14, 28, 42, 84)
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that a comparison found: one outcome a patient and arm, readings over time, and the treatments."""
+    """Results of a comparison: outcomes (a row per patient and treatment), readings over time, treatments.
+
+    sources: the files that were read, for the report.
+    """
 
     seed: int
     patients: int
     neurons: int
-    treatments: list[Treatment]
+    treatments: Sequence[Treatment]
     outcomes: pd.DataFrame
     series: pd.DataFrame
+    sources: Sequence[str] = ()
 
     @property
     def circuit(self) -> CircuitFile:
@@ -76,6 +87,21 @@ class Comparison:
         days = {treatment.file.endpoint_day for treatment in self.treatments}
         return f"day {days.pop():g}" if len(days) == 1 else "the endpoint day"
 
+    def table(self) -> pd.DataFrame:
+        """The summary as a table, one row per treatment."""
+        return summary_table(self)
+
+    def figure(self) -> "Figure":
+        """Recovery over time by treatment, and every patient as a stripe."""
+        from unstuck_analysis.figures import recovery_figure
+
+        return recovery_figure(self)
+
+    def _repr_html_(self) -> str:
+        from unstuck_analysis.output.style import html_of
+
+        return html_of(self.table(), self.figure())
+
 
 def compare(
     treatments: Sequence[str] = DEFAULT_TREATMENTS,
@@ -84,46 +110,87 @@ def compare(
     seed: int = DEFAULT_SEED,
     neurons: int = NEURONS,
     workers: int = 1,
-    on_done: Callable[[PatientResult], None] = lambda result: None,
+    out: str | Path | None = None,
+    on_progress: "OnProgress" = unwatched,
 ) -> Comparison:
-    """Run the same patients under every treatment (names or paths); bit-equal for any number of workers.
+    """Run the same patients under every treatment (names or paths).
 
-    InputError for a bad file, two files of one name, or fewer than one patient; ValueError for neurons out of
-    range.
+    The numbers do not depend on `workers`. Finished patients are stored in `out` (if given); the same call
+    continues from there. Raises InputError for a bad file, two files of one name or fewer than one patient,
+    and RunError if a run fails.
     """
+    study = comparison_study(treatments, patients=patients, seed=seed, neurons=neurons)
+    with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
+        results = study.run(
+            folder, workers=min(workers, patients), retry_failed=True, on_progress=on_progress
+        )
+        return comparison_of(results)
+
+
+def comparison_study(treatments: Sequence[str], *, patients: int, seed: int, neurons: int) -> Study:
+    """A comparison as a study of one point that keeps every reading."""
     if patients < 1:
         raise InputError(f"{patients} patients: at least 1")
-    loaded = _load(treatments)
-    paths = tuple(str(treatment.path) for treatment in loaded)
-    jobs = [Job(seed, patient, paths, neurons) for patient in range(patients)]
-    results = run_jobs(jobs, workers, on_done)
-    series = pd.concat([result.series for result in results], ignore_index=True)
-    return Comparison(seed, patients, neurons, loaded, outcomes_frame(results), series)
+    paths = _paths(treatments)
+    return Study.of_treatments(paths, name="compare", patients=patients, seed=seed, neurons=neurons)
 
 
-def compare_one(
-    treatment: str,
-    *,
-    patient: int,
-    seed: int = DEFAULT_SEED,
-    neurons: int = NEURONS,
-    on_done: Callable[[PatientResult], None] = lambda result: None,
-) -> Comparison:
-    """Run one patient under one treatment: the patient of that number in a comparison of equal seed."""
-    loaded = runnable_treatment(treatment)
-    result = run_patient(Job(seed, patient, (str(loaded.path),), neurons))
-    on_done(result)
-    return Comparison(seed, 1, neurons, [loaded], outcomes_frame([result]), result.series)
-
-
-def _load(names: Sequence[str]) -> list[Treatment]:
+def _paths(names: Sequence[str]) -> list[str]:
     """Each treatment once; InputError for different files of one name, because results go by names."""
-    by_name: dict[str, Treatment] = {}
+    by_name: dict[str, Path] = {}
     for treatment in map(runnable_treatment, names):
-        other = by_name.setdefault(treatment.name, treatment)
-        if other.path.resolve() != treatment.path.resolve():
-            raise InputError(f"two treatments are called {treatment.name}: {other.path} and {treatment.path}")
-    return list(by_name.values())
+        other = by_name.setdefault(treatment.name, treatment.path)
+        if other.resolve() != treatment.path.resolve():
+            raise InputError(f"two treatments are called {treatment.name}: {other} and {treatment.path}")
+    return [str(path) for path in by_name.values()]
+
+
+def comparison_of(results: Results) -> Comparison:
+    """The comparison that a study of one point stored; RunError if one of its runs failed."""
+    failures, study = results.failures(), results.inputs.study
+    if len(failures):
+        first = failures.iloc[0]
+        error = str(first.error).removeprefix("RunError: ")
+        raise RunError(f"{first.treatment}, patient {first.patient} of seed {first.seed}: {error}")
+    outcomes = results.outcomes().sort_values("patient", kind="stable")
+    series = results.series().sort_values("patient", kind="stable")
+    series.insert(0, "seed", study.seed)
+    arms = results.inputs.basis.arms.items()
+    return Comparison(
+        study.seed,
+        study.patients,
+        study.neurons,
+        [VariedTreatment(name, files) for name, files in arms],
+        _typed(outcomes),
+        series.loc[:, ["seed", "patient", "treatment", *series.columns[5:]]].reset_index(drop=True),
+        results.store.about["sources"],
+    )
+
+
+def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes in the order of the definitions; answers that may be missing are of pandas' nullable type."""
+    nullable = {bool | None: "boolean", int | None: "Int64"}
+    types = {name: nullable.get(kind, kind) for name, kind in OUTCOMES.items()}
+    named = outcomes.loc[:, ["seed", "patient", "treatment", *OUTCOMES]]
+    return named.astype(types).reset_index(drop=True)
+
+
+def run(treatment: str, *, patient: int = 0, seed: int = DEFAULT_SEED, neurons: int = NEURONS) -> Comparison:
+    """Run one patient under one treatment: the same patient as in a comparison with the same seed.
+
+    Raises InputError for a bad file, RunError if the run fails.
+    """
+    study = comparison_study([treatment], patients=1, seed=seed, neurons=neurons)
+    name = study.treatments[0].name
+    try:
+        row = run_one(Workplace(study.inputs), PlannedRun("", name, patient, ()))
+    except RunError as fault:
+        raise RunError(f"{name}, patient {patient} of seed {seed}: {fault}") from None
+    who = {"seed": seed, "patient": patient, "treatment": name}
+    outcomes = pd.DataFrame([who | {key: row[key] for key in OUTCOMES}])
+    columns = [key for key in row if key.startswith(SERIES)]
+    series = pd.DataFrame({**who, **{key.removeprefix(SERIES): row[key] for key in columns}})
+    return Comparison(seed, 1, neurons, study.treatments, _typed(outcomes), series, study.sources)
 
 
 def summary(comparison: Comparison) -> dict[str, Any]:

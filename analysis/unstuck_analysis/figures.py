@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
-from unstuck.circuit import Floats
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.treatment import Treatment
+from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, main_population
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled

@@ -1,23 +1,25 @@
-"""What became of one patient under one treatment, by the definitions of the model description, section 9.
+"""Outcomes of one patient under one treatment, by the definitions of the model description, section 12.
 
-R = (C - C_stuck) / (C_healthy - C_stuck);  onset: first R >= 0.5;  relapse: R < 0.5 for 24 h after an onset
+R = (C - C_stuck) / (1 - C_stuck);  onset: first R >= 0.5;  relapse: after an onset, the first daily reading
+with R < 0.5 that is followed by another
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import isnan, nan
+from math import ceil, floor, isnan, nan
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from unstuck.circuit import Circuit, Floats
-from unstuck.patient.simulation import Arm, Reading
+from unstuck.circuit import Circuit
+from unstuck.engine.readouts import Reading
+from unstuck.files.circuit import CircuitFile
+from unstuck.patient.life import ConditionResult, PatientRun
+from unstuck.state import Floats
 
 RESPONSE, REMISSION = 0.5, 0.8
-NOT_STUCK_ABOVE = 0.85  # a patient whose stuck connectivity is above this never got stuck
-RELAPSE_DAYS = 1.0
-ESCAPE_DAYS = 84.0  # out of the ditch this long after the drug is gone
+NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
+ESCAPE_DAYS = 84.0  # when recovery is read again after the drug is gone
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Outcome:
     onset_day: float
     held_days: float
     recovery_endpoint: float
+    structural_recovery_endpoint: float
     responded: bool | None  # None: not followed to the endpoint
     remitted: bool | None
     relapse_day: float
@@ -40,11 +43,12 @@ class Outcome:
     durability_censored: bool
     last_dose_day: float
     drug_gone_day: float
-    escaped: bool | None  # None: not followed until then
+    escaped: bool | None  # still recovered 84 d after that; None: not followed until then
     functional_recovery_endpoint: float
     overactive_activity_endpoint: float
     followed_days: float
-    redraws: int
+    conditions_met: int | None  # of `when` and `stop_when`; None: the treatment has no condition
+    condition_day: float  # on which the first condition that applied was asked
     steps: int
     rejected_steps: int
     sweeps: int
@@ -52,7 +56,7 @@ class Outcome:
 
 
 class RecoveryCourse:
-    """Recovery index over time, linear between the ends of steps."""
+    """Recovery index over time, linear between the days that are given."""
 
     def __init__(self, days: Sequence[float], recovery: Sequence[float]) -> None:
         self.days, self.recovery = np.asarray(days, dtype=float), np.asarray(recovery, dtype=float)
@@ -81,76 +85,139 @@ class RecoveryCourse:
             stretches.append((start, float(days[-1])))
         return stretches
 
+    @property
+    def first_day(self) -> float:
+        """First day with R >= 0.5; NaN if there is none."""
+        stretches = self.stretches()
+        return stretches[0][0] if stretches else nan
+
     def relapse_day(self) -> float:
-        """First day after an onset from which R stays below 0.5 for 24 h; NaN if there is none."""
-        last_day = float(self.days[-1])
-        stretches = [*self.stretches(), (last_day, last_day)]
-        for (_, end), (following, _) in pairwise(stretches):
-            if following - end >= RELAPSE_DAYS:
-                return end
-        return nan
+        """First whole day after the onset with R < 0.5 that is followed by another; NaN if there is none."""
+        stretches = self.stretches()
+        if not stretches:
+            return nan
+        days = np.arange(ceil(stretches[0][0]), floor(self.days[-1] + 1e-6) + 1)
+        low = np.array([self.at(day) < RESPONSE for day in days], dtype=bool)
+        relapses = days[:-1][low[:-1] & low[1:]]
+        return float(relapses[0]) if len(relapses) else nan
 
 
-def recovery_course(arm: Arm) -> RecoveryCourse:
-    """The recovery index of an arm at the end of every step."""
-    days, connectivity, _ = zip(*arm.steps, strict=True)
-    return RecoveryCourse(days, [arm.recovery(c) for c in connectivity])
+def recovery_course(run: PatientRun) -> RecoveryCourse:
+    """The recovery index of a run at the end of every step and at every reading."""
+    found = {round(day, 9): connectivity for day, connectivity, _ in run.steps}
+    found |= {round(reading.day, 9): reading.connectivity for reading in run.readings}
+    days = sorted(found)
+    return RecoveryCourse(days, [run.recovery(found[day]) for day in days])
 
 
 def recovery_index(value: float, stuck: float, healthy: float) -> float:
-    """Where a value lies between the stuck state (0) and health (1); NaN for a patient who was never ill."""
+    """Where a value is between the stuck state (0) and health (1); NaN for a patient who was never ill."""
     return (value - stuck) / (healthy - stuck) if stuck != healthy else nan
 
 
-def functional_recovery(arm: Arm, reading: Reading) -> float:
+def functional_recovery(run: PatientRun, reading: Reading) -> float:
     """Recovery index of functional connectivity at a reading (NaN where it was not probed)."""
-    return recovery_index(reading.function, arm.checkpoint.stuck.function, arm.checkpoint.healthy.function)
+    return recovery_index(reading.function, run.checkpoint.stuck.function, run.checkpoint.healthy.function)
 
 
-def reading_on(arm: Arm, day: float) -> Reading:
+def structural_recovery(run: PatientRun, reading: Reading) -> float:
+    """Recovery index of structural connectivity at a reading."""
+    return recovery_index(reading.structure, run.checkpoint.stuck.structure, run.checkpoint.healthy.structure)
+
+
+def reading_on(run: PatientRun, day: float) -> Reading:
     """The reading nearest to a day."""
-    return min(arm.readings, key=lambda reading: abs(reading.day - day))
+    return min(run.readings, key=lambda reading: abs(reading.day - day))
 
 
-def outcome_of(
-    arm: Arm, circuit: Circuit, endpoint_day: float, *, seed: int, patient: int, redraws: int
-) -> Outcome:
-    """Score one arm."""
-    course = recovery_course(arm)
+def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: int, patient: int) -> Outcome:
+    """Score one run."""
+    course = recovery_course(run)
     stretches, relapse_day = course.stretches(), course.relapse_day()
-    end, stuck = course.at(endpoint_day), arm.checkpoint.stuck.connectivity
-    reading = reading_on(arm, endpoint_day)
+    end, stuck = course.at(endpoint_day), run.checkpoint.stuck.connectivity
+    reading = reading_on(run, endpoint_day)
     relapsed = bool(np.isfinite(relapse_day))
     onset_day = stretches[0][0] if stretches else nan
-    until = relapse_day if relapsed else arm.end_day
+    until = relapse_day if relapsed else run.end_day
     overactive = circuit.populations.index(circuit.file.roles.overactive)
+    met = [condition for condition in run.conditions if condition.applied]
     return Outcome(
         seed=seed,
         patient=patient,
-        treatment=arm.treatment,
+        treatment=run.treatment,
         not_stuck=stuck > NOT_STUCK_ABOVE,
         connectivity_stuck=stuck,
         onset_day=onset_day,
         held_days=sum(end - start for start, end in stretches),
         recovery_endpoint=end,
+        structural_recovery_endpoint=structural_recovery(run, reading),
         responded=_reached(end, RESPONSE),
         remitted=_reached(end, REMISSION),
         relapse_day=relapse_day,
         relapsed=relapsed,
-        durability_days=until - arm.last_dose_day if stretches else nan,
+        durability_days=until - run.last_dose_day if stretches else nan,
         durability_censored=bool(stretches) and not relapsed,
-        last_dose_day=arm.last_dose_day,
-        drug_gone_day=arm.gone_day,
-        escaped=_reached(course.at(arm.gone_day + ESCAPE_DAYS), RESPONSE),
-        functional_recovery_endpoint=functional_recovery(arm, reading),
+        last_dose_day=run.last_dose_day,
+        drug_gone_day=run.gone_day,
+        escaped=_reached(course.at(run.gone_day + ESCAPE_DAYS), RESPONSE),
+        functional_recovery_endpoint=functional_recovery(run, reading),
         overactive_activity_endpoint=float(reading.activity[overactive]),
-        followed_days=arm.end_day,
-        redraws=redraws,
-        steps=arm.diagnostics.steps,
-        rejected_steps=arm.diagnostics.rejected,
-        sweeps=arm.diagnostics.sweeps,
-        fallbacks=arm.diagnostics.fallbacks,
+        followed_days=run.end_day,
+        conditions_met=len(met) if run.conditions else None,
+        condition_day=_first_day(met),
+        steps=run.diagnostics.steps,
+        rejected_steps=run.diagnostics.rejected,
+        sweeps=run.diagnostics.sweeps,
+        fallbacks=run.diagnostics.fallbacks,
     )
+
+
+def _first_day(met: Sequence[ConditionResult]) -> float:
+    return min((condition.day for condition in met), default=nan)
+
+
+BY_POPULATION = ("activity", "bdnf", "trkb", "scar")
+
+
+def series_of(run: PatientRun, circuit: Circuit) -> dict[str, Floats]:
+    """All readings of a run by column, each (readings,): the day, and the columns of `series_columns`."""
+    readings, stuck, healthy = run.readings, run.checkpoint.stuck, run.checkpoint.healthy
+
+    def column(name: str) -> Floats:
+        return np.array([getattr(reading, name) for reading in readings], dtype=float)
+
+    connectivity = column("connectivity")
+    series = {
+        "day": column("day"),
+        "recovery": _indices(connectivity, stuck.connectivity, healthy.connectivity),
+        "connectivity": connectivity,
+        "structural_recovery": _indices(column("structure"), stuck.structure, healthy.structure),
+        "functional_recovery": _indices(column("function"), stuck.function, healthy.function),
+        "labile_share": column("labile_share"),
+        "autoreceptor_sensitivity": column("autoreceptor_sensitivity"),
+    }
+    serotonin, strength = column("serotonin_ratio"), column("strength")
+    series |= {f"serotonin_{name}": serotonin[:, k] for k, name in enumerate(circuit.regions)}
+    by_population = {name: column(name) for name in BY_POPULATION}
+    for k, name in enumerate(circuit.populations):
+        series |= {f"{what}_{name}": values[:, k] for what, values in by_population.items()}
+    plastic = [projection.plastic for projection in circuit.file.projections.values()]
+    names = zip(circuit.file.projections, plastic, strict=True)
+    return series | {f"strength_{name}": strength[:, k] for k, (name, kept) in enumerate(names) if kept}
+
+
+def _indices(values: Floats, stuck: float, healthy: float) -> Floats:
+    return np.array([recovery_index(value, stuck, healthy) for value in values])
+
+
+def series_columns(file: CircuitFile) -> list[str]:
+    """Names of the columns that `series_of` gives for a circuit, the day aside."""
+    columns = ["recovery", "connectivity", "structural_recovery", "functional_recovery", "labile_share"]
+    columns += ["autoreceptor_sensitivity", *(f"serotonin_{name}" for name in file.regions)]
+    columns += [f"{what}_{name}" for name in file.populations for what in BY_POPULATION]
+    return columns + [
+        f"strength_{name}" for name, projection in file.projections.items() if projection.plastic
+    ]
 
 
 def _reached(recovery: float, least: float) -> bool | None:

@@ -6,10 +6,9 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import sha256
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -17,22 +16,19 @@ from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
-from unstuck.files.circuit import CircuitFile
-from unstuck.files.drug import DrugFile
-from unstuck.files.find import cohort_path, find, read, shipped_folders
-from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.yaml import Document
-from unstuck.parameters import default_parameters
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
+from unstuck.parameters import default_parameters, shipped_parameter_file
 from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.output.files import write_parquet, write_whole
-from unstuck_analysis.output.provenance import git_state, model_version
+from unstuck_analysis.output.provenance import git_state, model_version, named_file
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
-from unstuck_analysis.study.cohort import DEFAULT_ACCURACY
+from unstuck_analysis.study.run import ACCURACY
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
@@ -197,9 +193,6 @@ def start_notes(comparison: Comparison) -> list[str]:
             f"Not the same stuck state in every arm: another circuit or another way to day 0 than {first} in"
             f" {', '.join(elsewhere)}."
         )
-    per_patient = comparison.outcomes.drop_duplicates("patient")
-    if redraws := int(per_patient.redraws.sum()):
-        notes.append(f"Redrawn: {redraws} draws of a patient's parameters without a stable healthy state.")
     if fallbacks := int(comparison.outcomes.fallbacks.sum()):
         notes.append(
             f"Firing settled only by smaller moves {fallbacks} times (the solver's fallback; it did settle)."
@@ -222,41 +215,19 @@ def drug_notes(comparison: Comparison) -> list[str]:
 
 def settings(comparison: Comparison) -> Table:
     """Everything that decided the numbers: sizes, tolerances, parameters, files with hashes, versions."""
-    cohort, parameters = cohort_path(), Path(str(files("unstuck") / "defaults.json"))
+    cohort, parameters = cohort_path(), shipped_parameter_file()
     origins = Counter(record.origin for record in default_parameters().records.values())
     counts = "; ".join(f"{number} {origin}" for origin, number in origins.most_common())
-    accuracy = (
-        f"slow state {DEFAULT_ACCURACY.slow:g} a step, firing {DEFAULT_ACCURACY.firing:g} (healthy = 1)"
-    )
+    accuracy = f"slow state {ACCURACY.slow:g} a step, firing {ACCURACY.firing:g} (healthy = 1)"
     rows = [
         ["patients", str(comparison.patients)],
         ["neurons a patient", str(comparison.neurons)],
         ["tolerances", accuracy],
-        ["parameters", f"{_named(parameters)}: {counts}"],
-        ["cohort", f"{_named(cohort)}: {read_cohort(cohort).title}"],
+        ["parameters", f"{named_file(parameters)}: {counts}"],
+        ["cohort", f"{named_file(cohort)}: {read_cohort(cohort).title}"],
     ]
-    paths = dict.fromkeys(path for treatment in comparison.treatments for path in files_of(treatment))
-    rows += [["file", _named(path)] for path in paths]
+    rows += [["file", source] for source in comparison.sources]
     return Table(["what", "value"], [*rows, *provenance(comparison.seed).rows])
-
-
-def files_of(treatment: Treatment) -> Iterator[Path]:
-    """The files that a treatment was read from: it, its circuit, its drugs, and those that they extend."""
-    named: list[tuple[str, str, type[Document]]] = [("treatments", str(treatment.path), TreatmentFile)]
-    named.append(("circuits", treatment.file.circuit, CircuitFile))
-    named += [("drugs", name, DrugFile) for name in treatment.drugs]
-    for kind, name, schema in named:
-        _, places = read(kind, str(find(kind, name, treatment.path)), schema)
-        yield from dict.fromkeys(path for path, _ in places.written.values())
-
-
-def _named(path: Path) -> str:
-    """A file as a report names it: shipped or local, and the first 12 digits of its SHA-256."""
-    kind, name = "local", path.name
-    for folder in (*shipped_folders(), Path(str(files("unstuck")))):
-        if path.resolve().is_relative_to(folder.resolve()):
-            kind, name = "shipped", path.resolve().relative_to(folder.resolve()).as_posix()
-    return f"{name} ({kind}, sha256 {sha256(path.read_bytes()).hexdigest()[:12]})"
 
 
 def provenance(seed: int) -> Table:

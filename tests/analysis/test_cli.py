@@ -14,6 +14,7 @@ from command_line import Unstuck, fails
 from typer.main import get_command
 from unstuck_analysis import compare as comparing
 from unstuck_analysis.commands import app
+from unstuck_analysis.study.store import Store
 
 SMALL = ("--patients", "1", "--neurons", "100", "--workers", "1")
 COMMANDS = sorted(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
@@ -144,18 +145,21 @@ class FullDisk:
         self.sync(descriptor)
 
 
-@pytest.mark.parametrize(("files", "kept"), [(0, None), (1, []), (3, ["outcomes.parquet", "summary.csv"])])
-def test_a_full_disk_leaves_only_whole_files(
-    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, kept: list[str] | None
+@pytest.mark.parametrize("files", [0, 1, 2, 3, 4, 6])
+def test_a_full_disk_leaves_only_whole_files_and_the_same_command_continues(
+    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    monkeypatch.setattr(os, "fsync", FullDisk(files).fsync)
-    done = unstuck("compare", "untreated", *SMALL, "--out", "out", "--json")
+    command = ("compare", "untreated", "--patients", "1", "--neurons", "0", "--out", "out", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", FullDisk(files).fsync)
+        done = unstuck(*command)
     assert (done.code, done.out) == (1, "")
     assert "No space left on device" in done.err
     assert "Traceback" not in done.err
-    left = sorted(path.name for path in tmp_path.glob("out/*"))
-    assert left == (kept or [])
-    assert (tmp_path / "out").exists() == bool(kept)
+    assert (tmp_path / "out").exists() == (files > 0)
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
+    again = unstuck(*command)
+    assert (again.code, again.json["patients"]) == (0, 1)
 
 
 def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
@@ -164,9 +168,11 @@ def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
     (tmp_path / "out").mkdir()
     for name in ("report.html", "recovery.png", "notes.txt"):
         (tmp_path / "out" / name).write_text("earlier")
-    monkeypatch.setattr(os, "fsync", FullDisk(2).fsync)
+    monkeypatch.setattr(os, "fsync", FullDisk(5).fsync)
     assert unstuck("compare", "untreated", *SMALL, "--out", "out", "--overwrite").code == 1
-    assert sorted(path.name for path in tmp_path.glob("out/*")) == ["notes.txt", "summary.csv"]
+    left = {path.name for path in tmp_path.glob("out/*")}
+    assert {"notes.txt", "summary.csv"} <= left
+    assert not {"report.html", "recovery.png"} & left
 
 
 # Ctrl-C, and bugs
@@ -187,15 +193,18 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path, times: int) ->
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stderr is not None
-    assert started.stderr.readline().startswith("1 of 200 patients")
+    while not list((tmp_path / "out" / "runs").glob("*.parquet")):
+        time.sleep(0.05)
     for _ in range(times):
         os.killpg(started.pid, signal.SIGINT)  # what a terminal does: parent and workers alike
         time.sleep(0.03)
     out, err = started.communicate(timeout=60)
     assert (started.returncode, out) == (130, "")
-    assert err.strip().splitlines()[-1] == "unstuck: stopped; nothing was written"
+    assert err.strip().splitlines()[-1] == (
+        "unstuck: stopped. Finished runs are kept in out; the same command continues from there"
+    )
     assert "Traceback" not in err
-    assert not (tmp_path / "out").exists()
+    assert Store(tmp_path / "out").status()["done"] > 0
     assert end_of_session(started.pid)
 
 
@@ -230,7 +239,7 @@ main()
     assert done.stderr == "unstuck: stopped; nothing was written\n"
 
 
-def test_ctrl_c_while_files_are_written_names_what_was_kept(
+def test_ctrl_c_while_tables_are_written_keeps_the_runs(
     unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -239,22 +248,8 @@ def test_ctrl_c_while_files_are_written_names_what_was_kept(
     monkeypatch.setattr("unstuck_analysis.figures.recovery_figure", interrupted)
     done = unstuck("compare", "untreated", *SMALL, "--out", "out")
     assert (done.code, done.out) == (130, "")
-    kept = "outcomes.parquet, series.parquet, summary.csv"
-    assert done.err.splitlines()[-1] == f"unstuck: stopped; kept in out: {kept}"
-
-
-def test_ctrl_c_does_not_name_files_of_an_earlier_comparison_as_kept(
-    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "report.html").write_text("earlier")
-    monkeypatch.setattr(comparing, "compare", interrupted)
-    done = unstuck("compare", "untreated", *SMALL, "--out", "out", "--overwrite")
-    assert (done.code, done.err) == (130, "unstuck: stopped; nothing was written\n")
-    assert (tmp_path / "out" / "report.html").read_text() == "earlier"
+    assert done.err.splitlines()[-1].startswith("unstuck: stopped. Finished runs are kept in out;")
+    assert Store(tmp_path / "out").status() == {"planned": 1, "done": 1, "failed": 0, "left": 0}
 
 
 @pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError])

@@ -104,8 +104,8 @@ def test_the_ssri_like_recovers_and_the_untreated_does_not(compared: Compared) -
 
 def test_progress_is_plain_lines_on_standard_error(compared: Compared) -> None:
     lines = compared.done.err.splitlines()
-    assert lines[0].startswith("1 of 2 patients, ")
-    assert lines[1] == "2 of 2 patients, 0 s left"
+    assert lines[0] == "0 of 10 runs done"
+    assert "10 of 10 runs done" in lines
     assert "\x1b" not in compared.done.err
     assert "\r" not in compared.done.err
 
@@ -117,12 +117,17 @@ def test_what_lies_outside_the_model_is_printed_as_notes(compared: Compared) -> 
 
 
 def test_all_files_are_written_and_no_other(compared: Compared) -> None:
-    assert sorted(path.name for path in compared.folder.iterdir()) == [
+    names = sorted(path.name for path in compared.folder.iterdir() if not path.name.startswith("plan-"))
+    assert names == [
+        "locks",
         "outcomes.parquet",
         "recovery.png",
         "recovery.svg",
         "report.html",
+        "runs",
         "series.parquet",
+        "sessions.jsonl",
+        "study.json",
         "summary.csv",
     ]
 

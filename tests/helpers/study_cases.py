@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from unstuck_analysis.study.plan import Run
+from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.run import Row, Workplace
 
 TWO_DOSES = """
@@ -29,26 +29,26 @@ def write_study(folder: Path, text: str = TWO_DOSES, name: str = "doses") -> Pat
     return path
 
 
-def invented(workplace: Workplace, run: Run) -> Row:
+def invented(workplace: Workplace, run: PlannedRun) -> Row:
     """In place of a run: outcomes that only its name decides, at once."""
     number = int(run.run_id[:8], 16)
     return {"recovery_endpoint": number / 2**32, "responded": number % 2 == 0, "steps": number % 100}
 
 
-def invented_with_failures(workplace: Workplace, run: Run) -> Row:
+def invented_with_failures(workplace: Workplace, run: PlannedRun) -> Row:
     """As `invented`, but every odd patient fails."""
     if run.patient % 2:
         raise ValueError(f"patient {run.patient}\nis odd")
     return invented(workplace, run)
 
 
-def deadly(workplace: Workplace, run: Run) -> Row:
+def deadly(workplace: Workplace, run: PlannedRun) -> Row:
     """As `invented`, but patient 1 untreated takes its process down."""
     if run.patient == 1 and run.treatment == "untreated":
         os._exit(9)
     return invented(workplace, run)
 
 
-def all_fail(workplace: Workplace, run: Run) -> Row:
+def all_fail(workplace: Workplace, run: PlannedRun) -> Row:
     """In place of a run: nothing but a fault."""
     raise ValueError("not today")

@@ -11,7 +11,6 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from unstuck.circuit import Floats
 from unstuck.drugs.effects import Course, steady_h, usual_course
 from unstuck.files.drug import DrugFile, Measured, Sourced
 from unstuck.files.schedule import Dose
@@ -19,6 +18,7 @@ from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration
 from unstuck.files.units import Dose as AmountOfDrug
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
+from unstuck.state import Floats
 from unstuck.targets import Law, combine
 
 from unstuck_analysis.output.style import FAINT, INK, look, styled

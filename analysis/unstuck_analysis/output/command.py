@@ -15,11 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from unstuck_analysis.output.folder import RESULTS, claim_folder, release_folders
+from unstuck_analysis.output.folder import RESULTS, claim_folder, holds_study, release_folders, remove_study
 from unstuck_analysis.output.terminal import say, whole_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def _neurons(text: object) -> int:
+    """A number of neurons as typed."""
+    from unstuck.circuit import LARGEST, SMALLEST
+
+    if str(text).isdigit() and (int(str(text)) == 0 or SMALLEST <= int(str(text)) <= LARGEST):
+        return int(str(text))
+    raise typer.BadParameter(f"must be 0 (the mean-field) or {SMALLEST} to {LARGEST}, not {str(text)!r}")
+
 
 Treatments = Annotated[list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")]
 TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")]
@@ -30,7 +40,9 @@ StudySeed = Annotated[
 ]
 Patients = Annotated[int, typer.Option(min=1, help="Number of virtual patients.")]
 PatientNumber = Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")]
-Neurons = Annotated[int, typer.Option(min=100, max=50_000, help="Neurons per patient.")]
+Neurons = Annotated[
+    int, typer.Option(parser=_neurons, metavar="INTEGER", help="Neurons per patient; 0: the mean-field.")
+]
 NetworkNeurons = Annotated[int, typer.Option(min=0, max=50_000, help="Neurons per network; 0: mean-field.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
@@ -87,7 +99,10 @@ def command(
 
         def run(**given: Any) -> None:
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
-            with results_folder(out, name, overwrite) as folder:
+            resumes = name == "compare" and out is not None and holds_study(out)
+            with results_folder(out, name, overwrite or resumes) as folder:
+                if overwrite:
+                    remove_study(folder)
                 answer = ask(**given, **({"folder": folder} if wants_folder else {}))
                 names = answer.write(folder)
             print(answer.json() if as_json else answer.terminal())

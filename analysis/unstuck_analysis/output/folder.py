@@ -5,6 +5,7 @@ lock file keeps other runs out until the command ends; the lock of a run that wa
 """
 
 import contextlib
+import shutil
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -86,3 +87,26 @@ def _lock(folder: Path) -> None:
     except OSError as fault:
         raise StorageError(f"{folder}: cannot be written: {fault.strerror or fault}") from fault
     _CLAIMED.append(lock)
+
+
+def holds_study(folder: Path) -> bool:
+    """Whether a folder holds a study, or only what a stop leaves while one is made."""
+    return folder.is_dir() and (
+        (folder / "study.json").exists() or all(is_of_study(path) for path in folder.iterdir())
+    )
+
+
+def is_of_study(path: Path) -> bool:
+    """Whether a file or folder inside a results folder belongs to the store of a study."""
+    plan = path.name.startswith("plan-") and path.suffix == ".parquet"
+    known = path.name in ("study.json", "sessions.jsonl", "runs", "locks", LOCK)
+    return known or plan or path.suffix == ".part"
+
+
+def remove_study(folder: Path) -> None:
+    """Remove the store of a study; other files of the folder stay."""
+    for path in filter(is_of_study, list(folder.iterdir())):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()

@@ -1,12 +1,19 @@
-"""What numbers were made by: the version of the model and the checkout that the code runs from."""
+"""Where numbers come from: version of the model, checkout of the code, and the files that were read."""
 
 import logging
 import subprocess
+from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 from unstuck import __version__, version
-from unstuck.files.find import shipped_folders
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
+from unstuck.files.find import find, read, shipped_folders
+from unstuck.files.treatment import Treatment, TreatmentFile
+from unstuck.files.yaml import Document
 
 _ANALYSIS = Path(__file__).parent.parent
 
@@ -57,3 +64,22 @@ def git_state() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "installed"
     return done.stdout.strip() or "installed"
+
+
+def files_of(treatment: Treatment) -> Iterator[Path]:
+    """The files that a treatment was read from: it, its circuit, its drugs, and those that they extend."""
+    named: list[tuple[str, str, type[Document]]] = [("treatments", str(treatment.path), TreatmentFile)]
+    named.append(("circuits", treatment.file.circuit, CircuitFile))
+    named += [("drugs", name, DrugFile) for name in treatment.drugs]
+    for kind, name, schema in named:
+        _, places = read(kind, str(find(kind, name, treatment.path)), schema)
+        yield from dict.fromkeys(path for path, _ in places.written.values())
+
+
+def named_file(path: Path) -> str:
+    """A file as a report names it: shipped or local, and the first 12 digits of its SHA-256."""
+    kind, name = "local", path.name
+    for folder in (*shipped_folders(), Path(str(files("unstuck")))):
+        if path.resolve().is_relative_to(folder.resolve()):
+            kind, name = "shipped", path.resolve().relative_to(folder.resolve()).as_posix()
+    return f"{name} ({kind}, sha256 {sha256(path.read_bytes()).hexdigest()[:12]})"

@@ -6,12 +6,15 @@ Colours are Okabe & Ito 2008; every colour comes with its own line style, so tha
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from unstuck_analysis.output.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INK, FAINT = "#222222", "#b8b8b8"
 PALETTE = ("#6b6b6b", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8a6d00", "#332288")
@@ -70,3 +73,9 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
+
+
+def html_of(table: "pd.DataFrame", figure: Figure | None) -> str:
+    """A table, and a figure below it, as HTML for notebooks."""
+    drawn = "" if figure is None else figure_bytes(figure, "svg").decode()
+    return f"{table.to_html(index=False)}\n{drawn[drawn.find('<svg') :] if drawn else ''}"

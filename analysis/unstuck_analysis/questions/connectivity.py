@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import PYRAMIDAL, Circuit, Floats
+from unstuck.circuit import PYRAMIDAL, Circuit
 from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
 from unstuck.engine.step import State, healthy_state, settle
 from unstuck.files.treatment import Treatment
@@ -30,12 +30,13 @@ from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Life
 from unstuck.patient.simulation import get_stuck
+from unstuck.state import Floats
 from unstuck.targets import NO_EFFECT, Effects
 
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import INK, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.landscape import require_stuck
+from unstuck_analysis.questions.stuck import require_stuck
 
 _TOLERANCE = 1e-9
 _NOISE_DRIVE = 0.002  # standard deviation of the input noise where a circuit's own is 0

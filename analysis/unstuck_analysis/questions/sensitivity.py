@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from unstuck.circuit import Floats, mean_field_circuit, network_circuit
+from unstuck.circuit import mean_field_circuit, network_circuit
 from unstuck.drugs.effects import TYPICAL
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import RunError
@@ -30,6 +30,7 @@ from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient, read_cohort
 from unstuck.patient.life import Life
+from unstuck.state import Floats
 
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
@@ -285,7 +286,7 @@ def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], Abo
     from unstuck_analysis.study.results import Results
 
     results, tables, figures = Results(folder), [], {}
-    spec, counts = results.spec, results.store.status()
+    spec, counts = results.inputs, results.store.status()
     if spec.study.design not in ("sobol", "morris"):
         raise InputError(
             f"{folder}: design {spec.study.design}; indices need a study of design sobol or morris"

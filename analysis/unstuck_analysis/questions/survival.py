@@ -24,8 +24,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf, logrank
-from unstuck.circuit import Floats
 from unstuck.files.yaml import InputError, nearest
+from unstuck.state import Floats
 
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown

@@ -1,4 +1,4 @@
-"""Studies on a cluster: a Dask workforce described by a small file, or a SLURM job array without one.
+"""Studies on a cluster: Dask workers described by a small file, or a SLURM job array without one.
 
     kind: slurm            # or pbs, local, or scheduler with the address of a running one
     jobs: 10
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 from unstuck.files.yaml import Document, InputError, read_document
 
-from unstuck_analysis.study.executors import Workforce
+from unstuck_analysis.study.processes import Workers
 
 if TYPE_CHECKING:
     from distributed import Client
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 QUEUED_S, WITHOUT_QUEUE_S = 24 * 3600.0, 60.0  # how long a study waits while there is no worker
-CHUNK_S = 30.0  # longer than on one machine: a scheduler has many workers to feed
 
 
 class ClusterFile(Document):
@@ -43,7 +42,7 @@ class ClusterFile(Document):
     address: str | None = None
 
 
-def dask_workforce(path: Path) -> Workforce:
+def dask_workers(path: Path) -> Workers:
     """The workers that a cluster file describes; InputError if dask is not installed."""
     try:
         from distributed import Client
@@ -54,7 +53,7 @@ def dask_workforce(path: Path) -> Workforce:
         raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
     client = Client(file.address) if file.address else Client(make_cluster(file))
     patience_s = QUEUED_S if file.kind in ("slurm", "pbs") else WITHOUT_QUEUE_S
-    return client_workforce(client, file.jobs * file.workers_per_job, patience_s=patience_s)
+    return client_workers(client, file.jobs * file.workers_per_job, patience_s)
 
 
 def make_cluster(file: ClusterFile) -> Any:
@@ -87,10 +86,8 @@ def queued_cluster(file: ClusterFile) -> Any:
     return SLURMCluster(**settings) if file.kind == "slurm" else PBSCluster(**settings)
 
 
-def client_workforce(
-    client: "Client", workers: int, chunk_s: float = CHUNK_S, patience_s: float = WITHOUT_QUEUE_S
-) -> Workforce:
-    """The workers of a Dask client; a chunk that was lost with its worker is done again by another."""
+def client_workers(client: "Client", count: int, patience_s: float = WITHOUT_QUEUE_S) -> Workers:
+    """The workers of a Dask client."""
     from distributed import KilledWorker
 
     def start() -> Executor:
@@ -99,7 +96,7 @@ def client_workforce(
     def here() -> int:
         return len(client.scheduler_info()["workers"])
 
-    return Workforce(start, workers, 2 * workers, chunk_s, (KilledWorker,), here, patience_s)
+    return Workers(start, count, (KilledWorker,), here, patience_s)
 
 
 def slurm_script(study: str, folder: Path, *, seed: int | None, jobs: int) -> str:

@@ -10,16 +10,19 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import typer
+
 from unstuck_analysis.output.command import mark_latest
 from unstuck_analysis.output.terminal import say
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.estimate import Estimate
-    from unstuck_analysis.study.executors import OnProgress, Progress, Workforce
     from unstuck_analysis.study.file import Study
+    from unstuck_analysis.study.processes import Workers
     from unstuck_analysis.study.results import Results
+    from unstuck_analysis.study.run import OnProgress, Progress
 
 REPORT = "report.html"
+INCOMPLETE = 3  # exit code of a study with failed or missing runs
 LINE_EVERY_S = 5.0
 
 
@@ -34,7 +37,7 @@ def print_slurm(study: "Study", name: str, folder: Path, seed: int | None, jobs:
 def run(
     study: "Study",
     folder: Path,
-    workers: "Workforce",
+    workers: "int | Workers",
     shard: tuple[int, int],
     *,
     retry_failed: bool,
@@ -47,19 +50,12 @@ def run(
     _ = study.plan  # a fault in the study is reported before anything is moved
     if new and (aside := set_aside(folder)):
         say(f"The old results are in {aside}")
-    try:
-        with _watched() as on_progress:
-            results = study.run(
-                folder,
-                workforce=workers,
-                shard=shard,
-                retry_failed=retry_failed,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        say(f"unstuck: stopped; what is in {folder} is kept, and the same command continues from there")
-        sys.exit(130)
+    with watched(folder) as show:
+        results = study.run(folder, workers=workers, shard=shard, retry_failed=retry_failed, on_progress=show)
     _finish(results, as_json)
+    counts = results.store.status()
+    if counts["failed"] or (counts["left"] and shard == (1, 1)):
+        raise typer.Exit(INCOMPLETE)
 
 
 def _finish(results: "Results", as_json: bool) -> None:
@@ -73,7 +69,6 @@ def _finish(results: "Results", as_json: bool) -> None:
     if not counts["left"]:
         with contextlib.suppress(InputError), store.working():  # another shard still writes: it compacts
             store.compact()
-            store.tidy()
     write_whole(store.folder / REPORT, study_report(results).encode())
     mark_latest(store.folder)
     if as_json:
@@ -88,23 +83,24 @@ def _finish(results: "Results", as_json: bool) -> None:
 
 
 @contextmanager
-def _watched() -> "Iterator[OnProgress]":
-    """A bar on a terminal, a line now and then elsewhere; always on standard error."""
-    if not sys.stderr.isatty():
-        yield _lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+def watched(folder: Path) -> "Iterator[OnProgress]":
+    """A bar on a terminal, a line now and then elsewhere, on standard error. Ctrl-C reports what is kept."""
+    try:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (BarColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting")
-        yield lambda progress: bar.update(
-            task,
-            total=progress.planned,
-            completed=progress.done + progress.failed,
-            description=_told(progress),
-        )
+            columns = (BarColumn(), TextColumn("{task.description}"))
+            with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("starting")
+                yield lambda now: bar.update(
+                    task, total=now.planned, completed=now.done + now.failed, description=_format(now)
+                )
+        else:
+            yield _lines()
+    except KeyboardInterrupt:
+        say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
+        sys.exit(130)
 
 
 def _lines() -> "OnProgress":
@@ -114,61 +110,47 @@ def _lines() -> "OnProgress":
         nonlocal last
         if monotonic() - last >= LINE_EVERY_S or not progress.left:
             last = monotonic()
-            say(_told(progress))
+            say(_format(progress))
 
     return line
 
 
-def _told(progress: "Progress") -> str:
-    counts = f"{progress.done} done, {progress.failed} failed, {progress.left} left"
-    if not progress.runs_per_s or not progress.left:
-        return counts
-    return f"{counts}, {progress.runs_per_s:.3g} runs/s, {duration(progress.seconds_left)} to go"
+def _format(progress: "Progress") -> str:
+    counts = f"{progress.done} of {progress.planned} runs done"
+    counts += f", {progress.failed} failed" if progress.failed else ""
+    known = progress.left and progress.seconds_left == progress.seconds_left
+    return f"{counts}, {format_duration(progress.seconds_left)} left" if known else counts
 
 
-def duration(seconds: float) -> str:
-    """A time as people say it."""
+def format_duration(seconds: float) -> str:
+    """A time in the largest unit of which there are at least two."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.0f} s"
 
 
-def print_estimate(study: "Study", workers: int | None, as_json: bool) -> None:
-    """Print how many runs a study has, and what they take."""
-    from unstuck_analysis.study.estimate import estimate
-    from unstuck_analysis.study.processes import available_cores
-
-    workers = workers or available_cores()
-
-    found = estimate(study)
+def print_size(study: "Study", as_json: bool) -> None:
+    """Print the number of points, rows and runs of a study."""
+    table, runs = study.plan.table, len(study.plan.runs())
+    points, arms, patients = table.point.nunique(), table.treatment.nunique(), study.inputs.study.patients
     if as_json:
-        content = {"runs": found.runs, "seconds": found.seconds(workers), "megabytes": found.megabytes}
-        print(json.dumps({**content, "points": found.points, "workers": workers}))
+        print(json.dumps({"points": int(points), "rows": len(table), "runs": runs}))
         return
-    for line in _estimate_lines(found, workers):
-        print(line)
+    print(f"{points} points x {arms} treatments x {patients} patients = {len(table)} rows")
+    if runs < len(table):
+        print(f"{len(table) - runs} rows have the same inputs as others: {runs} runs")
 
 
-def _estimate_lines(found: "Estimate", workers: int) -> Iterator[str]:
-    yield f"{found.points} points x {found.arms} arms x {found.patients} patients = {found.rows} rows"
-    if found.runs < found.rows:
-        yield f"{found.rows - found.runs} rows read the same as others: {found.runs} runs"
-    time_taken = duration(found.seconds(workers))
-    yield f"{found.run_s:.3g} s a run ({found.sampled} timed): {time_taken} on {workers} workers"
-    yield f"{found.megabytes:.3g} MB of results"
-
-
-def workforce(cluster: Path | None, workers: int | None) -> "Workforce":
+def team(cluster: Path | None, workers: int | None) -> "int | Workers":
     """The workers that run a study: local processes, or those of a Dask cluster."""
-    from unstuck_analysis.study.executors import local
     from unstuck_analysis.study.processes import available_cores
 
     if cluster is None:
-        return local(workers or available_cores())
-    from unstuck_analysis.study.cluster import dask_workforce
+        return workers or available_cores()
+    from unstuck_analysis.study.cluster import dask_workers
 
-    return dask_workforce(cluster)
+    return dask_workers(cluster)
 
 
 def part(text: str) -> tuple[int, int]:

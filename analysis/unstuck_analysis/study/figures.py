@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import Floats
+from unstuck.state import Floats
 
 from unstuck_analysis.figures import mean_band
 from unstuck_analysis.outcomes import bootstrap_mean
@@ -23,7 +23,7 @@ NOBODY = "no patient counts here"
 
 def shown_outcomes(results: Results, most: int = 3) -> list[str]:
     """The outcomes that figures show: the first ones that the study file names."""
-    return (results.spec.study.outcomes or ["responded", "held_days", "escaped"])[:most]
+    return (results.inputs.study.outcomes or ["responded", "held_days", "escaped"])[:most]
 
 
 def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def outcome_figure(results: Results, outcome: str) -> Figure | None:
     if counted(table, outcome).empty:
         return None
     paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
-    if results.spec.study.design not in ("grid", "list"):
+    if results.inputs.study.design not in ("grid", "list"):
         return _clouds(results, table, outcome, paths)
     if len(paths) >= 2:
         return _heat_maps(results, table, outcome, paths[1], paths[0])
@@ -55,7 +55,7 @@ def outcome_figure(results: Results, outcome: str) -> Figure | None:
 @styled
 def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str, up: str) -> Figure:
     """Mean over patients (and over further axes) by two axes, a panel an arm."""
-    arms, counts = list(results.spec.basis.arms), counted(table, outcome)
+    arms, counts = list(results.inputs.basis.arms), counted(table, outcome)
     figure = Figure(figsize=(1.6 + 5.4 * len(arms), 4.6), layout="constrained")
     maps = {
         arm: counts[counts.treatment == arm]
@@ -96,12 +96,12 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
     """Mean with its 95 % interval over one axis, a line an arm."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    for position, arm in enumerate(results.spec.basis.arms):
+    for position, arm in enumerate(results.inputs.basis.arms):
         rows = counted(table, outcome)
         of_arm = rows.loc[rows.treatment == arm]
         where, values = np.unique(of_arm[path].to_numpy(dtype=float)), of_arm[outcome].to_numpy(dtype=float)
         at = [values[of_arm[path] == number] for number in where]
-        values = np.array([_interval(found, results.spec.study.seed) for found in at])
+        values = np.array([_interval(found, results.inputs.study.seed) for found in at])
         if len(values):
             ends = np.abs(values[:, 1:].T - values[:, 0])
             axes.errorbar(where, values[:, 0], ends, label=arm, marker="o", capsize=3, **look(position))
@@ -114,15 +114,15 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
 @styled
 def _arms(results: Results, table: pd.DataFrame, outcome: str) -> Figure:
     """Every patient, the mean and its 95 % interval, a row an arm."""
-    arms = list(results.spec.basis.arms)
+    arms = list(results.inputs.basis.arms)
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(arms)), layout="constrained")
     axes, rows = figure.add_subplot(), counted(table, outcome)
-    rng = np.random.default_rng(results.spec.study.seed)
+    rng = np.random.default_rng(results.inputs.study.seed)
     for position, arm in enumerate(arms):
         values = rows.loc[rows.treatment == arm, outcome].to_numpy(dtype=float)
         if not len(values):
             continue
-        mean, low, high = _interval(values, results.spec.study.seed)
+        mean, low, high = _interval(values, results.inputs.study.seed)
         color = look(position)["color"]
         if table[outcome].dtype != SHARES:
             spread = position + rng.uniform(-0.18, 0.18, len(values))
@@ -147,12 +147,12 @@ def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence
     counts = counted(table, outcome).astype({outcome: float})
     for number, path in enumerate(paths):
         axes = figure.add_subplot(rows, columns, number + 1)
-        for position, arm in enumerate(results.spec.basis.arms):
+        for position, arm in enumerate(results.inputs.basis.arms):
             rows_of_arm = counts.loc[counts.treatment == arm, ["point", path, outcome]]
             x, y = rows_of_arm.groupby("point").mean().to_numpy(dtype=float).T
             color = look(position)["color"]
             axes.plot(x, y, "o", color=color, markersize=3, alpha=0.6, label=arm)
-        if results.spec.study.vary[path].scale == "log":
+        if results.inputs.study.vary[path].scale == "log":
             axes.set_xscale("log")
         axes.set_xlabel(label(results, path))
         axes.set_ylabel(_what(outcome, table))
@@ -177,7 +177,7 @@ def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figur
     axes = figure.add_subplot()
     for position, (name, rows) in enumerate(_courses(results, series)):
         of_patients = rows.pivot_table(index=["patient", "day"], values=column).reset_index()
-        days, mean, low, high = mean_band(of_patients, column, results.spec.study.seed)
+        days, mean, low, high = mean_band(of_patients, column, results.inputs.study.seed)
         axes.fill_between(days, low, high, color=look(position)["color"], alpha=0.16, linewidth=0)
         axes.plot(days, mean, label=name, linewidth=2, **look(position))
     axes.axhline(0.0, color=FAINT, linewidth=1, zorder=0)
@@ -190,7 +190,7 @@ def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figur
 
 def _courses(results: Results, series: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """What each curve shows, and its readings; over further axes patients are averaged."""
-    arms, paths = list(results.spec.basis.arms), results.plan.paths
+    arms, paths = list(results.inputs.basis.arms), results.plan.paths
     if len(arms) > 1 or not paths:
         by, groups, names = "treatment", arms, arms
     else:

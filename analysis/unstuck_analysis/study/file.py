@@ -21,32 +21,37 @@ from unstuck.files.yaml import Document, InputError, Places, choose, read_docume
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 
-from unstuck_analysis.outcomes import Outcome
+from unstuck_analysis.outcomes import Outcome, series_columns
 from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.output.terminal import HIGHEST_SEED
-from unstuck_analysis.study.cohort import NEURONS, series_columns
 from unstuck_analysis.study.design import Design, DesignReader
-from unstuck_analysis.study.plan import Plan, make_plan
+from unstuck_analysis.study.plan import RunPlan, make_plan
 from unstuck_analysis.study.vary import Basis, Variation, basis_of, check_neurons, digest
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.executors import OnProgress, Workforce
+    from unstuck_analysis.study.processes import Workers
     from unstuck_analysis.study.results import Results
+    from unstuck_analysis.study.run import OnProgress
 
 NAMED_BY_PLAN = ("seed", "patient", "treatment")
+EVERY_COLUMN = "all"
+NEURONS = 500
 OUTCOMES = {field.name: field.type for field in fields(Outcome) if field.name not in NAMED_BY_PLAN}
 
 
 class SeriesKept(Document):
-    """Which readings over time are kept, and how often: runs are read once a day."""
+    """Columns of the series that are kept ("all": every one), and how often (if not given, at every reading).
+
+    Runs are read once a day, and more often on the first day.
+    """
 
     columns: list[str] = ["recovery"]
-    every: PositiveHours = 7 * 24.0
+    every: PositiveHours | None = None
 
     @field_validator("every")
     @classmethod
-    def _is_whole_days(cls, every: float) -> float:
-        if not isclose(every / 24.0, max(1, round(every / 24.0)), abs_tol=1e-9):
+    def _is_whole_days(cls, every: float | None) -> float | None:
+        if every is not None and not isclose(every / 24.0, max(1, round(every / 24.0)), abs_tol=1e-9):
             raise ValueError(f"runs are read once a day: a whole number of days, not {every / 24.0:g} d")
         return every
 
@@ -68,8 +73,8 @@ class StudyFile(Design):
     budget: int = Field(default=20_000, ge=1)
 
 
-class Spec(Document):
-    """A study with all that its runs read and the model they run on: equal specs have equal results."""
+class StudyInputs(Document):
+    """A study with all that its runs read and the model they run on: equal inputs have equal results."""
 
     name: str
     study: StudyFile
@@ -91,8 +96,9 @@ class Spec(Document):
 class Study:
     """A study that was read and checked, ready to run. `Study.load` reads one."""
 
-    spec: Spec
+    inputs: StudyInputs
     places: Places
+    treatments: Sequence[Treatment]
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, seed: int | None = None) -> "Study":
@@ -104,7 +110,8 @@ class Study:
     @classmethod
     def of_treatments(cls, paths: Iterable[str], *, name: str, **settings: Any) -> "Study":
         """A study that runs treatment files as they are; settings are keys of a study file."""
-        content = {"title": "Treatments, one beside the other", "design": "list", "points": [{}]}
+        content = {"title": "Treatments side by side", "design": "list", "points": [{}]}
+        content["series"] = {"columns": [EVERY_COLUMN]}
         file = StudyFile.model_validate({**content, "treatments": list(paths), **settings})
         return cls._of(file, name, None, Places({(): (Path(name), 0)}), None)
 
@@ -116,59 +123,67 @@ class Study:
             file = file.model_copy(update={"seed": seed})
         treatments = _treatments(file, path, places)
         cohort: CohortFile | None = read_cohort(cohort_path()) if file.varied else None
-        _check_kept(file, treatments, places)
+        file = _check_kept(file, treatments, places)
         basis = basis_of(treatments, cohort, file.neurons)
-        return cls(Spec(name=name, study=file, basis=basis, model=model_version()), places)
+        inputs = StudyInputs(name=name, study=file, basis=basis, model=model_version())
+        return cls(inputs, places, treatments)
 
     @cached_property
     def variation(self) -> Variation:
         """The study's files with everything that can be varied."""
-        return Variation(self.spec.basis)
+        return Variation(self.inputs.basis)
 
     @cached_property
-    def plan(self) -> Plan:
+    def plan(self) -> RunPlan:
         """Every run; InputError for a path, value or range that makes no sense, or too many runs."""
-        file = self.spec.study
+        file = self.inputs.study
         reader = DesignReader(file, self.variation.knobs, self.places)
-        runs = reader.count() * len(self.spec.basis.arms) * file.patients
+        runs = reader.count() * len(self.inputs.basis.arms) * file.patients
         if not runs:
             raise self.places.error((), "an empty design: there is nothing to run")
         if runs > file.budget:
             raise self.places.error(("budget",), f"{runs} runs are planned, the budget is {file.budget}")
-        return make_plan(self.spec, reader.points(file.seed), self.variation, self.places)
+        return make_plan(self.inputs, reader.points(file.seed), self.variation, self.places)
 
     def run(
         self,
         out: str | Path | None = None,
         *,
-        workers: int = 1,
+        workers: "int | Workers" = 1,
         shard: tuple[int, int] = (1, 1),
-        workforce: "Workforce | None" = None,
         retry_failed: bool = False,
         on_progress: "OnProgress | None" = None,
     ) -> "Results":
         """Run what is not stored yet, into `out` (results/NAME if not given), and return the results.
 
-        The numbers depend on nothing here. shard (i, n) runs the i-th of n parts. A workforce (executors.py)
-        stands for other workers than local processes. InputError if the folder holds another study or
-        another process works on it; StorageError if the disk would not take a file.
+        The numbers do not depend on workers (a number of processes, or those of a cluster) or shard (i, n:
+        only the i-th of n parts). Raises InputError if the folder holds another study or another process
+        works on it, StorageError if the disk refuses a file.
         """
-        from unstuck_analysis.study.executors import local, run_plan, stop_if_a_worker_reads_the_script
+        from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
         from unstuck_analysis.study.results import Results
+        from unstuck_analysis.study.run import run_plan, unwatched
         from unstuck_analysis.study.store import Store
 
         stop_if_a_worker_reads_the_script()
-        plan = self.plan
-        folder = Path(out) if out is not None else Path("results") / self.spec.name
-        store = Store.prepare(folder, self.spec, plan)
+        folder = Path(out) if out is not None else Path("results") / self.inputs.name
+        store = Store.prepare(folder, self.inputs, self.plan, self.sources)
         run_plan(
             store,
             shard=shard,
-            workforce=workforce or local(workers),
+            workers=workers,
             retry_failed=retry_failed,
-            on_progress=on_progress,
+            on_progress=on_progress or unwatched,
         )
         return Results(folder)
+
+    @property
+    def sources(self) -> list[str]:
+        """The files that were read, each shipped or local and with its digest, as a report names them."""
+        from unstuck_analysis.output.provenance import files_of, named_file
+
+        paths = dict.fromkeys(path for treatment in self.treatments for path in files_of(treatment))
+        return [named_file(path) for path in paths]
 
 
 def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Treatment]:
@@ -211,8 +226,8 @@ def _matches(text: str, path: Path | None) -> Sequence[str]:
     return matching(text, path.parent if path is not None else Path())
 
 
-def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places) -> None:
-    """InputError for an outcome or column that no run has, or neurons that no patient has."""
+def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places) -> StudyFile:
+    """The study with its kept columns by name; InputError for an outcome, column or neurons of no run."""
     columns = dict.fromkeys(c for treatment in treatments for c in series_columns(treatment.circuit))
     key: tuple[str | int, ...] = ("neurons",)
     try:
@@ -222,6 +237,10 @@ def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places
             choose(name, OUTCOMES, "outcome")
         for number, name in enumerate(file.series.columns):
             key = ("series", "columns", number)
-            choose(name, columns, "column")
+            choose(name, [*columns, EVERY_COLUMN], "column")
     except ValueError as fault:
         raise places.error(key, str(fault)) from None
+    if EVERY_COLUMN not in file.series.columns:
+        return file
+    series = file.series.model_copy(update={"columns": list(columns)})
+    return file.model_copy(update={"series": series})

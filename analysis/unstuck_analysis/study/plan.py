@@ -18,7 +18,7 @@ from unstuck.files.yaml import InputError, Key, Places
 from unstuck_analysis.study.vary import Settings, Variation, digest
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.file import Spec
+    from unstuck_analysis.study.file import StudyInputs
 
 ENDPOINT = "treatment.endpoint_day"
 FIRST_COLUMNS = ["run_id", "point", "treatment", "seed", "patient", "group"]
@@ -26,7 +26,7 @@ _GROUP = FIRST_COLUMNS.index("group")
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One patient at one point under one treatment."""
 
     run_id: str
@@ -36,7 +36,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """Every run as a table: FIRST_COLUMNS, and a column for everything that varies, in the unit of its knob.
 
     Rows of one group share their patient, so that they are best done one after the other.
@@ -50,12 +50,12 @@ class Plan:
         """What varies between points."""
         return list(self.table.columns[len(FIRST_COLUMNS) :])
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PlannedRun]:
         """Runs to do, each once, in the best order."""
         ordered = self.table.drop_duplicates("run_id").sort_values("group", kind="stable")
         numbers = ordered[self.paths].to_numpy(dtype=float)
         return [
-            Run(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
+            PlannedRun(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
             for run_id, treatment, patient, row in zip(
                 ordered.run_id, ordered.treatment, ordered.patient, numbers, strict=True
             )
@@ -67,9 +67,11 @@ def _given(paths: Sequence[str], numbers: Sequence[float]) -> Settings:
     return tuple((path, float(number)) for path, number in pairs if not isnan(number))
 
 
-def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, places: Places) -> Plan:
+def make_plan(
+    inputs: "StudyInputs", points: Sequence[Settings], variation: Variation, places: Places
+) -> RunPlan:
     """Name every run of a study; InputError where a point makes a file that is refused."""
-    file, names = spec.study, list(spec.basis.arms)
+    file, names = inputs.study, list(inputs.basis.arms)
     rows: list[tuple[Any, ...]] = []
     for number, settings in enumerate(points):
         values = dict(settings)
@@ -85,7 +87,7 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-                run_id = digest(spec.model, scene.digest, *who)
+                run_id = digest(inputs.model, scene.digest, *who)
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     if equal := _equal_by_variation(names, points, variation):
@@ -93,7 +95,7 @@ def make_plan(spec: "Spec", points: Sequence[Settings], variation: Variation, pl
         raise places.error(("vary",), f"{told}: what varies replaces their difference; leave one out")
     table = pd.DataFrame(rows, columns=pd.Index([*FIRST_COLUMNS, *file.paths]))
     table["group"] = _ranks([row[_GROUP] for row in rows])
-    return Plan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
+    return RunPlan(table, tuple(pair for pair in points[0] if pair[0] in file.fixed))
 
 
 def _equal_by_variation(

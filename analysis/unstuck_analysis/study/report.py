@@ -29,7 +29,7 @@ MOST_ROWS, MOST_FAILURES = 60, 20
 
 def study_report(results: Results) -> str:
     """The report of what is stored so far."""
-    file = results.spec.study
+    file = results.inputs.study
     return html(file.title, file.question or file.description, list(_sections(results)))
 
 
@@ -40,7 +40,7 @@ def _sections(results: Results) -> Iterator[Section]:
         yield Section("What came of it", table=outcome_table(results), notes=_notes(results))
         for outcome in shown_outcomes(results):
             yield from _outcome_sections(results, outcome)
-        for column in results.spec.study.series.columns:
+        for column in results.inputs.study.series.columns:
             text = (
                 "Mean over the stuck patients, with a 95 % bootstrap interval of the mean; a patient who was"
                 " run at several points enters with its mean over them."
@@ -62,7 +62,7 @@ def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Secti
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
     """What of the drugs of a study lies outside the model, doses that may be a slip, equal treatments."""
-    arms = results.spec.basis.arms.values()
+    arms = results.inputs.basis.arms.values()
     of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
 
@@ -72,7 +72,7 @@ def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
     whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
     yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
-    for arm in results.spec.basis.arms:
+    for arm in results.inputs.basis.arms:
         found = sensitivity_indices(results, outcome, arm)
         if found is not None:
             first, second = found.columns[1], found.columns[3]
@@ -89,7 +89,7 @@ _MEANING = (
 
 def sensitivity_indices(results: Results, outcome: str, arm: str) -> pd.DataFrame | None:
     """Sobol or Morris measures of the mean over patients; None for other designs, or while points miss."""
-    file = results.spec.study
+    file = results.inputs.study
     if file.design not in ("sobol", "morris"):
         return None
     table = counted(results.outcomes(), outcome)
@@ -148,10 +148,10 @@ def _notes(results: Results) -> list[str]:
 
 
 def _overview(results: Results, counts: dict[str, int]) -> Table:
-    file, table = results.spec.study, results.plan.table
+    file, table = results.inputs.study, results.plan.table
     varied = [f"{label(results, path)}: {_values(table.loc[:, path])}" for path in results.plan.paths]
     rows = [
-        ["treatments", ", ".join(results.spec.basis.arms)],
+        ["treatments", ", ".join(results.inputs.basis.arms)],
         ["varied", "; ".join(varied) or "nothing"],
         ["fixed", "; ".join(f"{path}: {value}" for path, value in file.fixed.items()) or "nothing"],
         ["design", f"{file.design}, {table.point.nunique()} points"],
@@ -187,9 +187,9 @@ def _failures(results: Results) -> Section:
 def _provenance(results: Results) -> Table:
     told = results.store.sessions()
     rows = [
-        ["model", results.spec.model],
-        ["study", f"{results.spec.name}, hash {results.spec.hash}"],
-        ["seed", str(results.spec.study.seed)],
+        ["model", results.inputs.model],
+        ["study", f"{results.inputs.name}, hash {results.inputs.hash}"],
+        ["seed", str(results.inputs.study.seed)],
         *([name, value] for name, value in results.store.about["environment"].items()),
         ["sessions", "; ".join(_session(session) for session in told[:20])],
     ]
@@ -208,7 +208,7 @@ def _session(session: Mapping[str, Any]) -> str:
 def _commands(results: Results) -> str:
     """The commands that were given, and the study with its seed as a file."""
     given = [str(session.get("command", "")) for session in results.store.sessions()]
-    study = json.loads(results.spec.study.model_dump_json(exclude_defaults=True, by_alias=True))
-    file = yaml.safe_dump(study | {"seed": results.spec.study.seed}, sort_keys=False, allow_unicode=True)
+    study = json.loads(results.inputs.study.model_dump_json(exclude_defaults=True, by_alias=True))
+    file = yaml.safe_dump(study | {"seed": results.inputs.study.seed}, sort_keys=False, allow_unicode=True)
     lines = [*dict.fromkeys(filter(None, given))]
-    return "\n".join([*lines, "", f"# file: {results.spec.name}.yaml", file])
+    return "\n".join([*lines, "", f"# file: {results.inputs.name}.yaml", file])

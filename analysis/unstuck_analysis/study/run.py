@@ -1,67 +1,84 @@
-"""What a worker does: a chunk of runs, one after the other, stored as one file.
+"""Run the patients of a study: what a worker does, and the session that hands out the work.
 
-A run that fails becomes a row with its traceback. Only counts and times go back to the parent, so that its
-memory does not grow with the study.
+A worker gets all runs of a patient, makes the patient stuck once, and stores the rows as one file. A run that
+fails becomes a row with its traceback. Only counts go back to the parent, so that its memory does not grow.
 """
 
+import shlex
+import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from math import isclose
+from itertools import groupby
+from math import isclose, nan
 from pathlib import Path
-from time import perf_counter, process_time
+from time import monotonic, perf_counter, process_time
 from typing import Any
 
-from unstuck.engine.step import RunError
+from unstuck.engine.step import Accuracy, RunError
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.simulation import Arm, Simulation
+from unstuck.patient.life import Checkpoint, PatientRun, checkpoint_key, get_stuck, run_treatment
 from unstuck.patient.stability import healthy_is_attractor
 
-from unstuck_analysis.outcomes import outcome_of
-from unstuck_analysis.study.checkpoint_cache import CheckpointCache
-from unstuck_analysis.study.cohort import DEFAULT_ACCURACY, reading_cells
-from unstuck_analysis.study.plan import Run
+from unstuck_analysis.outcomes import outcome_of, series_of
+from unstuck_analysis.output.terminal import say
+from unstuck_analysis.study.file import StudyInputs
+from unstuck_analysis.study.plan import PlannedRun
+from unstuck_analysis.study.processes import Lost, Workers, in_processes, local
 from unstuck_analysis.study.store import SERIES, Store
 from unstuck_analysis.study.vary import Scene, Variation
 
+ACCURACY = Accuracy()
+MOST_RUNS, FEWEST_RUNS = 40, 4  # of a group; the fewest hold for the mean-field, whose runs take milliseconds
+DEATHS = 3  # of workers alone with a run, before the run is blamed
+
 Row = dict[str, Any]
+WHOLE = (1, 1)
 
 
 class Workplace:
-    """What a worker keeps between runs: the study's files, the last patient, and the checkpoints."""
+    """What a worker keeps between runs: the study, and the present patient with its stuck states."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder)
-        self.spec = self.store.spec
-        self.variation = Variation(self.spec.basis)
-        self.checkpoints = CheckpointCache(folder / "checkpoints", self.spec.model)
-        self._patient: tuple[object, Patient] | None = None
+    def __init__(self, inputs: StudyInputs) -> None:
+        self.inputs, self.variation = inputs, Variation(inputs.basis)
+        self._patients: dict[tuple[str, int], Patient] = {}
+        self._stuck: dict[tuple[str, int, str], Checkpoint] = {}
         self._healthy: dict[str, bool] = {}
 
     def patient(self, scene: Scene, index: int) -> Patient:
-        """A patient of the study in a scene; the last one is kept."""
+        """Patient number `index` in a scene; RunError for one without a healthy state."""
         key = (scene.patient_digest, index)
         self._check_health(scene)
-        if self._patient is None or self._patient[0] != key:
-            seed = self.spec.study.seed
-            patient = draw_patient(
+        if key not in self._patients:
+            if any(known != index for _, known in self._patients):
+                self._patients, self._stuck = {}, {}
+            self._patients[key] = draw_patient(
                 scene.treatment.circuit,
                 scene.parameters,
                 scene.cohort,
-                seed=seed,
+                seed=self.inputs.study.seed,
                 index=index,
                 neurons=scene.neurons,
             )
-            self._patient = (key, patient)
-        return self._patient[1]
+        return self._patients[key]
+
+    def simulate(self, scene: Scene, index: int) -> tuple[Patient, PatientRun]:
+        """One patient under one treatment, from the stuck state that its runs share."""
+        patient, key = self.patient(scene, index), checkpoint_key(scene.treatment)
+        name = (scene.patient_digest, index, key)
+        if name not in self._stuck:
+            self._stuck[name] = get_stuck(patient, scene.treatment, ACCURACY)
+        return patient, run_treatment(patient, scene.treatment, self._stuck[name], accuracy=ACCURACY)
 
     def _check_health(self, scene: Scene) -> None:
-        """RunError for a typical patient who was varied out of health; a cohort's are checked when drawn."""
-        name, arm = scene.patient_digest, self.spec.basis.arms[scene.treatment.name]
-        if scene.cohort is not None or (not scene.changed and scene.treatment.circuit == arm.circuit):
+        """RunError for a typical patient who was varied out of health."""
+        name, files = scene.patient_digest, self.inputs.basis.arms[scene.treatment.name]
+        if scene.cohort is not None or (not scene.changed and scene.treatment.circuit == files.circuit):
             return
         if name not in self._healthy:
             self._healthy = {name: _is_healthy(scene.treatment.circuit, scene.parameters)}
@@ -76,80 +93,218 @@ def _is_healthy(file: CircuitFile, parameters: ParameterSet) -> bool:
         return False
 
 
-Execute = Callable[[Workplace, Run], Row]
+Execute = Callable[[Workplace, PlannedRun], Row]
+
+
+def run_one(workplace: Workplace, run: PlannedRun) -> Row:
+    """One run: the outcomes and the series that the study keeps."""
+    scene = workplace.variation.scene(run.treatment, run.settings)
+    patient, simulated = workplace.simulate(scene, run.patient)
+    endpoint_day = scene.treatment.file.endpoint_day
+    outcome = outcome_of(simulated, patient.circuit, endpoint_day, seed=patient.seed, patient=patient.index)
+    kept = workplace.inputs.outcomes
+    row = {name: value for name, value in asdict(outcome).items() if name in kept}
+    return row | _series(simulated, patient, workplace.inputs)
+
+
+def _series(run: PatientRun, patient: Patient, inputs: StudyInputs) -> Row:
+    """The columns that are kept, each over the days that are kept."""
+    columns, every = inputs.study.series.columns, inputs.study.series.every
+    if not columns:
+        return {}
+    series = series_of(run, patient.circuit)
+    if every is not None:
+        shares = series["day"] * 24.0 / every
+        kept = [isclose(share, round(share), abs_tol=1e-9) for share in shares]
+        series = {name: values[kept] for name, values in series.items()}
+    missing = [nan] * len(series["day"])  # a column of the circuit of another treatment
+    return {f"{SERIES}{name}": series.get(name, missing) for name in ("day", *columns)}
 
 
 @dataclass(frozen=True)
-class ChunkDone:
-    """What the parent hears of a chunk: how many runs it stored, how many failed, and how long they took."""
+class Group:
+    """Runs that a worker does one after the other, and where it stores them."""
 
-    runs: int
-    failed: int
-    wall_s: float
-
-
-def run_one(workplace: Workplace, run: Run) -> Row:
-    """One run: the outcomes that the study keeps, and its series."""
-    scene = workplace.variation.scene(run.treatment, run.settings)
-    patient = workplace.patient(scene, run.patient)
-    checkpoint = workplace.checkpoints.stuck(patient, scene.treatment, DEFAULT_ACCURACY)
-    arm = Simulation(patient, scene.treatment, checkpoint, DEFAULT_ACCURACY).run()
-    outcome = outcome_of(
-        arm,
-        patient.circuit,
-        scene.treatment.file.endpoint_day,
-        seed=patient.seed,
-        patient=patient.index,
-        redraws=patient.redraws,
-    )
-    kept = workplace.spec.outcomes
-    row = {name: value for name, value in asdict(outcome).items() if name in kept}
-    return row | _series(arm, patient, workplace.spec.study.series.columns, workplace.spec.study.series.every)
+    store: tuple[str, str]  # folder and hash of the study, so that a folder that was made anew is read anew
+    part: str
+    runs: tuple[PlannedRun, ...]
+    execute: Execute
 
 
-def _series(arm: Arm, patient: Patient, columns: Sequence[str], every_h: float) -> Row:
-    """The columns that are kept, each as a list over the days that are kept."""
-    every_d = every_h / 24.0
-    readings = [r for r in arm.readings if isclose(r.day / every_d, round(r.day / every_d), abs_tol=1e-9)]
-    cells = [reading_cells(arm, patient.circuit, reading) for reading in readings] if columns else []
-    return {f"{SERIES}{name}": [cell.get(name) for cell in cells] for name in ("day", *columns) if columns}
+def run_patient_group(group: Group) -> tuple[int, int]:
+    """Do the runs of a group and store their rows in one file; the number of runs and of failed ones.
 
-
-def run_chunk(
-    store: tuple[str, str], session: str, runs: Sequence[Run], execute: Execute = run_one
-) -> ChunkDone:
-    """Do some runs and store their rows in one file (StorageError if the disk would not take it).
-
-    store: folder and hash of the study (`Store.key`), so that a folder that was made anew is read anew.
+    Raises StorageError if the disk refuses the file.
     """
-    workplace, rows, failed, started = _workplace(store), [], 0, perf_counter()
-    for run in runs:
-        row = _row(workplace, run, execute)
-        failed += row["status"] == "failed"
-        rows.append(row)
-    workplace.store.write_rows(rows, session)
-    return ChunkDone(len(rows), failed, perf_counter() - started)
+    store, workplace = _workplace(group.store)
+    rows = [_row(workplace, run, group.execute) for run in group.runs]
+    store.write_rows(rows, group.part)
+    return len(rows), sum(row["status"] == "failed" for row in rows)
 
 
-def _row(workplace: Workplace, run: Run, execute: Execute) -> Row:
+@lru_cache(maxsize=1)
+def _workplace(key: tuple[str, str]) -> tuple[Store, Workplace]:
+    store = Store(Path(key[0]))
+    return store, Workplace(store.inputs)
+
+
+def _row(workplace: Workplace, run: PlannedRun, execute: Execute) -> Row:
     started, cpu_started = perf_counter(), process_time()
     try:
         found = {"status": "done", **execute(workplace, run)}
     except Exception as fault:
-        found = failed_row(f"{type(fault).__name__}: {fault}", traceback.format_exc())
-    return {
-        "run_id": run.run_id,
-        "wall_s": perf_counter() - started,
-        "cpu_s": process_time() - cpu_started,
-        **found,
-    }
+        found = _failed(f"{type(fault).__name__}: {fault}", traceback.format_exc())
+    times = {"wall_s": perf_counter() - started, "cpu_s": process_time() - cpu_started}
+    return {"run_id": run.run_id, **times, **found}
 
 
-def failed_row(error: str, trace: str = "") -> Row:
-    """The part of a row that says that a run failed."""
+def _failed(error: str, trace: str = "") -> Row:
     return {"status": "failed", "error": " ".join(error.split()), "traceback": trace}
 
 
-@lru_cache(maxsize=1)
-def _workplace(store: tuple[str, str]) -> Workplace:
-    return Workplace(Path(store[0]))
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is; runs that were stored before count as done or failed."""
+
+    planned: int
+    done: int
+    failed: int
+    seconds_left: float = nan
+
+    @property
+    def left(self) -> int:
+        """Runs that are left."""
+        return self.planned - self.done - self.failed
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def unwatched(progress: Progress) -> None:
+    """Show no progress."""
+
+
+def run_plan(
+    store: Store,
+    *,
+    shard: tuple[int, int] = WHOLE,
+    workers: int | Workers = 1,
+    retry_failed: bool = False,
+    on_progress: OnProgress = unwatched,
+    execute: Execute = run_one,
+) -> None:
+    """Do the runs of a shard (i-th of n parts) that are not stored yet. Stopping at any moment is safe.
+
+    Raises InputError if another process works on them, StorageError if the disk refuses a row.
+    """
+    number, parts = shard
+    if not 1 <= number <= parts:
+        raise InputError(f"shard {number}/{parts}: i/n with i from 1 to n")
+    with store.working(shard):
+        for path in store.set_damaged_aside():
+            say(f"{path}: was damaged; its runs are repeated")
+        count = workers if isinstance(workers, int) else workers.count
+        store.note_session(shard=f"{number}/{parts}", workers=count, command=_command())
+        planned = store.plan.runs()
+        planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]
+        session = _Session(store, f"{number}of{parts}", workers, execute, on_progress)
+        session.finish(planned, retry_failed)
+        store.compact(session.part)
+
+
+class _Session:
+    """The work of one process on a study: hand out groups of runs until nothing is left."""
+
+    def __init__(
+        self,
+        store: Store,
+        part: str,
+        workers: int | Workers,
+        execute: Execute,
+        on_progress: OnProgress,
+    ) -> None:
+        self.store, self.part, self.workers, self.execute = store, part, workers, execute
+        self.on_progress, self.began_s = on_progress, monotonic()
+        self.progress, self.before = Progress(0, 0, 0), 0
+        self.ended_before: dict[str, float] = {}  # when the rows ended that were stored before this session
+
+    def finish(self, planned: Sequence[PlannedRun], retry_failed: bool) -> None:
+        """Do what is not stored. Runs lost with a worker are repeated alone, to find which kills it."""
+        latest = self.store.latest()
+        self.ended_before = {run_id: ended for run_id, (_, ended) in latest.items()}
+        stored = {
+            run_id: status for run_id, (status, _) in latest.items() if status == "done" or not retry_failed
+        }
+        kept = [stored[run.run_id] for run in planned if run.run_id in stored]
+        self.progress = Progress(len(planned), kept.count("done"), kept.count("failed"))
+        self.before = len(kept)
+        self.on_progress(self.progress)
+        todo = [run for run in planned if run.run_id not in stored]
+        lost = self._work(self._groups(todo), self.workers)
+        for group in self._left_of(lost):
+            for run in self._left_of(self._work([group], self._one_worker())):
+                self._repeat_alone(run)
+
+    def _repeat_alone(self, group: Group) -> None:
+        """Repeat a group that died alone, run by run; a run that kills DEATHS workers is a failed row."""
+        for run in group.runs:
+            one = replace(group, runs=(run,))
+            if not any(not self._work([one], self._one_worker()) for _ in range(DEATHS)):
+                row = _failed(
+                    f"the worker process died {DEATHS} times in this run (killed, or out of memory)"
+                )
+                times = {"wall_s": 0.0, "cpu_s": 0.0}
+                self.store.write_rows([{"run_id": run.run_id, **times, **row}], self.part)
+                self._count(1, 1)
+
+    def _one_worker(self) -> int | Workers:
+        team = self.workers if isinstance(self.workers, Workers) else local(max(2, self.workers))
+        return replace(team, count=1)
+
+    def _work(self, groups: Sequence[Group], workers: int | Workers) -> list[Group]:
+        """Work through groups; returns those that were lost with a worker."""
+        lost: list[Group] = []
+        with closing(in_processes(run_patient_group, groups, workers)) as ended:
+            for group, done in ended:
+                if isinstance(done, Lost):
+                    lost.append(group)
+                else:
+                    self._count(*done)
+        return lost
+
+    def _groups(self, runs: Sequence[PlannedRun]) -> list[Group]:
+        """Runs of one patient together; at most MOST_RUNS, and in the mean-field a few patients at once."""
+        fewest = 1 if self.store.inputs.study.neurons else FEWEST_RUNS
+        groups: list[list[PlannedRun]] = [[]]
+        for _, of_patient in groupby(runs, lambda run: run.patient):
+            if len(groups[-1]) >= fewest:
+                groups.append([])
+            for run in of_patient:
+                if len(groups[-1]) >= MOST_RUNS:
+                    groups.append([])
+                groups[-1].append(run)
+        return [Group(self.store.key, self.part, tuple(runs), self.execute) for runs in groups if runs]
+
+    def _left_of(self, groups: Sequence[Group]) -> Iterator[Group]:
+        """Groups without the runs that were stored since this session began."""
+        for group in groups:
+            ended = {run_id: when for run_id, (_, when) in self.store.latest().items()}
+            before = self.ended_before
+            runs = tuple(run for run in group.runs if ended.get(run.run_id) == before.get(run.run_id))
+            if len(runs) < len(group.runs):
+                self._count(len(group.runs) - len(runs), 0)
+            if runs:
+                yield replace(group, runs=runs)
+
+    def _count(self, runs: int, failed: int) -> None:
+        done = self.progress.done + runs - failed
+        self.progress = replace(self.progress, done=done, failed=self.progress.failed + failed)
+        ended = self.progress.done + self.progress.failed - self.before
+        each_s = (monotonic() - self.began_s) / max(ended, 1)
+        self.progress = replace(self.progress, seconds_left=each_s * self.progress.left)
+        self.on_progress(self.progress)
+
+
+def _command() -> str:
+    """The command as it was typed, without the folder of the program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

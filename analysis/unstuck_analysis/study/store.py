@@ -1,26 +1,25 @@
 """The folder of a study: what was planned, and a row for every run that ended.
 
-    study.json       what the study is: spec, model version, platform; written once
-    plan.parquet     every run
-    runs/*.parquet   one row a finished run, its series as lists; written whole, then renamed
-    sessions.jsonl   when, where and how it was worked on
-    checkpoints/     stuck patients that runs share; can be deleted at any time
-    locks/           held while a process works here
+    study.json                 inputs of the study, model version, platform, checksum of all this
+    plan-CHECKSUM.parquet      every run, and a copy of the inputs
+    runs/PART-CHECKSUM.parquet one row per finished run, its series as lists; written whole, then renamed
+    sessions.jsonl             when, where and how it was worked on
+    locks/                     held while a process works here
 
-A run is done when its row is in runs/, and only then. A row can be there twice (two processes, a stop in the
-midst of compacting): reading takes one, a finished row before a failed one, and then the latest.
+A run is done when its row is in runs/, and only then. A row can be there twice (two processes, a stop while
+files are merged): reading takes one, a finished row before a failed one, and then the latest. The content of
+every file is compared with its checksum on every reading.
 """
 
 import json
 import os
 import platform
-import secrets
-import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -31,20 +30,22 @@ from filelock import FileLock, Timeout
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.output.files import StorageError, write_whole
+from unstuck_analysis.output.folder import LOCK, holds_study
 
 if TYPE_CHECKING:
-    from unstuck_analysis.study.file import Spec
-    from unstuck_analysis.study.plan import Plan
+    from unstuck_analysis.study.file import StudyInputs
+    from unstuck_analysis.study.plan import RunPlan
     from unstuck_analysis.study.vary import Knob
 
 SERIES = "series_"
-ROWS_A_GROUP = 1_000
-_STUDY = b"unstuck_study"
+MERGED_BYTES = 200 * 2**20  # files of this size are not merged further
+_INPUTS = b"unstuck_inputs"
 _PACKAGES = ("unstuck", "numpy", "numba", "scipy", "pandas", "pyarrow", "mesa", "networkx", "pydantic")
 _ARROW: dict[object, pa.DataType] = {
     bool: pa.bool_(),
     bool | None: pa.bool_(),
     int: pa.int64(),
+    int | None: pa.int64(),
     float: pa.float64(),
 }
 _ABOUT_RUN = [
@@ -59,20 +60,27 @@ _ABOUT_RUN = [
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
 _PROBED_S = 1.0  # a lock that another process only looks at is free again by then
-_PREPARING = ("plan.parquet", "runs", "locks")
+_AGAIN = "Run the same command again: it sets the file aside and repeats its runs; all other runs are kept"
 
 
 class Store:
-    """The folder of one study. `Store.prepare` makes it or checks that it is the same study's."""
+    """The folder of one study. `Store.prepare` makes it, or lets the study in it grow."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._runs, self._locks = folder, folder / "runs", folder / "locks"
 
     @classmethod
-    def prepare(cls, folder: Path, spec: "Spec", plan: "Plan") -> "Store":
-        """Make the folder of a study, or check that it holds this very one; InputError shows differences."""
+    def prepare(
+        cls, folder: Path, inputs: "StudyInputs", plan: "RunPlan", sources: Sequence[str] = ()
+    ) -> "Store":
+        """Make the folder of a study, or check that its stored runs belong to this study too.
+
+        A study may grow: all runs planned before must be planned now. sources: the files that were read, for
+        the report. Raises InputError with the differences, StorageError if the folder cannot be used.
+        """
         store = cls(folder)
-        if folder.is_dir() and not store.exists and any(map(_is_foreign, folder.iterdir())):
+        claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
+        if folder.is_dir() and not claimed and not store.can_continue:
             raise InputError(f"{folder}: is not empty and holds no study; give another folder with --out")
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, not a folder")
@@ -80,11 +88,9 @@ class Store:
             store._locks.mkdir(parents=True, exist_ok=True)
             with FileLock(store._locks / "prepare.lock", timeout=60):
                 if store.exists:
-                    store._check_same(spec)
-                    if not (folder / "plan.parquet").exists():
-                        store._write_plan(spec, plan)
-                else:
-                    store._write_new(spec, plan)
+                    store._check_that_it_grows(inputs, plan)
+                if not store.exists or store.about["hash"] != inputs.hash or not store._plan_path.exists():
+                    store._write(inputs, plan, sources)
         except OSError as fault:  # Timeout of the lock among them
             raise StorageError(f"{folder}: cannot be used: {fault.strerror or fault}") from fault
         return store
@@ -95,95 +101,136 @@ class Store:
         return (self.folder / "study.json").is_file()
 
     @property
+    def can_continue(self) -> bool:
+        """Whether the folder holds a study, or only what a stop leaves while one is made."""
+        return holds_study(self.folder)
+
+    @property
     def key(self) -> tuple[str, str]:
         """What workers on any machine need to find the study: its folder and its hash."""
         return str(self.folder.resolve()), self.about["hash"]
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """study.json; InputError if the folder holds no study."""
+        """study.json; InputError if the folder holds no study, or the file was changed."""
         path = self.folder / "study.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
-            return {"hash": about["hash"], "spec": about["spec"], "environment": about["environment"]}
+            written = about.pop("checksum")
+            _ = about["hash"], about["inputs"], about["environment"], about["plan"], about["rows"]
         except FileNotFoundError:
             raise InputError(f"{self.folder}: holds no study (there is no study.json)") from None
-        except (ValueError, KeyError, TypeError, OSError) as fault:
-            raise InputError(f"{path}: is not the description of a study: {fault}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as fault:
+            raise InputError(f"{path}: is damaged: {fault}. {_move_away('study.json')}") from None
+        if written != _checksum(_canonical(about)):
+            told = "\n".join([f"{path}: was changed after it was written:", *self._changes(about["inputs"])])
+            raise InputError(f"{told}\n{_move_away('study.json')}")
+        return about
+
+    def _changes(self, inputs: Any) -> list[str]:
+        """What differs between study.json and the copy of the inputs in the plan."""
+        for path in self.folder.glob("plan-*.parquet"):
+            with suppress(InputError, OSError, KeyError):
+                copy = pq.read_schema(pa.BufferReader(_verified(path))).metadata[_INPUTS]
+                found = [f"  {line}" for line in _differences(json.loads(copy), inputs)]
+                return _shortened(found) or ["  the part about versions or the plan"]
+        return ["  its checksum is another one, and the plan is missing or damaged too"]
 
     @cached_property
-    def spec(self) -> "Spec":
+    def inputs(self) -> "StudyInputs":
         """The study as it was when the folder was made."""
-        from unstuck_analysis.study.file import Spec
+        from unstuck_analysis.study.file import StudyInputs
 
         try:
-            return Spec.model_validate_json(json.dumps(self.about["spec"]))
+            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
     @property
-    def plan(self) -> "Plan":
+    def plan(self) -> "RunPlan":
         """Every run that was planned."""
-        from unstuck_analysis.study.plan import Plan
+        from unstuck_analysis.study.plan import RunPlan
 
-        study, knobs = self.spec.study, self.knobs
+        study, knobs = self.inputs.study, self.knobs
         table = self._planned().to_pandas()
-        return Plan(table, tuple((name, knobs[name].number(value)) for name, value in study.fixed.items()))
+        return RunPlan(table, tuple((name, knobs[name].number(value)) for name, value in study.fixed.items()))
 
     @property
     def knobs(self) -> Mapping[str, "Knob"]:
         """Everything that can be varied in the study, by dotted path."""
         from unstuck_analysis.study.vary import knobs
 
-        return knobs(self.spec.basis)
+        return knobs(self.inputs.basis)
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Columns of a row: about the run, its outcomes, and its series as lists."""
         from unstuck_analysis.study.file import OUTCOMES
 
-        outcomes = [(name, _ARROW[OUTCOMES[name]]) for name in self.spec.outcomes]
-        columns = self.spec.study.series.columns
+        outcomes = [(name, _ARROW[OUTCOMES[name]]) for name in self.inputs.outcomes]
+        columns = self.inputs.study.series.columns
         series = [(f"{SERIES}{name}", pa.list_(pa.float64())) for name in ("day", *columns) if columns]
-        return pa.schema([*_ABOUT_RUN, *outcomes, *series], metadata={_STUDY: self.about["hash"].encode()})
+        return pa.schema([*_ABOUT_RUN, *outcomes, *series])
 
     def status(self) -> dict[str, int]:
         """How many planned rows there are, and how many of them are done, failed and left."""
-        ids = self._planned(["run_id"])
-        statuses = self.statuses()
-        found = [statuses.get(run_id) for run_id in ids["run_id"].to_pylist()]
+        ids, latest = self._planned(["run_id"])["run_id"].to_pylist(), self.latest()
+        found = [latest[run_id][0] if run_id in latest else "" for run_id in ids]
         done, failed = found.count("done"), found.count("failed")
         return {"planned": len(found), "done": done, "failed": failed, "left": len(found) - done - failed}
 
-    def _planned(self, columns: Sequence[str] | None = None) -> pa.Table:
-        path = self.folder / "plan.parquet"
-        try:
-            return _read_parquet(path, self.about["hash"], columns)
-        except FileNotFoundError:
-            raise InputError(f"{path}: is missing; the same sweep writes it again") from None
+    def faults(self) -> list[str]:
+        """What is wrong with the files of the study, one line per file; empty if every checksum agrees."""
+        found: list[str] = []
+        for check in (self._planned, *(lambda path=path: _verified(path) for path in self.files())):
+            try:
+                check()
+            except InputError as fault:
+                found.append(str(fault))
+        return found
 
-    def statuses(self) -> dict[str, str]:
-        """Status by run_id of every run that is stored."""
-        return {run_id: status for run_id, (status, _) in self.latest().items()}
+    @property
+    def _plan_path(self) -> Path:
+        return self.folder / self.about["plan"]
+
+    def _planned(self, columns: Sequence[str] | None = None) -> pa.Table:
+        path = self._plan_path
+        try:
+            return _read_parquet(_verified(path), path, columns)
+        except FileNotFoundError:
+            raise InputError(f"{path}: is missing; the same command writes it again") from None
+        except InputError:
+            raise InputError(
+                f"{path}: was changed or damaged after it was written: {self._rows_told(path)}."
+                f" {_move_away(path.name)}"
+            ) from None
+
+    def _rows_told(self, path: Path) -> str:
+        written = self.about["rows"]
+        try:
+            rows = pq.read_metadata(path).num_rows
+        except (pa.ArrowException, OSError):
+            return f"it cannot be read ({written} rows were written)"
+        return f"it has {rows} rows, {written} were written" if rows != written else "a value was changed"
 
     def latest(self) -> dict[str, tuple[str, float]]:
         """Status by run_id of every run that is stored, and when it ended (seconds since 1970)."""
         table = self._stored(_ABOUT_ROW)
         ids, statuses, ended = (table[name].to_pylist() for name in _ABOUT_ROW)
-        return {ids[number]: (statuses[number], ended[number]) for number in _one_a_run(table)}
+        return {ids[number]: (statuses[number], ended[number]) for number in _one_per_run(table)}
 
     def rows(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of the stored rows, each run once; InputError for a file of another study."""
         table = self._stored(list(dict.fromkeys([*_ABOUT_ROW, *columns])))
-        return table.take(pa.array(_one_a_run(table), pa.int64())).select(columns)
+        return table.take(pa.array(_one_per_run(table), pa.int64())).select(columns)
 
     def _stored(self, columns: Sequence[str]) -> pa.Table:
         """Every row of every file."""
         for _ in range(20):
             try:
-                tables = [_read_parquet(path, self.about["hash"], columns) for path in self.files()]
+                tables = [_read_parquet(_verified(path), path, columns) for path in self.files()]
             except FileNotFoundError:
-                continue  # another process compacts
+                continue  # another process merges files
             if tables:
                 return pa.concat_tables(tables)
             about = pa.schema(_ABOUT_RUN)  # enough for a status, and known without the model
@@ -191,58 +238,55 @@ class Store:
             return pa.schema([schema.field(name) for name in columns]).empty_table()
         raise StorageError(f"{self._runs}: files vanish while they are read")
 
-    def files(self, session: str = "") -> list[Path]:
-        """Files with rows, of one session or of all."""
-        return sorted(self._runs.glob(f"{session}*.parquet"))
+    def files(self, part: str = "") -> list[Path]:
+        """Files with rows, of one part of the study or of all."""
+        return sorted(self._runs.glob(f"{part}*.parquet"))
 
-    def write_rows(self, rows: Sequence[Mapping[str, Any]], session: str) -> None:
+    def write_rows(self, rows: Sequence[Mapping[str, Any]], part: str) -> None:
         """Store rows as one file, whole or not at all."""
         now = datetime.now(UTC).timestamp()
-        table = pa.Table.from_pylist([{**row, "ended": now} for row in rows], schema=self.schema)
-        buffer = pa.BufferOutputStream()
-        pq.write_table(table, buffer)
-        name = f"{session}{_short_name(row['run_id'] for row in rows)}.parquet"
-        write_whole(self._runs / name, buffer.getvalue().to_pybytes())
+        self._write_table(pa.Table.from_pylist([{**row, "ended": now} for row in rows], self.schema), part)
 
-    def compact(self, session: str = "") -> None:
-        """Merge the files of a session (or all) into one; a stop at any moment leaves every row readable."""
-        files = self.files(session)
+    def _write_table(self, table: pa.Table, part: str) -> Path:
+        content = _parquet_bytes(table)
+        path = self._runs / f"{part}-{_checksum(content)}.parquet"
+        write_whole(path, content)
+        return path
+
+    def compact(self, part: str = "") -> None:
+        """Merge the small files of a part (or of all); a stop at any moment leaves every row readable."""
+        latest, batch, size = self.latest(), list[Path](), 0
+        for path in self.files(f"{part}-" if part else ""):
+            batch.append(path)
+            size += path.stat().st_size
+            if size > MERGED_BYTES:
+                self._merge(batch, part, latest)
+                batch, size = [], 0
+        self._merge(batch, part, latest)
+
+    def _merge(self, files: Sequence[Path], part: str, latest: Mapping[str, tuple[str, float]]) -> None:
+        """Put the rows of some files into one; a failed row of a run that is done elsewhere is left out."""
         if len(files) < 2:
             return
-        merged = self._runs / f"{session}merged-{secrets.token_hex(6)}.parquet"
-        beside = merged.with_name(f".{merged.name}.part")
-        try:
-            with pq.ParquetWriter(beside, self.schema) as writer:
-                for table in _in_groups(self._kept_rows(files)):
-                    writer.write_table(table, ROWS_A_GROUP)
-            with beside.open("rb") as file:
-                os.fsync(file.fileno())
-            beside.replace(merged)
-        except OSError as fault:
-            beside.unlink(missing_ok=True)
-            raise StorageError(f"{merged}: cannot be written: {fault.strerror or fault}") from fault
+        table = pa.concat_tables([_read_parquet(_verified(path), path, self.schema.names) for path in files])
+        ids, statuses, ended = (table[name].to_pylist() for name in _ABOUT_ROW)
+        kept = [n for n in _one_per_run(table) if latest[ids[n]] == (statuses[n], ended[n])]
+        merged = self._write_table(table.take(pa.array(kept, pa.int64())), part or "all")
         for path in files:
-            path.unlink(missing_ok=True)
+            if path != merged:
+                path.unlink(missing_ok=True)
 
-    def _kept_rows(self, files: Iterable[Path]) -> Iterator[pa.Table]:
-        """The rows of some files, a run that is done anywhere without its failed rows, each once."""
-        latest, seen = self.latest(), set[str]()
-        for path in files:
-            table = _read_parquet(path, self.about["hash"], self.schema.names)
-            kept: list[int] = []
-            columns = (table[name].to_pylist() for name in _ABOUT_ROW)
-            for number, (run_id, *row) in enumerate(zip(*columns, strict=True)):
-                if run_id not in seen and latest[run_id] == tuple(row):
-                    seen.add(run_id)
-                    kept.append(number)
-            yield table.take(pa.array(kept, pa.int64()))
-
-    def tidy(self) -> None:
-        """Remove what stops left half-written, and checkpoints once nothing is left to run."""
-        for path in [*self._runs.glob(".*.part"), *(self.folder / "checkpoints").glob(".*.part")]:
-            path.unlink(missing_ok=True)
-        if not self.status()["left"]:
-            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+    def set_damaged_aside(self) -> list[Path]:
+        """Rename damaged files of rows, so that their runs are repeated; their new names."""
+        aside: list[Path] = []
+        for path in self.files():
+            try:
+                _read_parquet(_verified(path), path, self.schema.names)
+            except FileNotFoundError:
+                continue
+            except InputError:
+                aside.append(path.replace(path.with_name(f"{path.name}.damaged")))
+        return aside
 
     @contextmanager
     def working(self, part: tuple[int, int] = (1, 1)) -> Iterator[None]:
@@ -258,6 +302,8 @@ class Store:
                     if held is None:
                         raise self._busy(other.stem.replace("-", " "))
                     held.release()
+            for path in self._runs.glob(f".{number}of{parts}-*.part"):  # a stop left it half-written
+                path.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
@@ -281,7 +327,7 @@ class Store:
         line["environment"] = environment()
         try:
             with (self.folder / "sessions.jsonl").open("a+b") as file:
-                whole = file.tell() == 0 or self._ends_a_line(file)
+                whole = file.tell() == 0 or _ends_a_line(file)
                 file.write(b"" if whole else b"\n")
                 file.write(json.dumps(line).encode() + b"\n")
         except OSError as fault:
@@ -297,37 +343,39 @@ class Store:
                 found += [session] if isinstance(session, dict) else []
         return found
 
-    def _ends_a_line(self, file: BinaryIO) -> bool:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-    def _write_new(self, spec: "Spec", plan: "Plan") -> None:
+    def _write(self, inputs: "StudyInputs", plan: "RunPlan", sources: Sequence[str]) -> None:
+        """Write the plan, then study.json, which names it: a stop between them changes nothing."""
         self._runs.mkdir(exist_ok=True)
-        self._write_plan(spec, plan)
-        about = {
-            "hash": spec.hash,
-            "environment": environment(),
-            "spec": json.loads(spec.model_dump_json()),
-        }
-        write_whole(self.folder / "study.json", json.dumps(about, indent=1).encode())
-
-    def _write_plan(self, spec: "Spec", plan: "Plan") -> None:
+        content = json.loads(inputs.model_dump_json())
         table = pa.Table.from_pandas(plan.table, preserve_index=False)
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _STUDY: spec.hash.encode()})
-        buffer = pa.BufferOutputStream()
-        pq.write_table(table, buffer)
-        write_whole(self.folder / "plan.parquet", buffer.getvalue().to_pybytes())
+        about_table = {**(table.schema.metadata or {}), _INPUTS: json.dumps(content).encode()}
+        written = _parquet_bytes(table.replace_schema_metadata(about_table))
+        name = f"plan-{_checksum(written)}.parquet"
+        write_whole(self.folder / name, written)
+        about = {"hash": inputs.hash, "plan": name, "rows": len(plan.table), "sources": list(sources)}
+        about |= {"environment": environment(), "inputs": content}
+        whole = {"checksum": _checksum(_canonical(about)), **about}
+        write_whole(self.folder / "study.json", json.dumps(whole, indent=1).encode())
+        for path in self.folder.glob("plan-*.parquet"):
+            if path.name != name:
+                path.unlink(missing_ok=True)
+        for name in ("about", "inputs", "schema"):  # of the smaller study
+            self.__dict__.pop(name, None)
 
-    def _check_same(self, spec: "Spec") -> None:
-        if self.about["hash"] == spec.hash:
+    def _check_that_it_grows(self, inputs: "StudyInputs", plan: "RunPlan") -> None:
+        """InputError if a planned run or a kept outcome or column of the stored study is not in this one."""
+        if self._grows_to(inputs, plan):
             return
-        before, now = _flat(self.about["spec"]), _flat(json.loads(spec.model_dump_json()))
-        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        lines = [f"  {key}: {_told(before, key)} (stored), {_told(now, key)} (now)" for key in changed]
-        if len(lines) > _MOST_DIFFERENCES:
-            lines[_MOST_DIFFERENCES:] = [f"  and {len(lines) - _MOST_DIFFERENCES} more"]
+        before, now = self.about["inputs"], json.loads(inputs.model_dump_json())
+        lines = _shortened([f"  {line}" for line in _differences(before, now)])
         told = "\n".join([f"{self.folder}: holds another study; it is not mixed with this one:", *lines])
         raise InputError(f"{told}\nGive another folder with --out, or --new to set the old one aside")
+
+    def _grows_to(self, inputs: "StudyInputs", plan: "RunPlan") -> bool:
+        if self.about["hash"] == inputs.hash:
+            return True
+        kept = [self.inputs.outcomes, self.inputs.study.series] == [inputs.outcomes, inputs.study.series]
+        return kept and set(self._planned(["run_id"])["run_id"].to_pylist()) <= set(plan.table.run_id)
 
 
 def set_aside(folder: Path) -> Path | None:
@@ -336,18 +384,13 @@ def set_aside(folder: Path) -> Path | None:
         return None
     store = Store(folder)
     if not store.exists:
-        if any(map(_is_foreign, folder.iterdir() if folder.is_dir() else [folder])):
+        if not holds_study(folder):
             raise InputError(f"{folder}: holds no study, and --new moves nothing else; give another --out")
         return None
     with store.working():
         aside = folder.with_name(f"{folder.name}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder.rename(aside)
     return aside
-
-
-def _is_foreign(path: Path) -> bool:
-    """Whether something in a folder is not what another process, or a stop, leaves while a study is made."""
-    return path.name not in _PREPARING and not path.name.endswith(".part")
 
 
 def environment() -> dict[str, str]:
@@ -364,21 +407,50 @@ def environment() -> dict[str, str]:
     return {**here, **versions}
 
 
-def _read_parquet(path: Path, study: str, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file of a study; InputError if it is damaged, or of another study."""
-    again = "move it away, and the same sweep makes what was in it again"
+def _checksum(content: bytes) -> str:
+    return blake2b(content, digest_size=10).hexdigest()
+
+
+def _canonical(about: Mapping[str, Any]) -> bytes:
+    return json.dumps(about, sort_keys=True).encode()
+
+
+def _parquet_bytes(table: pa.Table) -> bytes:
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, use_dictionary=False, write_statistics=False)
+    return buffer.getvalue().to_pybytes()
+
+
+def _verified(path: Path) -> bytes:
+    """The content of a file whose name ends with its checksum; InputError if it was changed."""
     try:
-        with pq.ParquetFile(path) as file:
-            if (file.schema_arrow.metadata or {}).get(_STUDY) != study.encode():
-                raise InputError(f"{path}: does not belong to this study; {again}")
-            return file.read(columns=columns)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise
+    except OSError as fault:
+        raise StorageError(f"{path}: cannot be read: {fault.strerror or fault}") from fault
+    if not path.stem.endswith(f"-{_checksum(content)}"):
+        raise InputError(f"{path}: is cut off, damaged or no file of this study. {_AGAIN}")
+    return content
+
+
+def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
+    """Columns of a Parquet file; InputError if it has not all of them."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if not missing:
+                return file.read(columns=columns)
     except (pa.ArrowException, OSError):
-        raise InputError(f"{path}: is cut off, damaged or no Parquet file; {again}") from None
+        missing = {"columns that can be read"}
+    raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")
 
 
-def _one_a_run(table: pa.Table) -> list[int]:
+def _move_away(name: str) -> str:
+    return f"Move {name} away and run the same command again: it writes the file anew and keeps all runs"
+
+
+def _one_per_run(table: pa.Table) -> list[int]:
     """Numbers of the rows to take: done before failed, then the latest."""
     columns = (table[name].to_pylist() for name in _ABOUT_ROW)
     best: dict[str, tuple[bool, float, int]] = {}
@@ -389,32 +461,40 @@ def _one_a_run(table: pa.Table) -> list[int]:
     return [number for _, _, number in best.values()]
 
 
-def _in_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Tables joined until they have enough rows, so that one-row files become large row groups."""
-    waiting: list[pa.Table] = []
-    for table in tables:
-        waiting.append(table)
-        if sum(len(t) for t in waiting) >= ROWS_A_GROUP:
-            yield pa.concat_tables(waiting)
-            waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting)
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
-def _short_name(run_ids: Iterable[str]) -> str:
-    from hashlib import blake2b
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
+    """Where two nested values differ, by dotted key; what was added or removed is only named."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            if name in before and name in now:
+                yield from _differences(before[name], now[name], f"{key}.{name}".strip("."))
+        added, gone = [n for n in now if n not in before], [n for n in before if n not in now]
+    elif isinstance(before, list) and isinstance(now, list) and _are_plain([*before, *now]):
+        added, gone = [n for n in now if n not in before], [n for n in before if n not in now]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        yield from _differences(dict(enumerate(before)), dict(enumerate(now)), key)
+        return
+    else:
+        added, gone = [], []
+    if added or gone:
+        yield f"{key}: {', '.join([f'+ {n}' for n in added] + [f'- {n}' for n in gone])}"
+    elif before != now and not isinstance(before, dict):
+        yield f"{key}: {_told(before)} (stored), {_told(now)} (now)"
 
-    return blake2b("".join(run_ids).encode(), digest_size=8).hexdigest()
+
+def _are_plain(values: Sequence[Any]) -> bool:
+    return not any(isinstance(value, dict | list) for value in values)
 
 
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested mappings and lists as one mapping by dotted key."""
-    if not isinstance(value, dict | list):
-        return {key: value}
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    return {k: v for name, part in pairs for k, v in _flat(part, f"{key}.{name}".strip(".")).items()}
+def _shortened(lines: list[str]) -> list[str]:
+    left_out = len(lines) - _MOST_DIFFERENCES
+    return lines if left_out <= 0 else [*lines[:_MOST_DIFFERENCES], f"  and {left_out} more"]
 
 
-def _told(values: Mapping[str, Any], key: str) -> str:
-    text = json.dumps(values[key]) if key in values else "nothing"
+def _told(value: Any) -> str:
+    text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

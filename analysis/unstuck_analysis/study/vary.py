@@ -1,7 +1,11 @@
 """What a study can vary, by dotted path, and what a run reads once it is varied.
 
     model.SYMBOL                             a parameter of the model
-    patient.cv, patient.cv.NAME              spread between patients: every one, or one
+    patient.cv, patient.cv.NAME              spread between patients: every one, or one (symbol or column)
+    patient.noise.sd, .time_constant         noise of every region
+    patient.life_events.NAME.rate, .stress   also .lasting and .cv
+    patient.stress_days.median               length of stress; also .at_least and .at_most
+    patient.body_weight_kg
     circuit.neurons                          neurons a patient (0: the mean-field)
     circuit.projections.PRE > POST.weight    also .times and .inputs
     circuit.regions.NAME.uncleared_serotonin
@@ -9,7 +13,8 @@
     circuit.roles.stress_input.POPULATION
     drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
     drug.NAME.absorption_half_life           also .effect_site_half_life and .dose_concentration
-    drug.NAME.TARGET.half_effect             also .exponent, .half_life, .appears, .rise_tau, .fall_half_life
+    drug.NAME.TARGET.half_effect             also .exponent, .half_life, .appears, .peaks_after, .rise_tau
+                                             and .fall_half_life
     drug.NAME.metabolites.NAME.half_life     also .dose_concentration, .fraction and .TARGET.half_effect ...
     treatment.phases.PHASE.for, .stress      in every treatment that has the phase
     treatment.follow_up, .endpoint_day       in every treatment
@@ -23,21 +28,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf, isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.cohort import CohortFile, LognormalDraw, StressLengthDraw
 from unstuck.files.drug import Action, DrugFile, Kinetics
 from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, Dose, Hours
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, Dose, Hours, PerYear
 from unstuck.files.yaml import Document, InputError, Key, Places
-from unstuck.parameters import OFF, Parameter, ParameterSet, default_parameters
+from unstuck.parameters import KINDS, Parameter, ParameterSet, default_parameters
 from unstuck.patient.checks import check_circuit
-from unstuck.patient.draw import CohortFile
+from unstuck.rules import rules_of
 
 Settings: TypeAlias = tuple[tuple[str, float], ...]
 """Numbers by dotted path, each in the unit of the path's knob."""
@@ -47,11 +52,9 @@ Part: TypeAlias = tuple[str, ...]
 
 Changes: TypeAlias = tuple[tuple[Key, float | str], ...]
 
-_READ_HOURS = TypeAdapter(Hours)
+_READ_HOURS, _READ_RATE = TypeAdapter(Hours), TypeAdapter(PerYear)
 
-FAR = 10.0  # a parameter may leave its range by this factor; 0 is the limit below where 0 is none of it
-SHARES = ("stB", "l0", "core", "nmI", "nmE", "Dmin", "kP", "kH", "kD", "kN", "kA", "life_event_stress")
-NEVER_ZERO = ("rB", "mB", "QK", "Th", "nT", "KD", "TS", "rho2", "wmaxf", "kP", "kH", "kD", "kN", "kA")
+FAR = 10.0  # a parameter may leave its range by this factor, within what its kind allows
 HEALTH_CHECKS = 40  # circuits whose health a plan waits for (36 ms each); that of more is left to their runs
 
 
@@ -87,6 +90,7 @@ class Knob:
     whole: bool = False
     signed: bool = False
     limits: tuple[float, float] | None = None  # of a parameter of the model, which is a bare number
+    odds: bool = False  # the file gives the odds of this share
     refused: str = ""  # why it cannot be varied in this study
 
     def number(self, value: float | str) -> float:
@@ -100,6 +104,8 @@ class Knob:
             unit = "" if self.unit == "1" else f" {self.unit}"
             allowed = f"from {self.limits[0]:g} to {self.limits[1]:g}{unit}"
             raise ValueError(f"must be {allowed} (its range, and {FAR:g} times beyond), not {number:g}")
+        if self.odds and number >= 1:
+            raise ValueError(f"must be below 1, not {number:g}: the file gives its odds")
         if self.whole and number != int(number):
             raise ValueError(f"must be a whole number, not {number:g}")
         return number
@@ -112,6 +118,8 @@ class Knob:
             if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
                 raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
             return dose.amount
+        if self.unit == "per year" and isinstance(value, str):
+            return _READ_RATE.validate_python(value)
         if self.unit == "nM" and not self.limits:
             return Concentration.parse(value).nM(None)
         if isinstance(value, str):
@@ -120,17 +128,17 @@ class Knob:
 
     def written(self, number: float) -> float | str:
         """A number as it stands in a file."""
-        if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM"):
+        if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM", "per year"):
             return f"{number!r} {self.unit}"
+        if self.odds:
+            return number / (1.0 - number)
         return int(number) if self.whole else number
 
 
 def limits_of(record: Parameter) -> tuple[float, float]:
     """The least and the largest value that a parameter can take in a study."""
-    low, high = record.range or (0.0, inf)
-    timed = record.unit in ("h", "d", "nM", "uM") and OFF.get(record.symbol) != 0.0
-    lowest = low / FAR if timed or record.symbol in NEVER_ZERO else 0.0
-    return lowest, min(high * FAR, 1.0) if record.symbol in SHARES else high * FAR
+    above, most = KINDS[record.kind]
+    return record.low / FAR if above >= 0.0 else 0.0, min(record.high * FAR, most)
 
 
 def _hours(value: float | str) -> float:
@@ -153,9 +161,8 @@ def knobs(basis: Basis) -> dict[str, Knob]:
 def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
     records = default_parameters().records
     for symbol in basis.parameters:
-        record = records[symbol] if symbol in records else Parameter(symbol, "", 0.0, "1", "off")
         place = (("parameters",), (symbol,))
-        yield f"model.{symbol}", Knob(record.unit, (place,), signed=True, limits=limits_of(record))
+        yield f"model.{symbol}", Knob(records[symbol].unit, (place,), limits=limits_of(records[symbol]))
     if basis.cohort is not None:
         yield from _cohort_knobs(basis.cohort)
     yield "circuit.neurons", Knob("neurons", ((("neurons",), ()),), whole=True)
@@ -167,15 +174,28 @@ def _all_knobs(basis: Basis) -> Iterator[tuple[str, Knob]]:
 
 
 def _cohort_knobs(cohort: CohortFile) -> Iterator[tuple[str, Knob]]:
-    spreads: list[tuple[Sequence[str], Key]] = [
-        (varied.symbols, ("parameters", number)) for number, varied in enumerate(cohort.parameters)
-    ]
-    spreads += [((name,), (name,)) for name in ("drug_half_lives", "drug_strengths")]
-    for names, key in spreads:
-        place = (("cohort",), (*key, "cv"))
-        yield "patient.cv", Knob("1", (place,))
-        for name in names:
-            yield f"patient.cv.{name}", Knob("1", (place,))
+    part: Part = ("cohort",)
+    for number, draw in enumerate(cohort.draws):
+        place = (part, ("draws", number, "cv"))
+        if isinstance(draw, LognormalDraw):
+            yield "patient.cv", Knob("1", (place,))
+            yield f"patient.cv.{draw.name.removeprefix('factor_')}", Knob("1", (place,))
+        if isinstance(draw, StressLengthDraw):
+            for name in ("median", "at_least", "at_most"):
+                yield f"patient.{draw.name}.{name}", Knob("d", ((part, ("draws", number, name)),))
+    laws: list[tuple[Key, str]] = [(("body_weight_kg",), "kg")]
+    laws += [(("noise", "sd"), "drive"), (("noise", "time_constant"), "d")]
+    for path, key, unit in [(key, key, unit) for key, unit in laws] + list(_life_event_laws(cohort)):
+        yield ".".join(map(str, ("patient", *path))), Knob(unit, ((part, (*key, "value")),))
+
+
+def _life_event_laws(cohort: CohortFile) -> Iterator[tuple[Key, Key, str]]:
+    """Path, key in the file and unit of every number of the laws of life events."""
+    units = {"rate": "per year", "stress": "1", "lasting": "d", "cv": "1"}
+    for number, law in enumerate(cohort.life_events):
+        for name, unit in units.items():
+            if getattr(law, name) is not None:
+                yield ("life_events", law.name, name), ("life_events", number, name), unit
 
 
 def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
@@ -219,7 +239,8 @@ def _drug_knobs(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> Ite
             yield ".".join(map(str, (path, *key))), Knob(unit, ((part, ("kinetics", *key, "value")),))
     for number, action in enumerate(drug.actions):
         key = ("actions", number, *_strength_key(action))
-        yield f"{path}.{action.target}", Knob("1", ((part, key),))
+        odds = action.level is not None and action.level.odds is not None
+        yield f"{path}.{action.target}", Knob("1", ((part, key),), odds=odds)
         of = path if action.of == "parent" else f"{path}.metabolites.{action.of}"
         for law, name, unit in _law_leaves(action):
             place = (part, ("actions", number, law, name, "value"))
@@ -232,7 +253,7 @@ def _titration(arm: str, name: str, drug: DrugFile, file: TreatmentFile) -> str:
         r for phase in file.phases.values() for r in phase.drugs if Path(r.drug).stem == Path(name).stem
     ]
     doses = list(dict.fromkeys(str(r.dose or drug.usual_dose) for r in regimens))
-    if len({drug.usual_doses(r.dose, BODY_WEIGHT_KG) for r in regimens}) <= 1:
+    if len({drug.relative_dose(r.dose, BODY_WEIGHT_KG) for r in regimens}) <= 1:
         return ""
     return (
         f"{arm} gives several doses of {name} ({', '.join(doses)}), and one dose would replace them all;"
@@ -258,9 +279,9 @@ def _law_leaves(action: Action) -> Iterator[tuple[str, str, str]]:
         yield "hill", "half_effect", "nM"
         yield "hill", "exponent", "1"
     if action.pulse is not None:
-        yield "pulse", "half_life", "d"
-        if action.pulse.appears is not None:
-            yield "pulse", "appears", "d"
+        for name in ("half_life", "appears", "peaks_after"):
+            if getattr(action.pulse, name) is not None:
+                yield "pulse", name, "d"
     for name in ("rise_tau", "fall_half_life"):
         if action.level is not None and getattr(action.level, name) is not None:
             yield "level", name, "d"
@@ -268,9 +289,9 @@ def _law_leaves(action: Action) -> Iterator[tuple[str, str, str]]:
 
 def _strength_key(action: Action) -> Key:
     if action.level:
-        return "level", "while_taken", "value"
+        return "level", action.level.strength_key, "value"
     if action.pulse:
-        return "pulse", "after_dose", "value"
+        return "pulse", action.pulse.size_key, "value"
     return ("hill", "area", "effect") if action.hill and action.hill.area else ("hill", "maximum", "value")
 
 
@@ -361,7 +382,7 @@ class Variation:
                 _write(data, key, value)
             document = _checked(type(document), data)
             self._check_beside_others(part, document)
-        return document, digest(document.model_dump_json())
+        return document, digest(document.model_dump_json(exclude={"title", "description"}))
 
     def _check_beside_others(self, part: Part, document: Document) -> None:
         """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
@@ -384,7 +405,7 @@ class Variation:
         values = {str(key[0]): float(value) for key, value in changes}
         changed = tuple(sorted((k, v) for k, v in values.items() if v != self.basis.parameters[k]))
         if changed:
-            _check_healthy_rates(default_parameters().with_values(**dict(changed)))
+            _check_health_is_possible(default_parameters().with_values(**dict(changed)))
         return changed
 
     def _neurons(self, changes: dict[Part, Changes]) -> int:
@@ -393,15 +414,12 @@ class Variation:
         return neurons
 
 
-def _check_healthy_rates(parameters: ParameterSet) -> None:
-    """InputError for parameters of which no synapse could stand still in health."""
+def _check_health_is_possible(parameters: ParameterSet) -> None:
+    """InputError for parameters with which no healthy state can stand still."""
     try:
-        rules = parameters.for_rules()
-    except ZeroDivisionError:
-        rules = None
-    if rules is None or not all(isfinite(rate) and rate >= 0 for rate in (rules.etap, rules.etad)):
-        told = ", ".join(f"{symbol} = {parameters[symbol]:g}" for symbol in ("l0", "core", "wmaxf"))
-        raise InputError(f"no healthy state: l0 + core must be below 1 and wmaxf above 1, not {told}")
+        rules_of(parameters)
+    except (ValueError, ZeroDivisionError) as fault:
+        raise InputError(f"no healthy state: {fault}") from None
 
 
 def check_neurons(neurons: int) -> None:

@@ -32,14 +32,16 @@ class Spell:
 
 
 class Constant:
-    """An exposure of constant effects on a circuit with so many regions, without noise."""
+    """An exposure of constant effects, and inputs in drive, on a circuit with so many regions; no noise."""
 
-    def __init__(self, regions: int, effects: Effects = NO_EFFECT) -> None:
+    def __init__(
+        self, regions: int, effects: Effects = NO_EFFECT, region_input: Floats | None = None
+    ) -> None:
         self.jumps_h: list[float] = []
-        self._acting = (effects, np.zeros(regions))
+        self._acting = (effects, np.zeros(regions) if region_input is None else region_input)
 
     def at(self, time_h: float) -> tuple[Effects, Floats]:
-        """The effects, and no region input."""
+        """The effects and the inputs."""
         return self._acting
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:

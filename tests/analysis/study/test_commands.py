@@ -2,13 +2,15 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from study_cases import ROWS, TWO_DOSES, write_study
+from study_cases import ROWS, TWO_DOSES, all_fail, write_study
 from unstuck_analysis.cli import main
+from unstuck_analysis.study.run import Workplace
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -105,7 +107,7 @@ def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, des
     assert "What connectivity stuck depends on" in study_report(results)
     assert run("sensitivity", tmp_path / "out", "--out", tmp_path / "indices") == 0
     told = (tmp_path / "indices" / "connectivity_stuck-ketamine-like.caption.md").read_text()
-    assert f"* inputs: study {results.spec.hash}" in told
+    assert f"* inputs: study {results.inputs.hash}" in told
 
 
 def test_indices_of_a_study_of_another_design_are_refused(
@@ -115,12 +117,13 @@ def test_indices_of_a_study_of_another_design_are_refused(
     assert "indices need a study of design sobol or morris" in capsys.readouterr().err
 
 
-def test_a_dry_run_tells_size_time_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("sweep", write_study(tmp_path), "--dry-run", "--workers", 2) == 0
+def test_a_dry_run_reports_the_size_of_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sweep", write_study(tmp_path), "--dry-run") == 0
     told = capsys.readouterr().out
-    assert "2 points x 2 arms x 3 patients = 12 rows" in told
-    assert "3 rows read the same as others: 9 runs" in told
-    assert "MB of results" in told
+    assert "2 points x 2 treatments x 3 patients = 12 rows" in told
+    assert "3 rows have the same inputs as others: 9 runs" in told
+    assert run("sweep", tmp_path / "doses.yaml", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"points": 2, "rows": 12, "runs": 9}
 
 
 def test_compare_runs_every_file_of_a_folder_and_a_drug_file(tmp_path: Path) -> None:
@@ -137,6 +140,40 @@ def test_compare_runs_every_file_of_a_folder_and_a_drug_file(tmp_path: Path) -> 
     made = (out / "treatments" / "two.yaml").read_text()
     assert "title: two, once" in made
     assert str(mine / "two.yaml") in made
+
+
+def test_a_netcdf_export_names_its_replacement(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", done, "--to", "a.nc") == 2
+    assert "to_xarray()" in capsys.readouterr().err
+
+
+def test_an_incomplete_study_is_exported_only_if_asked(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("sweep", done.parent / "doses.yaml", "--out", out, "--workers", 1, "--shard", "1/3") == 0
+    assert run("export", out, "--to", tmp_path / "a.csv") == 2
+    assert f"of {ROWS} rows are missing" in capsys.readouterr().err
+    assert run("export", out, "--to", tmp_path / "a.csv", "--partial") == 0
+
+
+def test_a_study_with_failed_runs_ends_with_exit_code_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Workplace, "simulate", all_fail)
+    assert run("sweep", write_study(tmp_path), "--out", tmp_path / "out", "--workers", 1) == 3
+
+
+def test_verify_says_what_to_do_with_a_damaged_file(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done, tmp_path / "out")
+    assert run("status", tmp_path / "out", "--verify") == 0
+    assert "are as they were written" in capsys.readouterr().err
+    path = next((tmp_path / "out" / "runs").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert run("status", tmp_path / "out", "--verify") == 1
+    assert "Run the same command again: it sets the file aside" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from study_cases import ROWS, all_fail, deadly, invented, write_study
 from unstuck.engine.step import RunError
 from unstuck.files.yaml import InputError
 from unstuck_analysis import Results, Study
-from unstuck_analysis.study.cluster import ClusterFile, client_workforce, queued_cluster, slurm_script
-from unstuck_analysis.study.executors import Progress, local, run_plan
+from unstuck_analysis.study.cluster import ClusterFile, client_workers, queued_cluster, slurm_script
+from unstuck_analysis.study.run import Progress, run_plan
 from unstuck_analysis.study.store import Store
 
 
@@ -53,16 +53,6 @@ def test_three_shards_find_the_same_bytes(study: Study, serial: bytes, tmp_path:
     assert exported(results) == serial
 
 
-def test_checkpoints_from_disk_find_the_same_bytes(study: Study, serial: bytes, tmp_path: Path) -> None:
-    from unstuck_analysis.study.run import _workplace
-
-    for number in (1, 2, 3, 4, 5):  # every part begins with nothing in memory
-        _workplace.cache_clear()
-        results = study.run(tmp_path / "out", shard=(number, 5))
-    assert list((tmp_path / "out" / "checkpoints").glob("*.npz"))
-    assert exported(results) == serial
-
-
 @pytest.fixture(scope="module")
 def dask_client() -> Iterator[object]:
     from distributed import Client, LocalCluster
@@ -85,8 +75,8 @@ def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
             killed.append(dask_client.run(os.getpid)[next(iter(workers))])  # pyright: ignore[reportAttributeAccessIssue]
             os.kill(killed[0], signal.SIGKILL)
 
-    workforce = client_workforce(dask_client, 2, chunk_s=0.2)  # pyright: ignore[reportArgumentType]
-    results = study.run(tmp_path / "out", workforce=workforce, on_progress=kill_one)
+    workers = client_workers(dask_client, 2)  # pyright: ignore[reportArgumentType]
+    results = study.run(tmp_path / "out", workers=workers, on_progress=kill_one)
     assert killed
     assert exported(results) == serial
 
@@ -97,9 +87,9 @@ def test_a_cluster_without_a_worker_is_told_and_not_waited_for(study: Study, tmp
     with (
         LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
         Client(cluster) as client,
-        pytest.raises(RunError, match="no worker of the cluster has been there for 1 s"),
+        pytest.raises(RunError, match="the cluster has had no worker for 1 s"),
     ):
-        study.run(tmp_path / "out", workforce=client_workforce(client, 2, patience_s=1.0))
+        study.run(tmp_path / "out", workers=client_workers(client, 2, patience_s=1.0))
     assert Store(tmp_path / "out").status()["failed"] == 0
 
 
@@ -111,8 +101,8 @@ def test_a_sweep_that_is_killed_again_and_again_finds_the_same_bytes(tmp_path: P
 
 
 def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_path: Path) -> None:
-    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
-    run_plan(store, workforce=local(2), execute=deadly)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, workers=2, execute=deadly)
     table = Results(store.folder).outcomes()
     assert len(table) == ROWS
     failed = table[table.status == "failed"]
@@ -123,8 +113,8 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
 
 def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
-    run_plan(store, workforce=local(1), execute=invented, on_progress=seen.append)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, workers=1, execute=invented, on_progress=seen.append)
     assert seen[0].left == seen[0].planned > 0
     assert [progress.left for progress in seen] == sorted((p.left for p in seen), reverse=True)
     assert seen[-1].left == 0
@@ -170,10 +160,10 @@ def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: Path) -> None:
-    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
-    run_plan(store, workforce=local(1), execute=all_fail)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, workers=1, execute=all_fail)
     assert store.status()["failed"] == ROWS
-    run_plan(store, workforce=local(2), execute=deadly, retry_failed=True)
+    run_plan(store, workers=2, execute=deadly, retry_failed=True)
     failures = Results(store.folder).failures()
     assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
     assert "worker process died" in failures.error.iloc[0]
@@ -201,8 +191,8 @@ def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) 
 
 
 def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
-    from unstuck_analysis.study.cluster import dask_workforce
+    from unstuck_analysis.study.cluster import dask_workers
 
     (tmp_path / "cluster.yaml").write_text("kind: slurm\nwall_time: 1 h\n")
     with pytest.raises(InputError, match="did you mean 'walltime'"):
-        dask_workforce(tmp_path / "cluster.yaml")
+        dask_workers(tmp_path / "cluster.yaml")

@@ -10,9 +10,10 @@ from unstuck.files.find import shipped
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck_analysis import Study
+from unstuck_analysis.compare import run
+from unstuck_analysis.outcomes import series_columns
 from unstuck_analysis.study import vary as variation
-from unstuck_analysis.study.cohort import Job, run_patient, series_columns
-from unstuck_analysis.study.file import OUTCOMES, Spec
+from unstuck_analysis.study.file import OUTCOMES, StudyInputs
 from unstuck_analysis.study.vary import Variation, basis_of
 
 
@@ -46,15 +47,33 @@ def test_rows_that_read_the_same_are_one_run(tmp_path: Path) -> None:
     assert (len(plan.table), len(plan.runs())) == (ROWS, DISTINCT)
 
 
-def test_a_study_finds_what_compare_finds(tmp_path: Path) -> None:
+def test_a_study_finds_what_a_single_run_finds(tmp_path: Path) -> None:
     study = Study.of_treatments(["untreated", "ketamine-like"], name="pair", patients=2, neurons=0, seed=3)
-    table = study.run(tmp_path / "out").outcomes()
+    results = study.run(tmp_path / "out")
+    table, series = results.outcomes(), results.series()
     for patient in range(2):
-        direct = run_patient(Job(3, patient, ("untreated", "ketamine-like"), 0)).outcomes
-        for outcome in direct:
-            row = table[(table.patient == patient) & (table.treatment == outcome.treatment)].iloc[0]
+        for treatment in ("untreated", "ketamine-like"):
+            alone = run(treatment, patient=patient, seed=3, neurons=0)
+            row = table[(table.patient == patient) & (table.treatment == treatment)].iloc[0]
             for name in OUTCOMES:
-                np.testing.assert_equal(row[name], getattr(outcome, name), err_msg=name)
+                np.testing.assert_equal(row[name], alone.outcomes[name].iloc[0], err_msg=name)
+            here = series.loc[(series.patient == patient) & (series.treatment == treatment)]
+            pd.testing.assert_frame_equal(
+                here[alone.series.columns[3:]].reset_index(drop=True),
+                alone.series.iloc[:, 3:],
+                check_exact=True,
+            )
+
+
+def test_courses_are_the_series_as_arrays(tmp_path: Path) -> None:
+    study = Study.of_treatments(["untreated", "ketamine-like"], name="pair", patients=2, neurons=0)
+    results = study.run(tmp_path / "out")
+    days, courses = results.courses("ketamine-like", ["recovery", "activity_AMY_P"])
+    series = results.series(["recovery", "activity_AMY_P"]).query("treatment == 'ketamine-like'")
+    for name, values in courses.items():
+        wide = series.pivot(index="patient", columns="day", values=name)
+        np.testing.assert_array_equal(days, wide.columns)
+        np.testing.assert_array_equal(values, wide.to_numpy())
 
 
 def test_a_dose_of_zero_changes_as_little_as_no_treatment(tmp_path: Path) -> None:
@@ -191,12 +210,12 @@ def test_treatments_can_be_files_and_globs_beside_the_study(tmp_path: Path) -> N
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(f"title: {name}\nextends: untreated\n")
     study = loaded(tmp_path, ("[untreated, ketamine-like]", "['[ot]*.yaml', ketamine-like]"))
-    assert list(study.spec.basis.arms) == ["one", "two", "ketamine-like"]
+    assert list(study.inputs.basis.arms) == ["one", "two", "ketamine-like"]
 
 
 def test_the_names_of_series_are_those_of_readings() -> None:
     treatment = Treatment("untreated")
-    frame = run_patient(Job(1, 0, ("untreated",), 0)).series
+    frame = run("untreated", neurons=0).series
     assert list(frame.columns[4:]) == series_columns(treatment.circuit)
 
 
@@ -217,18 +236,6 @@ def test_tables_are_tidy_and_carry_units(tmp_path: Path) -> None:
     assert pd.read_parquet(back).attrs["units"]["onset_day"] == "d"
 
 
-def test_netcdf_holds_outcomes_and_series_with_units(tmp_path: Path) -> None:
-    import xarray
-
-    results = loaded(tmp_path, ("patients: 3", "patients: 1")).run(tmp_path / "out")
-    results.export(tmp_path / "all.nc")
-    with xarray.open_dataset(tmp_path / "all.nc") as data:
-        assert data.sizes["run"] == 4
-        assert data["onset_day"].attrs["units"] == "d"
-        one = results.series().query("treatment == 'ketamine-like' and point == 1").recovery
-        np.testing.assert_array_equal(data["series_recovery"][3].to_numpy()[: len(one)], one)
-
-
 @pytest.mark.parametrize("name", sorted(shipped("studies")))
 def test_shipped_studies_can_be_planned(name: str) -> None:
     assert len(Study.load(name).plan.runs()) >= 60
@@ -236,8 +243,8 @@ def test_shipped_studies_can_be_planned(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped("treatments")))
 def test_a_stored_study_of_any_shipped_treatment_is_read_back_as_it_was(name: str) -> None:
-    spec = Study.of_treatments([name], name="batch", neurons=0).spec
-    assert Spec.model_validate_json(spec.model_dump_json()).hash == spec.hash
+    inputs = Study.of_treatments([name], name="one", neurons=0).inputs
+    assert StudyInputs.model_validate_json(inputs.model_dump_json()).hash == inputs.hash
 
 
 def test_a_typical_patient_varied_out_of_health_is_a_failed_run(

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
@@ -17,10 +19,12 @@ from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failu
 from unstuck.files.yaml import InputError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.output.files import StorageError
-from unstuck_analysis.study.executors import local, run_plan
-from unstuck_analysis.study.file import Spec
-from unstuck_analysis.study.run import Execute
+from unstuck_analysis.study.file import StudyInputs
+from unstuck_analysis.study.plan import PlannedRun
+from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, set_aside
+
+FLIPS = 300
 
 
 @pytest.fixture
@@ -30,11 +34,11 @@ def study(tmp_path: Path) -> Study:
 
 @pytest.fixture
 def store(study: Study, tmp_path: Path) -> Store:
-    return Store.prepare(tmp_path / "out", study.spec, study.plan)
+    return Store.prepare(tmp_path / "out", study.inputs, study.plan)
 
 
 def run(store: Store, execute: Execute = invented, *, retry_failed: bool = False) -> pd.DataFrame:
-    run_plan(store, workforce=local(1), execute=execute, retry_failed=retry_failed)
+    run_plan(store, execute=execute, retry_failed=retry_failed)
     return Results(store.folder).outcomes()
 
 
@@ -44,7 +48,7 @@ def split(store: Store) -> None:
     for path in store.files():
         path.unlink()
     for row in rows:
-        store.write_rows([row], "1of1-")
+        store.write_rows([row], "1of1")
 
 
 def test_status_counts_rows_of_the_plan(store: Store) -> None:
@@ -70,19 +74,19 @@ def test_failed_runs_are_left_alone_unless_asked_for(store: Store) -> None:
     assert store.status()["failed"] == 0
 
 
-def test_another_spec_is_refused_with_the_difference(store: Store, tmp_path: Path) -> None:
+def test_another_seed_is_refused_with_the_difference(store: Store, tmp_path: Path) -> None:
     other = Study.load(write_study(tmp_path, TWO_DOSES.replace("patients: 3", "patients: 4")), seed=5)
     with pytest.raises(InputError) as caught:
-        Store.prepare(store.folder, other.spec, other.plan)
+        Store.prepare(store.folder, other.inputs, other.plan)
     assert "study.patients: 3 (stored), 4 (now)" in str(caught.value)
     assert "study.seed: 1 (stored), 5 (now)" in str(caught.value)
 
 
 def test_another_model_is_refused_with_the_difference(store: Store, study: Study) -> None:
-    spec = study.spec
-    newer = Spec(name=spec.name, study=spec.study, basis=spec.basis, model="9.9.9")
+    old = study.inputs
+    newer = StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9.9")
     with pytest.raises(InputError, match=r'model: "0.1.*\(stored\), "9.9.9" \(now\)'):
-        Store.prepare(store.folder, newer, study.plan)
+        Store.prepare(store.folder, newer, replace(study, inputs=newer).plan)
 
 
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
@@ -95,48 +99,60 @@ def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
             write_study(tmp_path, "title: t\ntreatments: [mine.yaml]\ndesign: list\npoints: [{}]\n")
         )
         if dose == "1 mg":
-            Store.prepare(tmp_path / "out", study.spec, study.plan)
+            Store.prepare(tmp_path / "out", study.inputs, study.plan)
     with pytest.raises(InputError, match=r'drugs.0.dose: "1 mg" \(stored\), "2 mg" \(now\)'):
-        Store.prepare(tmp_path / "out", study.spec, study.plan)
+        Store.prepare(tmp_path / "out", study.inputs, study.plan)
 
 
 def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("ten years")
     with pytest.raises(InputError, match="is not empty and holds no study"):
-        Store.prepare(tmp_path / "full", study.spec, study.plan)
+        Store.prepare(tmp_path / "full", study.inputs, study.plan)
     with pytest.raises(InputError, match="is a file, not a folder"):
-        Store.prepare(tmp_path / "full" / "thesis.docx", study.spec, study.plan)
+        Store.prepare(tmp_path / "full" / "thesis.docx", study.inputs, study.plan)
 
 
 def test_a_folder_that_cannot_be_written_is_told(study: Study) -> None:
     with pytest.raises(StorageError, match="cannot be used"):
-        Store.prepare(Path("/proc/unstuck"), study.spec, study.plan)
+        Store.prepare(Path("/proc/unstuck"), study.inputs, study.plan)
 
 
 def test_a_stop_while_the_folder_is_made_can_be_resumed(study: Study, tmp_path: Path) -> None:
-    store = Store.prepare(tmp_path / "out", study.spec, study.plan)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
     (store.folder / "study.json").rename(store.folder / ".study.json.12ab.part")
-    assert len(run(Store.prepare(store.folder, study.spec, study.plan))) == ROWS
+    assert len(run(Store.prepare(store.folder, study.inputs, study.plan))) == ROWS
 
 
-def test_a_file_that_is_cut_off_is_named_and_its_runs_can_be_done_again(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-20], lambda content: b"", lambda content: b"PAR1"]
+)
+def test_a_damaged_file_of_rows_is_named_then_set_aside_and_its_runs_are_repeated(
+    store: Store, damage: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = run(store)
     split(store)
     damaged = store.files()[0]
-    damaged.write_bytes(damaged.read_bytes()[:-20])
-    with pytest.raises(InputError, match=f"{damaged.name}: is cut off"):
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    with pytest.raises(InputError, match=f"{damaged.name}: is cut off, damaged.*Run the same command again"):
         store.status()
-    damaged.rename(tmp_path / "damaged")
-    assert store.status()["left"] >= 1
     pd.testing.assert_frame_equal(run(store), before)
+    assert f"{damaged.name}.damaged" in capsys.readouterr().err
+    assert damaged.with_name(f"{damaged.name}.damaged").exists()
 
 
 def test_a_file_of_another_study_is_refused(store: Store) -> None:
     run(store)
     pq.write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), store._runs / "x.parquet")
-    with pytest.raises(InputError, match=r"x.parquet: does not belong to this study"):
+    with pytest.raises(InputError, match=r"x.parquet: is cut off, damaged or no file of this study"):
         store.rows(["run_id"])
+
+
+def test_rows_of_a_study_with_other_columns_are_refused(store: Store) -> None:
+    run(store)
+    store._write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), "1of1")
+    with pytest.raises(InputError, match=r"belongs to another study .it has no recovery_endpoint"):
+        store.rows(["run_id", "recovery_endpoint"])
 
 
 def test_half_written_files_count_for_nothing_and_are_removed(store: Store) -> None:
@@ -177,18 +193,18 @@ def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
 def test_a_full_disk_stops_with_a_message_and_keeps_what_was_stored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run(Store.prepare(store.folder.with_name("whole"), store.spec, store.plan))
+    whole = run(Store.prepare(store.folder.with_name("whole"), store.inputs, store.plan))
     written, real = 0, os.fsync
 
-    def full_after_two(descriptor: int) -> None:
+    def full_after_one(descriptor: int) -> None:
         nonlocal written
         written += 1
-        if written > 2:
+        if written > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full_after_two)
+        patch.setattr(os, "fsync", full_after_one)
         with pytest.raises(StorageError, match="No space left on device"):
             run(store)
     stored = store.status()
@@ -209,7 +225,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk: Path) -> None:
-    store = Store.prepare(small_disk / "out", study.spec, study.plan)
+    store = Store.prepare(small_disk / "out", study.inputs, study.plan)
     fill = small_disk / "fill"
     subprocess.run(["dd", "if=/dev/zero", f"of={fill}"], capture_output=True, check=False)
     with pytest.raises(StorageError, match="No space left on device"):
@@ -224,11 +240,11 @@ def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> 
         with pytest.raises(InputError, match="another process works on it"):
             run(store)
         with pytest.raises(InputError, match="another process works on it"):
-            run_plan(store, workforce=local(1), shard=(1, 2), execute=invented)
+            run_plan(store, shard=(1, 2), execute=invented)
     with FileLock(store.folder / "locks" / "part-1-of-2.lock"):
         with pytest.raises(InputError, match="part 1 of 2"):
             run(store)
-        run_plan(store, workforce=local(1), shard=(2, 2), execute=invented)
+        run_plan(store, shard=(2, 2), execute=invented)
     assert run(store).status.eq("done").all()
 
 
@@ -244,7 +260,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no study"):
         Store(tmp_path).status()
     (tmp_path / "study.json").write_text(json.dumps({"hash": 1}))
-    with pytest.raises(InputError, match="is not the description of a study"):
+    with pytest.raises(InputError, match=r"study.json: is damaged: 'checksum'"):
         Store(tmp_path).status()
 
 
@@ -258,25 +274,119 @@ def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     assert thesis.exists()
 
 
-def test_a_plan_that_is_lost_is_told_and_written_again(store: Store, study: Study) -> None:
-    before, path = run(store), store.folder / "plan.parquet"
+def test_a_plan_that_is_damaged_or_lost_is_reported_and_written_again(store: Store, study: Study) -> None:
+    before, path = run(store), store._plan_path
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"plan.parquet: is cut off.*move it away"):
+    with pytest.raises(
+        InputError, match=r"plan-\w+.parquet: was changed .*cannot be read .12 rows.*Move plan-"
+    ):
         store.status()
     path.unlink()
-    with pytest.raises(InputError, match=r"plan.parquet: is missing; the same sweep writes it again"):
+    with pytest.raises(InputError, match=r"plan-\w+.parquet: is missing; the same command writes it again"):
         store.status()
-    pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.spec, study.plan)), before)
+    pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
 
 
-def test_a_file_damaged_inside_is_named(store: Store) -> None:
+def test_rows_removed_from_the_plan_are_counted(store: Store) -> None:
     run(store)
-    path = store.files()[0]
-    content = bytearray(path.read_bytes())
-    content[4:600] = bytes(596)
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=f"{path.name}: is cut off, damaged"):
-        store.rows(store.schema.names)
+    table = pq.read_table(store._plan_path)
+    pq.write_table(table.slice(0, 5), store._plan_path)
+    with pytest.raises(InputError, match="it has 5 rows, 12 were written"):
+        store.status()
+
+
+def test_an_edited_study_is_refused_with_the_difference_and_can_be_restored(
+    store: Store, study: Study
+) -> None:
+    before, path = run(store), store.folder / "study.json"
+    path.write_text(path.read_text().replace('"seed": 1', '"seed": 7'))
+    with pytest.raises(InputError, match=r"study.seed: 1 .stored., 7 .now.\nMove study.json away"):
+        Results(store.folder)
+    with pytest.raises(InputError, match=r"study\.seed: 1"):
+        Store.prepare(store.folder, study.inputs, study.plan)
+    path.unlink()
+    pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
+
+
+def test_no_flipped_bit_changes_a_number_in_silence(store: Store) -> None:
+    before, rng = run(store), random.Random(3)
+    split(store)
+    files, refused = [store.folder / "study.json", store._plan_path, *store.files()], 0
+    for _ in range(FLIPS):
+        path = rng.choice(files)
+        content, place = path.read_bytes(), rng.randrange(path.stat().st_size)
+        path.write_bytes(
+            content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
+        )
+        try:
+            pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
+        except InputError:
+            refused += 1
+        path.write_bytes(content)
+    assert refused > 0.6 * FLIPS  # the others change spaces of study.json
+
+
+def test_verify_names_every_damaged_file(store: Store) -> None:
+    run(store)
+    assert store.faults() == []
+    for path in (store._plan_path, store.files()[0]):
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    plan, rows = store.faults()
+    assert "a value was changed" in plan or "cannot be read" in plan
+    assert "it sets the file aside and repeats its runs" in rows
+
+
+# A study grows
+
+
+def by_run(table: pd.DataFrame) -> pd.Series:
+    """The outcome that tells runs apart, by run_id."""
+    return table.drop_duplicates("run_id").set_index("run_id").recovery_endpoint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more"),
+    [
+        ("patients: 3", "patients: 4", 3),
+        ("[untreated, ketamine-like]", "[untreated, ketamine-like, ssri-like]", 3),
+        ("0.5 mg/kg]", "0.5 mg/kg, 1 mg/kg]", 3),
+        ("title: Two doses", "title: Two doses of a drug", 0),
+    ],
+)
+def test_a_study_that_grows_repeats_no_run(tmp_path: Path, old: str, new: str, more: int) -> None:
+    small = Study.load(write_study(tmp_path))
+    before = by_run(run(Store.prepare(tmp_path / "out", small.inputs, small.plan)))
+    done: list[str] = []
+
+    def counted(workplace: Workplace, run: PlannedRun) -> Row:
+        done.append(run.run_id)
+        return invented(workplace, run)
+
+    large = Study.load(write_study(tmp_path, TWO_DOSES.replace(old, new)))
+    table = run(Store.prepare(tmp_path / "out", large.inputs, large.plan), counted)
+    assert len(done) == more
+    assert len(table) == len(large.plan.table)
+    assert by_run(table).loc[before.index].tolist() == before.tolist()
+
+
+def test_a_study_that_shrinks_is_refused_by_key(store: Store, tmp_path: Path) -> None:
+    run(store)
+    text = TWO_DOSES.replace("[untreated, ketamine-like]", "[ketamine-like]")
+    less = Study.load(write_study(tmp_path, text))
+    with pytest.raises(InputError) as caught:
+        Store.prepare(store.folder, less.inputs, less.plan)
+    assert "study.treatments: - untreated" in str(caught.value)
+    assert len(str(caught.value).splitlines()) < 6
+
+
+def test_a_corrected_title_of_a_treatment_is_no_difference(tmp_path: Path) -> None:
+    for title in ("Mine", "My own"):
+        (tmp_path / "mine.yaml").write_text(f"title: {title}\nextends: untreated\n")
+        study = Study.load(
+            write_study(tmp_path, "title: t\ntreatments: [mine.yaml]\ndesign: list\npoints: [{}]\n")
+        )
+        store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    assert store.inputs.basis.arms["mine"].treatment.title == "My own"
 
 
 def test_a_lock_that_is_only_looked_at_is_waited_for(store: Store) -> None:
