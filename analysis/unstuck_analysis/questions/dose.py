@@ -16,17 +16,16 @@ from matplotlib.figure import Figure
 from unstuck.drugs.effects import Course
 from unstuck.drugs.exposure import PatientExposure
 from unstuck.engine.readouts import connectivity
-from unstuck.engine.step import Engine, State
+from unstuck.engine.step import Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read
 from unstuck.files.schedule import Dose
-from unstuck.files.treatment import Treatment, drug_for
+from unstuck.files.treatment import drug_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
-from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient.draw import Patient
-from unstuck.patient.simulation import Checkpoint, get_stuck
+from unstuck.parameters import default_parameters
+from unstuck.state import State
 from unstuck.targets import TARGETS
 
 from unstuck_analysis.library.words import notes_on
@@ -34,8 +33,7 @@ from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import FAINT, PALETTE, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.fixed_points import LONG_RUNS
-from unstuck_analysis.questions.landscape import require_stuck, typical_patient
+from unstuck_analysis.questions.stuck import StuckPatient
 
 LATER_DAYS = 180.0  # a course escapes if the patient is still well this long after it
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
@@ -43,27 +41,6 @@ USUAL_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 USUAL_DAYS, USUAL_DOSES = 84, 6  # of a course whose length is not given
 LASTS, NOW = "#009E73", "#E69F00"  # colours of the two curves
 WEEKDAYS = (0, 2, 4)  # Monday, Wednesday, Friday; day 0 is a Monday
-INTO_THE_DITCH = "untreated"  # the shipped treatment whose way to day 0 is taken
-
-
-@dataclass(frozen=True)
-class StuckPatient:
-    """A patient at day 0, ready for any number of courses."""
-
-    patient: Patient
-    checkpoint: Checkpoint
-
-    @classmethod
-    def typical(cls, file: CircuitFile, parameters: ParameterSet) -> "StuckPatient":
-        """The mean-field patient without noise and life events, after the shipped way into the ditch."""
-        return cls.from_patient(typical_patient(file, parameters))
-
-    @classmethod
-    def from_patient(cls, patient: Patient) -> "StuckPatient":
-        """Any patient, after the shipped way into the ditch; InputError for one who never gets stuck."""
-        checkpoint = get_stuck(patient, Treatment(INTO_THE_DITCH), LONG_RUNS)
-        require_stuck(checkpoint, f"the patient of circuit {patient.circuit.file.title!r}")
-        return cls(patient, checkpoint)
 
 
 @dataclass(frozen=True)
@@ -113,7 +90,7 @@ def recovery_under(stuck: StuckPatient, courses: Sequence[Course], until_day: fl
     contributions = [
         contribution
         for course in courses
-        for contribution in course.contributions(circuit.parameters, stuck.patient.sensitivity)
+        for contribution in course.contributions(circuit.parameters, stuck.patient.response)
     ]
     end_h = until_day * HOURS_A_DAY
     exposure = PatientExposure(circuit.regions, [], contributions, np.zeros((0, len(circuit.regions))), end_h)
@@ -123,7 +100,7 @@ def recovery_under(stuck: StuckPatient, courses: Sequence[Course], until_day: fl
         days.append(hour / HOURS_A_DAY)
         recovery.append(checkpoint.recovery(connectivity(circuit, state)[0]))
 
-    Engine(circuit, checkpoint.state, 0.0, LONG_RUNS).advance(exposure, end_h, on_step=note)
+    Engine(circuit, checkpoint.state).advance(exposure, end_h, on_step=note)
     return RecoveryCourse(days, recovery)
 
 

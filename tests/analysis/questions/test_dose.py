@@ -11,10 +11,9 @@ from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Treatment, drug_for
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.patient.simulation import Simulation
+from unstuck.patient.life import run_treatment
 from unstuck_analysis.questions.dose import (
     Schedule,
-    StuckPatient,
     ask,
     dose_response,
     dose_response_figure,
@@ -24,6 +23,7 @@ from unstuck_analysis.questions.dose import (
     refuse_effect,
     schedule_of,
 )
+from unstuck_analysis.questions.stuck import StuckPatient
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_course_is_given_as_often_and_as_long_as_the_drug_s_file_says(
     doses = schedule_of(drug_for(default_file, name)).doses(2, 0.5)
     assert [dose.time_h for dose in doses] == hours
     assert all(dose.over_h == pytest.approx(over_h) for dose in doses)
-    assert {dose.amount for dose in doses} == {0.5}
+    assert {dose.relative_dose for dose in doses} == {0.5}
 
 
 def test_a_course_of_the_usual_dose_is_the_usual_course(default_file: CircuitFile) -> None:
@@ -96,7 +96,7 @@ def test_the_shortest_course_holds_as_a_treatment_file_too(
         }
         path = tmp_path / f"course-{days}.yaml"
         path.write_text(yaml.safe_dump({"title": "course", "extends": "untreated", "phases": phases}))
-        arm = Simulation(stuck.patient, Treatment(str(path))).run(functional_days=())
+        arm = run_treatment(stuck.patient, Treatment(str(path)), functional_days=())
         reading = min(arm.readings, key=lambda reading: abs(reading.day - days - 180))
         assert (arm.recovery(reading.connectivity) >= 0.5) == escaped
 
@@ -109,8 +109,8 @@ def test_more_of_a_drug_never_needs_longer(stuck: StuckPatient, ssri: DrugFile) 
 
 
 def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> None:
-    resilient = default_parameters().with_values(rB=0.85)
-    with pytest.raises(InputError, match="never gets stuck"):
+    resilient = default_parameters().with_values(kM=0.0)
+    with pytest.raises(InputError, match="does not become stuck"):
         StuckPatient.typical(default_file, resilient)
 
 
