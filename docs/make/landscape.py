@@ -45,7 +45,7 @@ from unstuck_analysis.questions.stuck import StuckPatient
 
 DATA, PROSE = (Path(__file__).with_suffix(ending) for ending in (".json", ".md"))
 COURSES = ("ssri-like", "tianeptine-like", "ketamine-like", "psilocybin-like")
-BASE_POINTS, SENSITIVITY_OF = 64, "ssri-like"
+BASE_POINTS, SENSITIVITY_OF = 256, "ssri-like"
 SEED = 1
 FIGURES = ("landscape", "sensitivity")
 
@@ -118,7 +118,7 @@ def _of_the_landscape(quick: Mapping[str, Any]) -> dict[str, str]:
     rest = {row["scar"]: row["connectivity"] for row in data["slow_manifold"] if row["acting"] == "untreated"}
     episodes = [row for row in data["stress"] if row["stress"] == 1 and row["days"] == EPISODE_DAYS]
     courses = [
-        f"{course['count']} {course['unit']} of {name}"
+        f"{course['count']} {course['unit'] if course['count'] > 1 else course['unit'][:-1]} of {name}"
         if course["count"]
         else f"no number of {course['unit']} of {name}"
         for name, course in quick["courses"].items()

@@ -35,7 +35,9 @@ def test_the_quick_numbers_measured_again_are_those_stored() -> None:
 
 
 def test_the_prose_claims_what_the_numbers_say() -> None:
-    quick = stored()["quick"]
+    quick, strongest = stored()["quick"], stored()["sensitivity"]["strongest"][0]
+    assert strongest[0] == "mM"
+    assert strongest[1] > 0.5
     leaving = {row["treatment"]: row for row in quick["data"]["leaving"]}
     untreated = [row for row in quick["data"]["slow_manifold"] if row["acting"] == "untreated"]
     assert quick["apart"] < 0.01  # one state
