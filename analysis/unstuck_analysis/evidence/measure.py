@@ -256,7 +256,7 @@ def range_text(part: Part) -> str:
     """The published range in words."""
     low, high = part.range
     strict = (part.id, part.name) in OPEN_ENDED
-    if isinf(low) or (low == 0.0 and strict):
+    if isinf(low):
         return f"{'below' if strict else 'at most'} {high:g}"
     if isinf(high):
         return f"{'above' if strict else 'at least'} {low:g}"
