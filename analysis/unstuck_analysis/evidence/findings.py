@@ -186,7 +186,7 @@ def order_of_onset(data: Recorded) -> dict[str, float]:
         for name in TREATMENTS["T01"]
     )
     return {
-        "ketamine (d)": ketamine,
+        "ketamine": ketamine,
         "ketamine / SSRI": _ratio(ketamine, ssri),
         "ketamine / psilocybin": _ratio(ketamine, psilocybin),
         "psilocybin / tianeptine": _ratio(psilocybin, tianeptine),
@@ -260,7 +260,7 @@ def order_of_serotonin(data: Recorded) -> dict[str, float]:
 def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
     """R with 80 % of TrkB signalling blocked."""
     return {
-        "SSRI on day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
+        "SSRI at day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
         "ketamine at 24 h": _reading(data, "ketamine-once-trkb-blocked", 1),
     }
 
@@ -370,7 +370,7 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
     ("F31", "91 d"): (0.10, 0.35),
     ("F31", "182 d"): (0.20, 0.50),
     ("F31", "365 d"): (0.35, 0.70),
-    ("T01", "ketamine (d)"): (-inf, 1.0),
+    ("T01", "ketamine"): (-inf, 1.0),
     ("T01", "ketamine / SSRI"): (-inf, 0.1),
     ("T01", "ketamine / psilocybin"): (-inf, 1.0),
     ("T01", "psilocybin / tianeptine"): (-inf, 1.0),
@@ -395,9 +395,19 @@ OPEN_ENDED = {
 }
 
 
-UNITS = {"F10": "d", "F23": "d", "T07": "d"}
-TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
-UNITS |= dict.fromkeys(TIMES_HEALTH, "times health")
+_TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
+_DAYS = ("F10", "F23", "T07")
+
+
+def unit_of(id: str, part: str) -> str:
+    """Unit of a part; empty for shares, ratios, connectivity and recovery."""
+    return (
+        "d"
+        if id in _DAYS or (id, part) == ("T01", "ketamine")
+        else "times health"
+        if id in _TIMES_HEALTH
+        else ""
+    )
 
 
 def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
