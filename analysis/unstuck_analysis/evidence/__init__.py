@@ -1,4 +1,4 @@
 """The published findings, how each is measured, and whether the model reproduces it.
 
-facts.csv -> courses of patients (runs, stored) -> one number per part (findings) -> verdict (measure) -> answer
+facts.csv -> courses of patients (runs, stored) -> numbers (findings) -> verdicts (measure) -> answer
 """

@@ -401,13 +401,9 @@ _DAYS = ("F10", "F23", "T07")
 
 def unit_of(id: str, part: str) -> str:
     """Unit of a part; empty for shares, ratios, connectivity and recovery."""
-    return (
-        "d"
-        if id in _DAYS or (id, part) == ("T01", "ketamine")
-        else "times health"
-        if id in _TIMES_HEALTH
-        else ""
-    )
+    if id in _DAYS or (id, part) == ("T01", "ketamine"):
+        return "d"
+    return "times health" if id in _TIMES_HEALTH else ""
 
 
 def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:

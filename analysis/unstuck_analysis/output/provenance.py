@@ -38,9 +38,10 @@ def _version(*digests: str) -> str:
 
 
 def _scenarios() -> dict[str, Path]:
-    """The shipped scenarios by their path, the same in a checkout and in an installed copy."""
+    """The shipped scenarios and the table of parameters by their path, the same in a checkout and in an installed copy."""
     folder = next(folder for folder in shipped_folders() if folder.is_dir())
-    return {f"scenarios/{name}": path for name, path in version.files_in(folder, ".yaml").items()}
+    found = version.files_in(folder, ".yaml") | version.files_in(folder, ".csv")
+    return {f"scenarios/{name}": path for name, path in found.items()}
 
 
 @cache
