@@ -9,7 +9,7 @@ from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import read_cohort
-from unstuck.files.treatment import read, scenario_folders
+from unstuck.files.find import cohort_path, read
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_traits
 from unstuck.patient.stability import (
@@ -96,8 +96,7 @@ def test_too_much_excitation_makes_health_unstable(default_file: CircuitFile) ->
 
 
 def test_health_attracts_in_drawn_patients(default_file: CircuitFile) -> None:
-    path = next(path for folder in scenario_folders() if (path := folder / "cohort.yaml").exists())
-    cohort = read_cohort(path)
+    cohort = read_cohort(cohort_path())
     assert all(
         healthy_is_attractor(default_file, draw_traits(PARAMETERS, cohort, 2, index).parameters)
         for index in range(20)
