@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RUNS = RESULTS / "evidence-runs"  # simulated patients, for every later call
-LONGEST = 62  # characters of a statement in the figure
+LONGEST = 74  # characters of a statement in the figure
 
 
 def ask(
@@ -210,13 +210,13 @@ def figure(evidence: Evidence) -> "Figure":
 
     findings = [finding for group in GROUPS for finding in evidence.of(group)]
     shown = [(finding, part) for finding in findings for part in finding.parts if not isnan(part.value)]
-    picture = Figure(figsize=(11, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
+    picture = Figure(figsize=(13, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
     axes = picture.add_subplot()
     labels: list[str] = []
     for line, (finding, part) in enumerate(shown):
         _draw(axes, line, part)
         labels.append(_label(finding, part))
-    axes.set(xlim=(-0.6, 2.3), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
+    axes.set(xlim=(-0.6, 3.1), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
     axes.set_xticks([0, 1], ["lowest\npublished", "highest\npublished"])
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.set_title("Values of the model in their published ranges")
@@ -239,6 +239,6 @@ def _draw(axes: "Axes", line: int, part: Part) -> None:
 def _label(finding: Finding, part: Part) -> str:
     group = finding.fact.group
     statement = finding.fact.statement
-    statement = statement if len(statement) <= LONGEST else statement[: LONGEST - 3].rstrip() + "..."
+    statement = statement if len(statement) <= LONGEST else statement[:LONGEST].rsplit(" ", 1)[0] + " ..."
     name = f" [{part.name}]" if part.name else ""
     return f"{statement}{name}  {part.id}{'' if group == 'fitted' else f' ({group})'}"

@@ -82,7 +82,8 @@ def simulate(
 ) -> Cohort:
     """The patients of all groups, in their order; groups that are stored already are only read."""
     found: dict[int, dict[str, Floats]] = {}
-    with closing(in_processes(run_group, groups, min(workers, len(groups)))) as finished:
+    missing = sum(group.path is None or not group.path.exists() for group in groups)
+    with closing(in_processes(run_group, groups, max(1, min(workers, missing)))) as finished:
         for group, arrays in finished:
             # A worker that died took this group with it: it is simulated in this process.
             found[groups.index(group)] = run_group(group) if arrays is LOST else arrays  # pyright: ignore[reportArgumentType]
