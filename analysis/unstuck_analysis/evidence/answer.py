@@ -58,8 +58,8 @@ def ask(
     names = choose_mechanisms(without)
     if held_out and (plan.patients < PATIENTS or plan.networks or facts_file or names):
         raise InputError(
-            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the shipped"
-            " table: leave out --quick, --patients, --networks, --without and --facts"
+            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the"
+            " shipped table: leave out --quick, --patients, --networks, --without and --facts"
         )
     intact = measure(facts, plan, progress, held_out=held_out)
     notes: list[str] = []
