@@ -1,3 +1,5 @@
+# Not strict: networkx has no complete types.
+# pyright: standard
 """A circuit file becomes neurons and synapses as arrays.
 
     circuit file -> CircuitFile (checked) -> Circuit (arrays, sorted by postsynaptic neuron) -> networkx graph

@@ -86,7 +86,7 @@ def amounts_at(
 ) -> None:
     """Set out (times, flow and compartments) to what is there at each time; after: what each change left."""
     for k in range(times_h.size):
-        last = np.searchsorted(changes_h, times_h[k], side="right") - 1
+        last = int(np.searchsorted(changes_h, float(times_h[k]), side="right")) - 1
         if last < 0:
             out[k, :] = 0.0
         else:

@@ -44,15 +44,18 @@ def take_reading(
     slow = state.slow
     labile, whole, structure = _strengths(circuit, state)
     summed = circuit.readout_mean > 0.0
-    means = population_means(circuit, np.array((state.x, slow.bdnf, slow.trkb, slow.scar)))
+    neurons = np.array((state.x, slow.bdnf, slow.trkb, slow.scar))
+    activity, bdnf, trkb, scar = population_means(circuit, neurons)
     return Reading(
         day,
         float(circuit.readout_mean @ whole),
         float(circuit.readout_mean @ structure),
         mean_functional_connectivity(circuit, state, *acting) if probe else nan,
-        means[0],
+        activity,
         state.serotonin_nM / circuit.rules.serotonin.S0,
-        *means[1:],
+        bdnf,
+        trkb,
+        scar,
         _relative(circuit, whole),
         float((summed @ labile) / (summed @ whole)),
         float(slow.autoreceptor_sensitivity[0]),
@@ -71,7 +74,8 @@ def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
     strength: (plastic synapses,) in drive.
     """
     projection = circuit.wiring.plastic.projection
-    return _relative(circuit, np.bincount(projection, strength, len(circuit.healthy_strength)))
+    sums = np.bincount(projection, strength, len(circuit.healthy_strength))
+    return _relative(circuit, sums.astype(float))
 
 
 def _strengths(circuit: Circuit, state: State) -> Floats:

@@ -384,7 +384,8 @@ class PatientRun:
     checkpoint: Checkpoint
     draws: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
     readings: list[Reading] = field(default_factory=list[Reading])
-    steps: list[tuple[float, float, float]] = field(default_factory=list)  # day, C, C_c
+    # Day, C and C_c at the end of every step.
+    steps: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
     conditions: list[ConditionResult] = field(default_factory=list[ConditionResult])
     last_dose_day: float = 0.0
     gone_day: float = 0.0

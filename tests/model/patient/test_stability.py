@@ -95,9 +95,8 @@ def test_too_much_excitation_makes_health_unstable(default_file: CircuitFile) ->
     assert not healthy_is_attractor(default_file, PARAMETERS.with_values(ee=0.16))
 
 
-def test_health_attracts_in_drawn_patients(default_file: CircuitFile) -> None:
+@pytest.mark.parametrize("patients", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_health_attracts_in_drawn_patients(patients: int, default_file: CircuitFile) -> None:
     cohort = read_cohort(cohort_path())
-    assert all(
-        healthy_is_attractor(default_file, draw_traits(PARAMETERS, cohort, 2, index).parameters)
-        for index in range(20)
-    )
+    traits = (draw_traits(PARAMETERS, cohort, 2, index) for index in range(patients))
+    assert all(healthy_is_attractor(default_file, drawn.parameters) for drawn in traits)
