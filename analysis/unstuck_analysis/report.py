@@ -257,6 +257,7 @@ COMPARISON_FILES = (
     "summary.csv",
     "outcomes.parquet",
     "series.parquet",
+    "patients.parquet",
     "recovery.png",
     "recovery.svg",
     "report.html",
@@ -302,6 +303,7 @@ class ComparisonAnswer:
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
         write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
         write_parquet(folder / "series.parquet", self.comparison.series)
+        write_parquet(folder / "patients.parquet", self.comparison.draws)
         figure = figures.recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")
