@@ -197,7 +197,7 @@ def headline(evidence: Evidence) -> list[str]:
         if not findings:
             continue
         if not any(finding.parts for finding in findings):
-            said.append(f"{nouns.capitalize()}: {NOT_FROZEN}.")
+            said.append(f"{len(findings)} {nouns} are {NOT_FROZEN}.")
         else:
             text = f"{found[True]} of {len(findings)} {nouns} are reproduced"
             missed = [finding.fact.id for finding in findings if finding.reproduced is False]

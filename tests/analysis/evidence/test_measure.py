@@ -86,7 +86,7 @@ def test_the_headline_counts_every_group_with_its_noun() -> None:
         )
     )
     assert said == [
-        "Held-out findings: not measured yet: the ensemble of parameter sets is not frozen.",
+        "1 held-out findings are not measured yet: the ensemble of parameter sets is not frozen.",
         "1 of 2 fitted findings are reproduced; not reproduced: F19.",
         "1 of 1 findings that were seen in generation 1 and not fitted are reproduced.",
         "T15 is a prediction of the model and is not counted.",
