@@ -34,16 +34,21 @@ REMOVED = {
     "report": "a study writes its report by itself: open report.html in its folder",
     "compact": "a study compacts its files by itself when it ends; there is nothing to type",
     "schema": "schema is now an option of check: unstuck check --schema treatment",
-    "calibrate": "calibrate is now a module for developers: python -m unstuck_analysis.evidence.fit --help",
+    "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
+    " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
 }
+_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
 REMOVED_OPTIONS = {
     (
         "dose-response",
         "--with",
     ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
     " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): "noisy runs are a Python function now:"
-    " unstuck_analysis.questions.escape.escape_times",
+    ("landscape", "--escape-runs"): _ONE_STATE,
+    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
+    " (unstuck new study NAME)",
+    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
+    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
 }
 
 app = typer.Typer(
@@ -317,24 +322,17 @@ def export(
     say(f"Open {to}")
 
 
-@command(app, "unstuck landscape --vary bdnf_gain 0.6 1.6", ANALYSE)
+@command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)
 def landscape(
     treatments: Annotated[
         list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")
     ] = None,
     circuit: CircuitName = "default",
-    vary: Annotated[
-        tuple[str, float, float] | None,
-        typer.Option(metavar="NAME LOW HIGH", help="Another effect or parameter to draw the states over."),
-    ] = None,
-    neurons: NetworkNeurons = 500,
-    seed: Seed = 1,
 ) -> Answering:
-    """Stable states, the point of no return, each treatment's path between them, shortest courses."""
-    from unstuck_analysis.questions import ditch
+    """Show how the illness forms and ends: connectivity at each scar, stress, and paths of treatments."""
+    from unstuck_analysis.questions import landscape as question
 
-    names = tuple(treatments or ditch.DEFAULT_TREATMENTS)
-    return ditch.ask(circuit, names, vary, neurons=neurons, seed=seed)
+    return question.ask(circuit, treatments or ())
 
 
 @command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)
@@ -405,29 +403,35 @@ def connectivity(
     return question.ask(treatment, day, neurons=neurons, seed=seed)
 
 
-@plain_command(app, "unstuck evidence --quick --row F18 T11 --without metabolite-ampa-drive", ANALYSE)
+@command(app, "unstuck evidence --quick --row F18 --row T11", ANALYSE)
 def evidence(
     more_rows: Annotated[list[str] | None, typer.Argument(metavar="[ROW]...", hidden=True)] = None,
-    row: Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these rows.")] = None,
+    row: Annotated[list[str] | None, typer.Option(metavar="ROW...", help="Only these findings.")] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The mean-field only; no cohort rows.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="100 patients instead of 1,000.")] = False,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="Patients drawn for cohort rows; 160 if not given.")
+        int | None, typer.Option(min=1, help="Patients drawn for findings on cohorts; 1000 if not given.")
     ] = None,
+    networks: Annotated[
+        int,
+        typer.Option(min=0, help="Read typical patients in so many networks (medians); 0: mean-field."),
+    ] = 0,
     seed: Seed = 1,
     workers: Workers = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder; results/evidence if not given.")] = None,
-    facts: Annotated[Path | None, typer.Option(help="Another fact sheet than the shipped one.")] = None,
-    as_json: AsJson = False,
-) -> None:
+    facts: Annotated[
+        Path | None, typer.Option(help="Another table of findings than the shipped one.")
+    ] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", hidden=True)] = False,
+) -> Answering:
     """Compare the model with published findings, with or without one of its mechanisms."""
-    from unstuck_analysis.evidence import command as measuring
+    from unstuck_analysis.evidence import answer as question
+    from unstuck_analysis.evidence.measure import PATIENTS, QUICK_PATIENTS, Plan
     from unstuck_analysis.study.processes import available_cores
 
-    rows, folder = [*(row or []), *(more_rows or [])], out or measuring.FOLDER
-    cores = workers or available_cores()
-    asked = measuring.Request(rows, without or [], quick, patients, seed, cores, folder, facts)
-    measuring.run(asked, as_json)
+    drawn = patients or (QUICK_PATIENTS if quick else PATIENTS)
+    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS)
+    ids = [*(row or []), *(more_rows or [])]
+    return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

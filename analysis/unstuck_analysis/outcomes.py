@@ -85,6 +85,12 @@ class RecoveryCourse:
             stretches.append((start, float(days[-1])))
         return stretches
 
+    @property
+    def first_day(self) -> float:
+        """First day with R >= 0.5; NaN if there is none."""
+        stretches = self.stretches()
+        return stretches[0][0] if stretches else nan
+
     def relapse_day(self) -> float:
         """First whole day after the onset with R < 0.5 that is followed by another; NaN if there is none."""
         stretches = self.stretches()

@@ -41,7 +41,7 @@ PAGES = (
         landscape.make,
     ),
     Page("shelf", ("drug-shelf.md", "images/shelf.png", "images/dose-occupancy.png"), shelf.make),
-    Page("evidence", ("evidence.md", "images/findings.png", "images/mechanisms.png"), evidence.make),
+    Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 
 

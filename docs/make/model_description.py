@@ -19,14 +19,12 @@ from unstuck.engine import readouts
 from unstuck.engine import step as engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.find import cohort_path, read
-from unstuck.parameters import Parameter, default_parameters
+from unstuck.parameters import default_parameters
 from unstuck.patient import draw as patient
 from unstuck.patient.draw import read_cohort
 from unstuck.targets import TARGETS
 from unstuck_analysis import outcomes
-from unstuck_analysis.evidence.ensemble import read_ensemble
 from unstuck_analysis.evidence.facts import read_facts
-from unstuck_analysis.evidence.fit import FREE_ORIGINS
 from unstuck_analysis.output.markdown import table
 
 PROSE = Path(__file__).with_suffix(".md")
@@ -118,14 +116,6 @@ def _cohort_table() -> str:
     return table(("varied together", "coefficient of variation", "source"), rows)
 
 
-def spread(record: Parameter) -> str:
-    """How well a parameter is determined: its values over sets that fit as well."""
-    values = [member[record.symbol] for member in read_ensemble() if record.symbol in member]
-    if not values:
-        return "not fitted" if record.origin not in FREE_ORIGINS else ""
-    return f"{min(values):.3g} to {max(values):.3g}"
-
-
 def parameter_rows() -> list[tuple[str, ...]]:
     """One row a parameter, in the order of the columns of `_parameter_table`."""
     return [
@@ -138,21 +128,14 @@ def parameter_rows() -> list[tuple[str, ...]]:
             record.range_origin if record.range else "",
             record.origin,
             record.source,
-            spread(record),
         )
         for record in default_parameters().records.values()
     ]
 
 
 def _parameter_table() -> str:
-    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "source", "fits as well")
-    note = (
-        f"`fits as well`: smallest and largest value over {len(read_ensemble())} sets, found by short random"
-        " walks from the shipped one, for which every fit row lies in its band. The true spread is wider."
-        if read_ensemble()
-        else "How well each is determined has not been computed."
-    )
-    return f"{table(columns, parameter_rows())}\n\n{note}"
+    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "source")
+    return table(columns, parameter_rows())
 
 
 def make(workers: int) -> None:

@@ -1,4 +1,4 @@
-"""The research commands as typed: the contract of --json, captions, and bad input."""
+"""The research commands as typed: what --json holds, captions, and bad input."""
 
 from pathlib import Path
 
@@ -7,24 +7,16 @@ from command_line import Compared, Unstuck
 from unstuck_analysis.output.style import DASHES, PALETTE, look
 
 
-def test_landscape_json_keeps_its_contract_and_every_figure_has_a_caption(unstuck: Unstuck) -> None:
-    done = unstuck(
-        "landscape", "untreated", "--neurons", 0, "--vary", "stress", 0, 0.1, "--json", "--out", "out"
-    )
-    found = done.json
-    assert list(found) == ["healthy", "stuck", "separatrix", "fold_stress", "minimal_course", "varied"]
-    assert found["healthy"] == {"C": 1.0}
-    assert isinstance(found["stuck"]["C"], float)
-    assert list(found["separatrix"]) == ["C_saddle", "C_line"]
-    assert isinstance(found["fold_stress"], float)
-    for name, unit in (("ssri-like", "days"), ("tianeptine-like", "days"), ("ketamine-like", "doses")):
-        course = found["minimal_course"][name]
-        assert course["unit"] == unit
-        assert course["value"] is None or isinstance(course["value"], int)
-    assert found["varied"][0]["name"] == "stress"
+def test_landscape_json_holds_the_slow_manifold_and_its_figure_has_a_caption(unstuck: Unstuck) -> None:
+    found = unstuck("landscape", "untreated", "ketamine-like", "--json", "--out", "out").json
+    assert list(found) == ["healthy", "stuck", "scar_at_rest", "slow_manifold", "leaving", "stress"]
+    assert found["healthy"] == {"scar": 0.0, "connectivity": 1.0}
+    assert found["stuck"]["connectivity"] < 0.85
+    assert [row["treatment"] for row in found["leaving"]] == ["untreated", "ketamine-like"]
+    assert found["leaving"][1]["scar_days"] is None
+    assert {row["acting"] for row in found["slow_manifold"]} >= {"untreated", "stress 1"}
     assert_captioned(Path("out"))
-    assert Path("out/vary-stress.csv").exists()
-    assert "0 to 0.1" not in Path("out/bifurcation-stress.caption.md").read_text()
+    assert Path("out/paths.csv").exists()
 
 
 def assert_captioned(folder: Path) -> None:
@@ -54,9 +46,9 @@ def test_survival_and_crossover_tell_what_was_left_out(unstuck: Unstuck, compare
     [
         (("dose-response", "ampa:potentiate"), "title: ampa potentiate"),
         (("dose-response", "ssri-like", "--with", "ketamine-like"), "unstuck sweep ketamine-dose-on-ssri"),
-        (("landscape", "--escape-runs=4"), "questions.escape.escape_times"),
-        (("landscape", "--vary", "taul", "0", "10"), "taul = 0 is not allowed"),
-        (("landscape", "--vary", "kc", "1", "0"), "the first number must be the smaller one"),
+        (("landscape", "--escape-runs=4"), "one state at every scar"),
+        (("landscape", "--vary", "taul", "12", "24"), "unstuck new study"),
+        (("landscape", "--neurons", "0"), "the typical patient"),
     ],
 )
 def test_what_makes_no_sense_ends_with_a_message_and_code_2(

@@ -1,261 +1,433 @@
-"""From the numbers of all runs to verdicts: what was measured for every row, and whether it lies in its band.
+"""How every finding is measured: one function per finding, on what was recorded of a cohort.
 
-A row passes if all its parts lie in their bands. Its value is that of the worst part among those that use the
-row's own band (of all parts, where the row has none). A number that does not exist makes the row n/a.
+Each function gets the recorded data and returns one number per part of the finding. A part without a range
+in `RANGES` has the range of its row in facts.csv. Readings in the typical patient (median parameters, no
+noise, no life events) use `data.typical`; cohort readings use the stuck patients unless they say otherwise.
+Definitions: model description, sections 12, 14 and 15.
 """
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite, isnan, nan
-from pathlib import Path
+from math import inf
 
 import numpy as np
 
-from unstuck_analysis.evidence.arms import Plan, Subject, plan_cohort, plan_typical
-from unstuck_analysis.evidence.facts import CohortPart, Fact, Part, shipped_file
-from unstuck_analysis.evidence.mechanisms import rows_revised
-from unstuck_analysis.evidence.runs import Job, Results, run_all
-from unstuck_analysis.evidence.statistics import Cohort, measure
+from unstuck_analysis.evidence.courses import REMITTED, STUCK, Cohort, Floats, kaplan_meier_median
 
-NETWORKS, NEURONS, PATIENTS, SEED = 16, 500, 160, 1
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One part of a row as measured, with its band and an interval (over networks, or 95 % over patients)."""
-
-    name: str
-    value: float
-    interval: tuple[float, float]
-    low: float
-    high: float
-    exclusive: bool = False
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether the value lies in its band (None: there is no value)."""
-        if isnan(self.value):
-            return None
-        if self.exclusive:
-            return self.low < self.value < self.high
-        return self.low <= self.value <= self.high
-
-    @property
-    def margin(self) -> float:
-        """Distance to the nearer end of the band, in widths of the band; negative outside."""
-        if isnan(self.value):
-            return -inf
-        return min(self.value - self.low, self.high - self.value) / self.width
-
-    @property
-    def width(self) -> float:
-        """Width of the band; where it is open, the size of its end."""
-        if isfinite(self.high - self.low):
-            return self.high - self.low or 1.0
-        return abs(self.high if isfinite(self.high) else self.low) or 1.0
+RESPONSE_DAY = 84.0  # end of the course of an SSRI or of the tianeptine-like drug
+IMPROVED, NOT_RESPONDED = 0.2, 0.25  # recovery index R
+MINUTES = (10, 20, 30, 40, 50, 60)  # after a dose of ketamine
+# Treatments of cohorts that begin on day 0, after stress of the patient's own length and rest.
+FROM_CHECKPOINT = (
+    *("ssri-84d", "tianeptine-84d", "untreated-42d", "untreated-events-365d", "ketamine-six-events-120d"),
+    *("ketamine-once-7d", "ketamine-six", "psilocybin-once-42d", "psilocybin-once-events-84d"),
+)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row with all that was measured for it."""
+class Recorded:
+    """The typical patient, all drawn patients, and those of them who became stuck."""
 
-    fact: Fact
-    parts: Sequence[Measured]
-    first_look: bool | None
-    revised: bool = False  # whether a mechanism was added for it, and is on
+    typical: Cohort
+    everyone: Cohort
+    stuck: Cohort
 
-    @property
-    def worst(self) -> Measured:
-        """The part that stands for the row."""
-        own = [m for m, part in zip(self.parts, self.fact.parts, strict=True) if part.has_no_band]
-        return min(own or self.parts, key=lambda part: part.margin)
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether all parts hold; None if one could not be evaluated and no other fails."""
-        verdicts = [part.passed for part in self.parts]
-        return False if False in verdicts else None if None in verdicts else True
-
-    @property
-    def verdict(self) -> str:
-        """The verdict in words; a test row that failed at the first look never counts as a pass again.
-
-        It is `revised` if it passes with a mechanism that was added for it; else it passes only `here`.
-        """
-        if self.passed and self.fact.role == "test" and self.first_look is False:
-            return "revised" if self.revised else "pass here"
-        return {True: "pass", False: "miss", None: "n/a"}[self.passed]
+    @classmethod
+    def of(cls, typical: Cohort, everyone: Cohort) -> "Recorded":
+        """The stuck patients are those with C <= 0.85 on day 0, after a stress of their own length."""
+        own = next((name for name in everyone.courses if name in FROM_CHECKPOINT), None)
+        stuck = None if own is None else everyone.at(own, 0, "connectivity") <= STUCK
+        return cls(typical, everyone, everyone if stuck is None else everyone.only(stuck))
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All findings of one run."""
-
-    findings: Sequence[Finding]
-    drawn: int  # patients of the cohort, 0 if there was none
-    stuck: int
-    networks: int  # 0 for the mean-field
-    seed: int
-    arms: int  # runs behind the findings
-    not_finite: int  # runs with a recovery index that is not a finite number
-
-    def count(self, role: str) -> tuple[int, int]:
-        """Rows of a role that pass, and rows of it in all."""
-        rows = [finding for finding in self.findings if finding.fact.role == role]
-        return sum(finding.verdict == "pass" for finding in rows), len(rows)
+Measure = Callable[[Recorded], Mapping[str, float]]
+MEASURES: dict[str, Measure] = {}
+TREATMENTS: dict[str, tuple[str, ...]] = {}  # treatments that a finding needs
+OF_COHORT: set[str] = set()
 
 
-def measure_all(
-    facts: Sequence[Fact],
-    *,
-    quick: bool = False,
-    patients: int | None = None,
-    seed: int = SEED,
-    workers: int = 1,
-    folder: Path | None = None,
-    without: str = "",
-    progress: Callable[[int], AbstractContextManager[Callable[[Subject], None]]] = lambda total: nullcontext(
-        lambda subject: None
-    ),
-) -> Evidence:
-    """Measure rows: typical ones in the mean-field (quick) or in 16 networks, cohort rows in varied patients.
+def finding(id: str, *treatments: str, cohort: bool = False) -> Callable[[Measure], Measure]:
+    """Register how a finding is measured and which treatments it needs."""
 
-    A quick measurement leaves cohort rows out unless patients are asked for (then of the mean-field).
-    """
-    neurons, networks = (0, 1) if quick else (NEURONS, NETWORKS)
-    drawn = (0 if quick else PATIENTS) if patients is None else patients
-    typical = [Subject(seed, index, neurons, varied=False) for index in range(networks)]
-    varied = [Subject(seed, index, neurons, varied=True) for index in range(drawn)]
-    jobs = _jobs(varied, plan_cohort(facts), without) + _jobs(typical, plan_typical(facts), without)
-    with progress(len(jobs)) as on_done:
-        results = run_all(jobs, folder, workers, on_done)
-    of_typical = {subject: arms for subject, arms in results.items() if not subject.varied}
-    cohort = Cohort({subject: arms for subject, arms in results.items() if subject.varied})
-    looks, revised = first_looks(), rows_revised(without)
-    findings = [
-        Finding(fact, _measured(fact, of_typical, cohort, seed), looks.get(fact.id), fact.id in revised)
-        for fact in facts
-    ]
-    records = [record for arms in results.values() for record in arms.values()]
-    broken = sum(not np.isfinite(record.recovery[1:]).all() for record in records)
-    networks = 0 if quick else len(of_typical)
-    return Evidence(findings, cohort.drawn, cohort.stuck, networks, seed, len(records), broken)
+    def register(measure: Measure) -> Measure:
+        MEASURES[id], TREATMENTS[id] = measure, treatments
+        if cohort:
+            OF_COHORT.add(id)
+        return measure
+
+    return register
 
 
-def _jobs(subjects: Sequence[Subject], plan: Plan, without: str) -> list[Job]:
-    return [Job(subject, plan, without) for subject in subjects] if plan.parts else []
+def _typical(id: str, treatment: str, day: float, what: str = "recovery") -> None:
+    """Register a finding that is one reading of the typical patient."""
+
+    @finding(id, treatment)
+    def measure(data: Recorded) -> dict[str, float]:
+        return {"": _reading(data, treatment, day, what)}
 
 
-def _measured(fact: Fact, typical: Results, cohort: Cohort, seed: int) -> list[Measured]:
-    measured: list[Measured] = []
-    for number, part in enumerate(fact.parts):
-        if isinstance(part, CohortPart):
-            value, *interval = measure(cohort, part, seed)
-        else:
-            value, *interval = _over_networks(typical, f"{fact.id}.{number}")
-        measured.append(
-            Measured(part.name, value, (interval[0], interval[1]), *fact.band(part), part.exclusive)
-        )
-    return measured
+_typical("F01", "healthy", 60, "connectivity")
+_typical("F02", "small-knock", 60, "connectivity")
+_typical("F03", "stress-7d", 60, "connectivity")
+_typical("F04", "mild-stress-120d", 120, "connectivity")
+_typical("F05", "stress-21d", 60, "connectivity")
+_typical("F06", "stress-42d", 60, "connectivity")
+_typical("F07", "stress-42d", 60, "serotonin_forebrain")
+_typical("F08", "stress-42d", 60, "activity_AMY_P")
+_typical("F09", "ssri-84d", 2)
+_typical("F12", "ssri-rat-healthy", 2, "serotonin_mPFC")
+_typical("F13", "ssri-rat-healthy", 14, "serotonin_mPFC")
+_typical("F14", "ssri-rat-healthy", 2, "activity_DRN_S")
+_typical("F15", "ssri-rat-healthy", 21, "activity_DRN_S")
+_typical("F17", "ssri-14d-off-90d", 104)
+_typical("F18", "ketamine-once", 1)
+_typical("F19", "ketamine-once", 4 / 24)
+_typical("F20", "ketamine-once", 7)
+_typical("F21", "ketamine-once", 21)
+_typical("F22", "ketamine-six", 12)
+_typical("F25", "tianeptine-84d", 1, "serotonin_forebrain")
+_typical("F26", "psilocybin-once", 8)
+_typical("F27", "psilocybin-once", 42)
+_typical("F35", "gaba-down-6h", 1)
+_typical("T15", "ssre-84d", 84)
 
 
-def _over_networks(typical: Results, key: str) -> tuple[float, float, float]:
-    """Median and range of a number over the typical patients, of those that have it."""
-    records = [record for arms in typical.values() for record in arms.values()]
-    values = [record.numbers[key] for record in records if key in record.numbers]
-    known = [value for value in values if not isnan(value)]
-    if not known:
-        return nan, nan, nan
-    return float(np.median(known)), min(known), max(known)
-
-
-def first_looks() -> dict[str, bool | None]:
-    """Whether each test row passed when it was measured for the first time, with everything frozen."""
-    path = shipped_file("first_look.csv")
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        words = {row["id"]: row["pass"] for row in csv.DictReader(file)}
-    return {row: {"true": True, "false": False}.get(word) for row, word in words.items()}
-
-
-def first_look_values() -> dict[tuple[str, str], float]:
-    """What every part of a test row (row, part) was at the first look."""
-    with shipped_file("first_look.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["id"], row["part"]): float(row["value"]) for row in csv.DictReader(file)}
-
-
-def as_object(evidence: Evidence, without: Mapping[str, Evidence] | None = None) -> dict[str, object]:
-    """The rows as `--json` prints them; numbers that do not exist are null."""
-    found: dict[str, object] = {"rows": [_row(finding) for finding in evidence.findings]}
-    if without:
-        found["without"] = {name: [_row(finding) for finding in e.findings] for name, e in without.items()}
-    return found
-
-
-def _row(finding: Finding) -> dict[str, object]:
-    parts = [
-        {
-            "name": part.name or finding.fact.metric,
-            "value": number(part.value),
-            "low": number(part.low),
-            "high": number(part.high),
-            "pass": part.passed,
-        }
-        for part in finding.parts
-    ]
+@finding("F34", "nmda-block-84d", "nmda-block-interneurons-84d")
+def steady_nmda_block(data: Recorded) -> dict[str, float]:
+    """R on day 84 under a steady block of NMDA receptors of all cells, and of interneurons alone."""
     return {
-        "id": finding.fact.id,
-        "role": finding.fact.role,
-        "pass": finding.passed,
-        "first_look": finding.first_look,
-        "value": number(finding.worst.value),
-        "low": finding.fact.low,
-        "high": finding.fact.high,
-        "parts": parts,
+        "all cells": _reading(data, "nmda-block-84d", 84),
+        "interneurons": _reading(data, "nmda-block-interneurons-84d", 84),
     }
 
 
-def number(value: float) -> float | None:
-    """A float, or None for what JSON cannot say."""
-    return float(value) if isfinite(value) else None
+@finding("F10", "ssri-84d", cohort=True)
+def ssri_onset_of_responders(data: Recorded) -> dict[str, float]:
+    """Median day of half recovery among patients recovered on day 84 of an SSRI."""
+    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.onset_day("ssri-84d"))}
 
 
-def csv_rows(evidence: Evidence) -> list[dict[str, object]]:
-    """One line a part, with all that a reader needs to judge it."""
-    rows: list[dict[str, object]] = []
-    for finding in evidence.findings:
-        fact = finding.fact
-        for part, protocol in zip(finding.parts, fact.parts, strict=True):
-            rows.append(
-                {
-                    "id": fact.id,
-                    "part": part.name,
-                    "role": fact.role,
-                    "grade": fact.grade,
-                    "statement": fact.statement,
-                    "scenario": _scenarios(protocol),
-                    "metric": fact.metric,
-                    "value": part.value,
-                    "interval_low": part.interval[0],
-                    "interval_high": part.interval[1],
-                    "low": number(part.low),
-                    "high": number(part.high),
-                    "part_passes": _word(part.passed),
-                    "row": finding.verdict,
-                    "first_look": _word(finding.first_look) if fact.role == "test" else "",
-                    "source": fact.source,
-                }
-            )
-    return rows
+@finding("F11", "ssri-84d", cohort=True)
+def ssri_recovery_of_responders(data: Recorded) -> dict[str, float]:
+    """Median R on day 84 among patients recovered on day 84 of an SSRI."""
+    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d", RESPONSE_DAY))}
 
 
-def _scenarios(part: Part) -> str:
-    against = part.against if isinstance(part, CohortPart) else ""
-    return f"{part.scenario} against {against}" if against else part.scenario
+@finding("F16", "ssri-84d", "ssri-84d-off-120d", cohort=True)
+def recovery_after_a_full_course(data: Recorded) -> dict[str, float]:
+    """Median R 120 d after a full SSRI course, without life events, among patients recovered on day 84."""
+    end_day = RESPONSE_DAY + 120
+    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d-off-120d", end_day))}
 
 
-def _word(passed: bool | None) -> str:
-    return {True: "pass", False: "miss", None: "n/a"}[passed]
+@finding("F23", "tianeptine-84d", cohort=True)
+def tianeptine_onset_of_responders(data: Recorded) -> dict[str, float]:
+    """Median day of half recovery among patients recovered on day 84 of the tianeptine-like drug."""
+    return {
+        "": _median_among_recovered(data.stuck, "tianeptine-84d", lambda c: c.onset_day("tianeptine-84d"))
+    }
+
+
+@finding("F24", "tianeptine-84d", cohort=True)
+def tianeptine_recovery_of_responders(data: Recorded) -> dict[str, float]:
+    """Median R on day 84 among patients recovered on day 84 of the tianeptine-like drug."""
+    treatment = "tianeptine-84d"
+    return {"": _median_among_recovered(data.stuck, treatment, lambda c: c.at(treatment, RESPONSE_DAY))}
+
+
+@finding("F28", "ssri-84d", cohort=True)
+def raphe_firing_on_an_ssri(data: Recorded) -> dict[str, float]:
+    """Median activity of serotonergic cells on days 42 and 84 of an SSRI."""
+    activity = {day: data.stuck.at("ssri-84d", day, "activity_DRN_S") for day in (42, 84)}
+    return {f"day {day}": float(np.median(values)) for day, values in activity.items()}
+
+
+@finding("F29", "ssri-84d", cohort=True)
+def cortical_serotonin_on_an_ssri(data: Recorded) -> dict[str, float]:
+    """Median serotonin of mPFC (healthy = 1) on day 84 of an SSRI."""
+    return {"": float(np.median(data.stuck.at("ssri-84d", 84, "serotonin_mPFC")))}
+
+
+@finding("F30", "ssri-84d", cohort=True)
+def raphe_serotonin_on_an_ssri(data: Recorded) -> dict[str, float]:
+    """Median serotonin of DRN (healthy = 1) on day 84 of an SSRI."""
+    return {"": float(np.median(data.stuck.at("ssri-84d", 84, "serotonin_DRN")))}
+
+
+@finding("F31", "untreated-events-365d", cohort=True)
+def recovered_untreated(data: Recorded) -> dict[str, float]:
+    """Share recovered after 91, 182 and 365 d without treatment, with life events."""
+    return {f"{day} d": data.stuck.share("untreated-events-365d", day) for day in (91, 182, 365)}
+
+
+@finding("F32", "healthy-year", cohort=True)
+def ill_after_a_healthy_year(data: Recorded) -> dict[str, float]:
+    """Share of all drawn patients whose healthy circuit has C < 0.85 on day 365 of a year of life events."""
+    return {"": float((data.everyone.at("healthy-year", 365, "connectivity") < STUCK).mean())}
+
+
+@finding("F33", "untreated-42d", cohort=True)
+def trkb_of_stuck_patients(data: Recorded) -> dict[str, float]:
+    """Median TrkB signalling on day 0, mean over principal cells of mPFC, HPC and NAc (healthy = 1)."""
+    return {"": float(np.median(data.stuck.at("untreated-42d", 0, "trkb_principal")))}
+
+
+@finding("F36", "psilocybin-once-42d", cohort=True)
+def recovered_on_psilocybin(data: Recorded) -> dict[str, float]:
+    """Share recovered on day 8 after one dose."""
+    return {"": data.stuck.share("psilocybin-once-42d", 8)}
+
+
+@finding("T01", "ketamine-once-7d", "psilocybin-once-42d", "tianeptine-84d", "ssri-84d", cohort=True)
+def order_of_onset(data: Recorded) -> dict[str, float]:
+    """Kaplan-Meier medians over all stuck patients of the day of half recovery, and their order."""
+    ketamine, psilocybin, tianeptine, ssri = (
+        kaplan_meier_median(data.stuck.onset_day(name), data.stuck.last_day(name))
+        for name in TREATMENTS["T01"]
+    )
+    return {
+        "ketamine": ketamine,
+        "ketamine / SSRI": _ratio(ketamine, ssri),
+        "ketamine / psilocybin": _ratio(ketamine, psilocybin),
+        "psilocybin / tianeptine": _ratio(psilocybin, tianeptine),
+        "tianeptine / SSRI": _ratio(tianeptine, ssri),
+    }
+
+
+@finding("T02", "ssri-84d", cohort=True)
+def recovered_on_an_ssri(data: Recorded) -> dict[str, float]:
+    """Share recovered on day 84 of an SSRI."""
+    return {"": data.stuck.share("ssri-84d", RESPONSE_DAY)}
+
+
+@finding("T03", "ssri-84d", cohort=True)
+def remitted_on_an_ssri(data: Recorded) -> dict[str, float]:
+    """Share remitted on day 84 of an SSRI."""
+    return {"": data.stuck.share("ssri-84d", RESPONSE_DAY, REMITTED)}
+
+
+@finding("T04", "ssri-84d", "untreated-42d", cohort=True)
+def early_advantage_of_an_ssri(data: Recorded) -> dict[str, float]:
+    """Mean advantage in R over no treatment on day 7, divided by that on day 42."""
+    early, late = (
+        float((data.stuck.at("ssri-84d", day) - data.stuck.at("untreated-42d", day)).mean())
+        for day in (7, 42)
+    )
+    return {"": _ratio(early, late)}
+
+
+@finding("T05", "ketamine-once-7d", cohort=True)
+def recovered_a_day_after_ketamine(data: Recorded) -> dict[str, float]:
+    """Share recovered 24 h after one dose."""
+    return {"": data.stuck.share("ketamine-once-7d", 1)}
+
+
+@finding("T06", "ketamine-once-7d", cohort=True)
+def recovered_a_week_after_ketamine(data: Recorded) -> dict[str, float]:
+    """Share recovered 7 d after one dose."""
+    return {"": data.stuck.share("ketamine-once-7d", 7)}
+
+
+@finding("T07", "ketamine-six-events-120d", cohort=True)
+def relapse_after_six_doses(data: Recorded) -> dict[str, float]:
+    """Kaplan-Meier median days from day 11 to relapse among patients recovered on day 12."""
+    recovered = data.stuck.only(data.stuck.recovered("ketamine-six-events-120d", 12))
+    last_day = data.stuck.last_day("ketamine-six-events-120d")
+    return {
+        "": kaplan_meier_median(recovered.relapse_day("ketamine-six-events-120d", 12) - 11, last_day - 11)
+    }
+
+
+@finding("T08", "ssri-84d", "tianeptine-84d", cohort=True)
+def difference_of_ssri_and_tianeptine(data: Recorded) -> dict[str, float]:
+    """Absolute difference of the shares recovered on days 42 and 84."""
+    return {
+        f"day {day}": abs(data.stuck.share("ssri-84d", day) - data.stuck.share("tianeptine-84d", day))
+        for day in (42, 84)
+    }
+
+
+@finding("T09", "ssri-84d")
+def order_of_serotonin(data: Recorded) -> dict[str, float]:
+    """Serotonin of DRN over HPC, and of HPC over mPFC, on day 2 of an SSRI."""
+    raphe, hippocampus, cortex = (
+        _reading(data, "ssri-84d", 2, f"serotonin_{region}") for region in ("DRN", "HPC", "mPFC")
+    )
+    return {"DRN / HPC": raphe / hippocampus, "HPC / mPFC": hippocampus / cortex}
+
+
+@finding("T10", "ssri-84d-trkb-blocked", "ketamine-once-trkb-blocked")
+def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
+    """R with 80 % of TrkB signalling blocked."""
+    return {
+        "SSRI at day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
+        "ketamine at 24 h": _reading(data, "ketamine-once-trkb-blocked", 1),
+    }
+
+
+@finding("T11", "ketamine-once")
+def function_before_structure(data: Recorded) -> dict[str, float]:
+    """Functional minus structural recovery 4 h after one dose of ketamine."""
+    function, structure = (
+        _reading(data, "ketamine-once", 4 / 24, what)
+        for what in ("functional_recovery", "structural_recovery")
+    )
+    return {"": function - structure}
+
+
+@finding("T12", "ssri-84d", "ssri-84d-stop-year", "ssri-84d-continue-year", cohort=True)
+def relapse_after_stopping(data: Recorded) -> dict[str, float]:
+    """Share of patients recovered on day 84 who relapse within a year: stop divided by continue."""
+    recovered = data.stuck.only(data.stuck.recovered("ssri-84d", RESPONSE_DAY))
+    stop, carry_on = (
+        float((recovered.relapse_day(f"ssri-84d-{name}-year") < inf).mean()) for name in ("stop", "continue")
+    )
+    return {"": _ratio(stop, carry_on)}
+
+
+@finding("T13", "ketamine-once", "stress-42d")
+def disinhibition(data: Recorded) -> dict[str, float]:
+    """Least interneuron and largest principal activity of mPFC in minutes 10 to 60, over that when stuck."""
+
+    def ratios(series: str) -> list[float]:
+        stuck = _reading(data, "stress-42d", 60, series)
+        return [_reading(data, "ketamine-once", minute / 1440, series) / stuck for minute in MINUTES]
+
+    return {
+        "least interneuron activity": min(ratios("activity_mPFC_I")),
+        "largest principal activity": max(ratios("activity_mPFC_P")),
+    }
+
+
+@finding("T14", "ssri-84d", cohort=True)
+def no_response_to_an_ssri(data: Recorded) -> dict[str, float]:
+    """Share with R below 0.25 on day 84 of an SSRI."""
+    return {"": float((data.stuck.at("ssri-84d", RESPONSE_DAY) < NOT_RESPONDED).mean())}
+
+
+@finding("U01", "ssri-84d", cohort=True)
+def prediction_by_no_early_improvement(data: Recorded) -> dict[str, float]:
+    """Share not recovered on day 84 among patients without improvement at week 2 (R < 0.2)."""
+    improved = data.stuck.at("ssri-84d", 14) >= IMPROVED
+    return {"": float((~data.stuck.recovered("ssri-84d", RESPONSE_DAY))[~improved].mean())}
+
+
+@finding("U02", "ssri-84d", cohort=True)
+def early_improvement_of_responders(data: Recorded) -> dict[str, float]:
+    """Share with improvement at week 2 (R >= 0.2) among patients recovered on day 84."""
+    improved = data.stuck.at("ssri-84d", 14) >= IMPROVED
+    return {"": float(improved[data.stuck.recovered("ssri-84d", RESPONSE_DAY)].mean())}
+
+
+@finding("U03", "psilocybin-once-42d", cohort=True)
+def delay_of_psilocybin(data: Recorded) -> dict[str, float]:
+    """Mean R on days 2 and 8 after one dose."""
+    return {f"day {day}": float(data.stuck.at("psilocybin-once-42d", day).mean()) for day in (2, 8)}
+
+
+@finding("U04", "psilocybin-once-events-84d", cohort=True)
+def relapse_after_psilocybin(data: Recorded) -> dict[str, float]:
+    """Share of patients recovered on day 8 who relapse by week 12, with life events."""
+    return {"": _share_relapsed(data.stuck, "psilocybin-once-events-84d", 8, 84)}
+
+
+@finding("U05", "ketamine-six", "ketamine-once-7d", cohort=True)
+def six_doses_against_one(data: Recorded) -> dict[str, float]:
+    """Share recovered on day 12 after six doses, and its ratio to the share on day 1 after one."""
+    six = data.stuck.share("ketamine-six", 12)
+    return {"share after six": six, "ratio to one": _ratio(six, data.stuck.share("ketamine-once-7d", 1))}
+
+
+@finding("U06", "gaba-up-14d")
+def raised_gaba_gain(data: Recorded) -> dict[str, float]:
+    """R on day 3 of a raised GABA-A gain, and its advantage over day 15."""
+    early, late = (_reading(data, "gaba-up-14d", day) for day in (3, 15))
+    return {"R on day 3": early, "R on day 3 minus day 15": early - late}
+
+
+@finding("U07", "ketamine-once-7d", cohort=True)
+def ketamine_in_met_carriers(data: Recorded) -> dict[str, float]:
+    """Mean R 24 h after one dose of carriers of BDNF Met, divided by that of the others."""
+    carrier, recovery = (
+        data.stuck.drawn("bdnf_genotype") == "Met carrier",
+        data.stuck.at("ketamine-once-7d", 1),
+    )
+    return {"": _ratio(float(recovery[carrier].mean()), float(recovery[~carrier].mean()))}
+
+
+@finding("U08", "ssri-84d-after-stress-of-168d", "ssri-84d-after-stress-of-42d", cohort=True)
+def long_illness(data: Recorded) -> dict[str, float]:
+    """Share recovered on day 84 of an SSRI after 168 d of stress minus that after 42 d.
+
+    Each share is of the patients who became stuck under that length of stress.
+    """
+    long, short = (_share_of_own_stuck(data.everyone, name) for name in TREATMENTS["U08"])
+    return {"": long - short}
+
+
+# Ranges of parts of findings that have several, from the text of facts.csv; all others have the row's range.
+RANGES: dict[tuple[str, str], tuple[float, float]] = {
+    ("F31", "91 d"): (0.10, 0.35),
+    ("F31", "182 d"): (0.20, 0.50),
+    ("F31", "365 d"): (0.35, 0.70),
+    ("T01", "ketamine"): (-inf, 1.0),
+    ("T01", "ketamine / SSRI"): (-inf, 0.1),
+    ("T01", "ketamine / psilocybin"): (-inf, 1.0),
+    ("T01", "psilocybin / tianeptine"): (-inf, 1.0),
+    ("T01", "tianeptine / SSRI"): (-inf, 1.0),
+    ("T13", "least interneuron activity"): (-inf, 1.0),
+    ("T13", "largest principal activity"): (1.0, inf),
+    ("U03", "day 2"): (-inf, 0.25),
+    ("U03", "day 8"): (0.4, inf),
+    ("U05", "share after six"): (0.45, 0.75),
+    ("U05", "ratio to one"): (1.5, 2.6),
+    ("U06", "R on day 3"): (0.0, inf),
+    ("U06", "R on day 3 minus day 15"): (0.0, inf),
+}
+# Parts whose range does not include its ends, because the finding says "above", "below" or "earlier than".
+OPEN_ENDED = {
+    ("T01", "ketamine / psilocybin"),
+    ("T01", "tianeptine / SSRI"),
+    ("T13", "least interneuron activity"),
+    ("T13", "largest principal activity"),
+    ("U03", "day 2"),
+    ("U06", "R on day 3"),
+}
+
+
+_TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
+_DAYS = ("F10", "F23", "T07")
+
+
+def unit_of(id: str, part: str) -> str:
+    """Unit of a part; empty for shares, ratios, connectivity and recovery."""
+    if id in _DAYS or (id, part) == ("T01", "ketamine"):
+        return "d"
+    return "times health" if id in _TIMES_HEALTH else ""
+
+
+def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
+    """A reading of the typical patient; the median where several networks were simulated."""
+    return float(np.median(data.typical.at(treatment, day, what)))
+
+
+def _median_among_recovered(stuck: Cohort, treatment: str, read: Callable[[Cohort], Floats]) -> float:
+    recovered = stuck.only(stuck.recovered(treatment, RESPONSE_DAY))
+    return float(np.median(read(recovered))) if recovered.size else float("nan")
+
+
+def _share_relapsed(stuck: Cohort, treatment: str, recovered_day: float, until_day: float) -> float:
+    recovered = stuck.only(stuck.recovered(treatment, recovered_day))
+    return float((recovered.relapse_day(treatment, recovered_day) <= until_day).mean())
+
+
+def _share_of_own_stuck(everyone: Cohort, treatment: str) -> float:
+    stuck = everyone.only(everyone.at(treatment, 0, "connectivity") <= STUCK)
+    return stuck.share(treatment, RESPONSE_DAY)
+
+
+def _ratio(above: float, below: float) -> float:
+    """A ratio; not a number for 0/0 and for a median that is reached by neither."""
+    if below == 0.0 or (np.isinf(above) and np.isinf(below)):
+        return float("nan")
+    return above / below

@@ -1,6 +1,7 @@
-"""The mechanisms that can be switched off, as data (`mechanisms.yaml`): what makes a rule do nothing.
+"""The mechanisms that can be switched off, as data (`mechanisms.yaml`): values at which each does nothing.
 
-One that came after the first look names the test rows it was added for; only those can count as revised.
+The model is balanced again without the mechanism, so that the healthy state stays healthy, and the patients
+live without it from the beginning.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,11 @@ ALL = "all"
 
 
 class Mechanism(Document):
-    """One mechanism: what is meant, and the values or cut projections under which it does nothing."""
+    """One mechanism: what is meant, and parameter values under which it does nothing."""
 
     title: str
     meaning: str
-    values: dict[str, float] = {}
-    cut: list[str] = []
-    added_for: list[str] = []
-    source: str = ""
+    values: dict[str, float]
 
 
 class MechanismFile(Document):
@@ -45,8 +43,3 @@ def choose_mechanisms(names: Sequence[str]) -> list[str]:
             hint = nearest(name, [*known, ALL])
             raise InputError(f"unknown mechanism {shown(name)}{hint} (known: {', '.join([*known, ALL])})")
     return known if ALL in names else list(dict.fromkeys(names))
-
-
-def rows_revised(without: str = "") -> set[str]:
-    """Test rows for which a mechanism was added that is on (`without` names one that is off)."""
-    return {row for name, each in mechanisms().items() if name != without for row in each.added_for}

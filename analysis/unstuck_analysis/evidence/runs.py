@@ -1,179 +1,261 @@
-"""Run the subjects of the findings over processes; finished arms are stored, so that a stopped run resumes.
+"""Simulate the courses that findings are read from. Groups of patients are stored, so a stopped run resumes.
 
-An arm's file is named by a hash of all that its numbers depend on: subject, scenario with its drugs and
-circuit, parameters, spread of the cohort, the parts read, an altered mechanism, and the code of the model.
+Every patient: healthy circuit, stress, rest (the checkpoint), then every treatment from that checkpoint. Days
+count from the start of the treatment. A stored group is named by a digest of its inputs and of the model.
+Source: model description, sections 14 and 15.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+import io
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from math import isfinite, nan
 from pathlib import Path
 
+import numpy as np
 from unstuck import version
-from unstuck.files.find import cohort_path
-from unstuck.patient.draw import read_cohort
+from unstuck.engine.readouts import Reading
+from unstuck.engine.step import Engine
+from unstuck.files.cohort import read_cohort
+from unstuck.files.find import cohort_path, shipped_folders
+from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.yaml import InputError
+from unstuck.parameters import default_parameters
+from unstuck.patient.draw import Patient, draw_patient
+from unstuck.patient.life import Checkpoint, Life, checkpoint_key
+from unstuck.state import State
 
-from unstuck_analysis.evidence import arms
-from unstuck_analysis.evidence.arms import Plan, Record, Setup, Subject, run_subject, scenario
-from unstuck_analysis.evidence.mechanisms import mechanisms
+from unstuck_analysis.evidence.courses import RECOVERED, STUCK, Cohort, Course, Floats
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import model_version
-from unstuck_analysis.study.processes import interrupts_held, spawned_pool
+from unstuck_analysis.study.processes import LOST, in_processes
 
-RUNS = "runs"  # folder of the stored arms, inside an output folder
+FOREBRAIN = ("mPFC", "HPC", "NAc", "AMY")
+ACTIVITY, SEROTONIN = ("mPFC_P", "mPFC_I", "AMY_P", "DRN_S"), ("mPFC", "HPC", "DRN")
+SERIES = (
+    *("connectivity", "recovery", "structural_recovery", "functional_recovery"),
+    *("trkb_principal", "serotonin_forebrain"),
+    *(f"serotonin_{region}" for region in SEROTONIN),
+    *(f"activity_{population}" for population in ACTIVITY),
+)
+FIRST_HOURS = {
+    "ketamine-once": (*(minute / 60 for minute in (10, 20, 30, 40, 50, 60)), 4.0),
+    "ketamine-once-7d": (4.0, 8.0, 12.0, 16.0),
+}
+FUNCTION_HOUR = 4.0  # functional recovery is read then
+SMALL_KNOCK = "small-knock"  # a healthy circuit whose plastic strengths are all multiplied by `KNOCK`
+KNOCK = 0.9
+COURSE = "ssri-84d"  # simulated once; these go on from its end, in patients who have recovered by then
+AFTER_COURSE = ("ssri-84d-off-120d", "ssri-84d-stop-year", "ssri-84d-continue-year")
+GROUP = 10  # patients per stored file
 
 
 @dataclass(frozen=True)
-class Job:
-    """One subject with its plan, and the mechanism that is switched off ("" for none)."""
+class Group:
+    """Patients that one process simulates.
 
-    subject: Subject
-    plan: Plan
-    without: str = ""
+    neurons: 0 for the mean-field; drawn: whether they differ (False: the typical patient); values: parameters
+    that are not the shipped ones; folder: where the group is stored (None: nowhere).
+    """
 
+    patients: Sequence[int]
+    treatments: Sequence[str]
+    seed: int
+    drawn: bool
+    neurons: int = 0
+    values: tuple[tuple[str, float], ...] = ()
+    folder: Path | None = None
 
-Results = dict[Subject, dict[Setup, Record]]
-
-
-def run_job(job: Job) -> dict[Setup, Record]:
-    """Run one job in this process."""
-    if not job.without:
-        return run_subject(job.subject, job.plan)
-    from unstuck_analysis.evidence.ablation import switched_off
-
-    return run_subject(job.subject, job.plan, alter=switched_off(job.without))
-
-
-def run_all(
-    jobs: Sequence[Job],
-    folder: Path | None,
-    workers: int,
-    on_done: Callable[[Subject], None] = lambda subject: None,
-) -> Results:
-    """Run what is not stored in folder (None: nothing is kept); the numbers do not depend on workers."""
-    for read in (code_and_data, _scenario_text, scenario):  # files may have been edited since the last run
-        read.cache_clear()
-    results: Results = {}
-    missing: list[Job] = []
-    for job in jobs:
-        stored = _stored(job, folder) if folder else None
-        if stored is None:
-            missing.append(job)
-        else:
-            results[job.subject] = stored
-            on_done(job.subject)
-    run = _serial if workers <= 1 or len(missing) <= 1 else _parallel
-    with closing(run(missing, workers)) as finished:  # at once, so that no worker outlives Ctrl-C
-        for job, records in finished:
-            if folder:
-                _store(job, records, folder)
-            results[job.subject] = records
-            on_done(job.subject)
-    return {job.subject: results[job.subject] for job in jobs}
-
-
-def _serial(jobs: Sequence[Job], workers: int) -> Generator[tuple[Job, dict[Setup, Record]]]:
-    for job in jobs:
-        yield job, run_job(job)
-
-
-def _parallel(jobs: Sequence[Job], workers: int) -> Generator[tuple[Job, dict[Setup, Record]]]:
-    pool = spawned_pool(min(workers, len(jobs)))
-    futures: dict[Future[dict[Setup, Record]], Job] = {}
-    try:
-        with interrupts_held():
-            futures = {pool.submit(run_job, job): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        processes = list(getattr(pool, "_processes", {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        if not all(future.done() for future in futures):
-            for process in processes:
-                process.terminate()
-
-
-def _stored(job: Job, folder: Path) -> dict[Setup, Record] | None:
-    """The records of a job if every arm of it is stored; an arm that was not due is stored as null."""
-    records: dict[Setup, Record] = {}
-    for setup in job.plan.parts:
-        path = folder / f"{arm_key(job, setup)}.json"
-        if not path.exists():
+    @property
+    def path(self) -> Path | None:
+        """File of the group."""
+        if self.folder is None:
             return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content is not None:
-            records[setup] = Record(
-                {key: _float(value) for key, value in content["numbers"].items()},
-                content["days"],
-                [_float(value) for value in content["recovery"]],
-                content["not_stuck"],
-            )
-    return records
+        asked = (self.patients, self.treatments, self.seed, self.drawn, self.neurons, self.values)
+        name = version.digest_of_texts(model_version(), _own_code(), cohort_path().read_text(), repr(asked))
+        return self.folder / f"{'drawn' if self.drawn else 'typical'}-{self.patients[0]:05d}-{name[:16]}.npz"
 
 
-def _float(value: float | str | None) -> float:
-    return nan if value is None else float(value)
+def simulate(
+    groups: Sequence[Group], workers: int, on_done: Callable[[Group], None] = lambda group: None
+) -> Cohort:
+    """The patients of all groups, in their order; groups that are stored already are only read."""
+    found: dict[int, dict[str, Floats]] = {}
+    missing = sum(group.path is None or not group.path.exists() for group in groups)
+    with closing(in_processes(run_group, groups, max(1, min(workers, missing)))) as finished:
+        for group, arrays in finished:
+            # A worker that died took this group with it: it is simulated in this process.
+            found[groups.index(group)] = run_group(group) if arrays is LOST else arrays  # pyright: ignore[reportArgumentType]
+            on_done(group)
+    return _cohort([found[number] for number in range(len(groups))], groups[0].treatments)
 
 
-def _store(job: Job, records: Mapping[Setup, Record], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for setup in job.plan.parts:
-        record = records.get(setup)
-        content = None if record is None else _plain(asdict(record))
-        write_whole(folder / f"{arm_key(job, setup)}.json", json.dumps(content, allow_nan=False).encode())
+def groups_of(patients: int, template: Group) -> list[Group]:
+    """Patients 0 to `patients` - 1 in groups like the template."""
+    starts = range(0, patients, GROUP)
+    return [replace(template, patients=range(start, min(start + GROUP, patients))) for start in starts]
 
 
-def _plain(value: object) -> object:
-    """Infinite and undefined numbers as JSON can say them: a text that float() reads, and null."""
-    if isinstance(value, float) and not isfinite(value):
-        return None if value != value else str(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+def run_group(group: Group) -> dict[str, Floats]:
+    """Arrays by treatment (patients, rows, 1 + series), the day first, and by `draw NAME` (patients,)."""
+    path = group.path
+    if path is not None and path.exists():
+        with np.load(io.BytesIO(path.read_bytes())) as stored:
+            return dict(stored)
+    arrays = _run_patients(group)
+    if path is not None:
+        file = io.BytesIO()
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, file.getvalue())
+    return arrays
 
 
-def arm_key(job: Job, setup: Setup) -> str:
-    """Hash of all that the numbers of one arm depend on."""
-    parts = {key: part.model_dump() for key, part in job.plan.parts[setup].items()}
-    condition = job.plan.responders.get(setup)
-    about = [
-        asdict(job.subject),
-        asdict(setup),
-        parts,
-        condition and condition.model_dump(),
-        _mechanism(job.without),
-        _scenario_text(setup.scenario),
-        _scenario_text(condition.of) if condition else "",
-        code_and_data(),
+def _run_patients(group: Group) -> dict[str, Floats]:
+    parameters = default_parameters().with_values(**dict(group.values))
+    circuit = treatment_file("untreated-84d").circuit
+    cohort = read_cohort(cohort_path()) if group.drawn else None
+    patients = [
+        draw_patient(circuit, parameters, cohort, seed=group.seed, index=index, neurons=group.neurons)
+        for index in group.patients
     ]
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+    lives = [patient_courses(patient, group.treatments) for patient in patients]
+    arrays = {name: _stacked([life.get(name) for life in lives]) for name in group.treatments}
+    draws = {f"draw {name}": [patient.draws[name] for patient in patients] for name in patients[0].draws}
+    return arrays | {name: np.array(values) for name, values in draws.items()}
 
 
-def _mechanism(name: str) -> str:
-    if not name:
-        return ""
-    return mechanisms()[name].model_dump_json()
+def _stacked(courses: Sequence[Floats | None]) -> Floats:
+    """Courses (patients, rows, 1 + series); NaN for a patient without it, no rows if every patient is."""
+    known = next((course for course in courses if course is not None), np.empty((0, 1 + len(SERIES))))
+    return np.array([np.full_like(known, np.nan) if course is None else course for course in courses])
+
+
+def _cohort(arrays: Sequence[dict[str, Floats]], treatments: Sequence[str]) -> Cohort:
+    courses: dict[str, Course] = {}
+    for name in treatments:
+        parts = [each[name] for each in arrays]
+        rows = max(part.shape[1] for part in parts)
+        if rows == 0:  # no patient has this course: every reading of it is NaN
+            days, rows = np.array([0.0, np.inf]), 2
+        else:
+            known = next(part for part in parts if part.shape[1])
+            days = np.nanmax(known[:, :, 0], axis=0)
+        whole = np.concatenate(
+            [part if part.shape[1] else np.full((len(part), rows, part.shape[2]), np.nan) for part in parts]
+        )
+        courses[name] = Course(days, dict(zip(SERIES, np.moveaxis(whole, 2, 0)[1:], strict=True)))
+    draws = [name for name in arrays[0] if name.startswith("draw ")]
+    drawn = {name.removeprefix("draw "): np.concatenate([each[name] for each in arrays]) for name in draws}
+    return Cohort(courses, drawn, np.arange(sum(len(each[treatments[0]]) for each in arrays)))
+
+
+def patient_courses(patient: Patient, treatments: Sequence[str]) -> dict[str, Floats]:
+    """Rows (rows, 1 + series) of every treatment that applies to a patient.
+
+    Treatments after stress and rest need a stuck patient, those after the SSRI course a recovered one.
+    """
+    courses: dict[str, Floats] = {}
+    checkpoints: dict[str, Checkpoint] = {}
+    end_of_course: State | None = None
+    for name in sorted(treatments, key=lambda name: name in AFTER_COURSE):
+        life = _life(patient, name, checkpoints)
+        if "rest" in life.treatment.file.phases and life.present().connectivity > STUCK:
+            continue
+        if name in AFTER_COURSE:
+            if end_of_course is None or courses[COURSE][-1, 1 + SERIES.index("recovery")] < RECOVERED:
+                continue
+            day_0_h = life.treatment.file.day_0_h
+            hour = day_0_h + _course_days() * HOURS_A_DAY
+            life.engine = Engine(patient.circuit, end_of_course, hour, life.accuracy, day_0_h)
+        courses[name] = np.array(list(_rows(life, name)))
+        if name == COURSE:
+            end_of_course = life.state
+    return courses
+
+
+def _course_days() -> float:
+    file = treatment_file(COURSE).file
+    return file.phases[file.day_0].lasting / HOURS_A_DAY
+
+
+def _life(patient: Patient, name: str, checkpoints: dict[str, Checkpoint]) -> Life:
+    """A patient on day 0 of a treatment; treatments with the same way to day 0 share it."""
+    treatment = treatment_file("healthy" if name == SMALL_KNOCK else name)
+    if name == SMALL_KNOCK:
+        life = Life(patient, treatment)
+        slow = life.state.slow
+        for strength in (slow.labile, slow.intermediate, slow.consolidated):
+            strength *= KNOCK
+        life.advance(treatment.file.day_0_h)
+        return life
+    key = checkpoint_key(treatment.with_stress_of(patient.stress_h))
+    if key not in checkpoints:
+        life = Life(patient, treatment)
+        life.advance(life.treatment.file.day_0_h)
+        assert life.checkpoint is not None
+        checkpoints[key] = life.checkpoint
+    return Life(patient, treatment, checkpoints[key])
+
+
+def _rows(life: Life, name: str) -> Iterator[Floats]:
+    """A row per day from the present on, and at the first hours of some treatments."""
+    day_0_h, hours = life.treatment.file.day_0_h, FIRST_HOURS.get(name, ())
+    readings = [life.present()]
+    days = np.arange(1, (life.end_h - day_0_h) / HOURS_A_DAY + 1e-9)
+    output_h = sorted({*(day_0_h + hour for hour in hours), *(day_0_h + HOURS_A_DAY * days)})
+
+    def read(hour: float, state: State) -> None:
+        probe = FUNCTION_HOUR in hours and hour - day_0_h == FUNCTION_HOUR
+        readings.append(life.reading(hour, state, probe=probe))
+
+    life.advance(life.end_h, output_h=output_h, on_output=read)
+    return (_row(life, reading) for reading in readings)
+
+
+def _row(life: Life, reading: Reading) -> Floats:
+    """The day and the values of `SERIES`."""
+    circuit, checkpoint = life.patient.circuit, life.checkpoint
+    assert checkpoint is not None
+    healthy, stuck = checkpoint.healthy, checkpoint.stuck
+    populations, regions = circuit.populations, circuit.regions
+    principal = [populations.index(f"{region}_P") for region in FOREBRAIN[:3]]
+    return np.array(
+        [
+            reading.day,
+            reading.connectivity,
+            *(
+                _index(getattr(reading, part), getattr(stuck, part), getattr(healthy, part))
+                for part in ("connectivity", "structure", "function")
+            ),
+            reading.trkb[principal].mean(),
+            np.mean([reading.serotonin_ratio[regions.index(region)] for region in FOREBRAIN]),
+            *(reading.serotonin_ratio[regions.index(region)] for region in SEROTONIN),
+            *(reading.activity[populations.index(population)] for population in ACTIVITY),
+        ]
+    )
+
+
+def _index(value: float, stuck: float, healthy: float) -> float:
+    """The recovery index: 0 stuck, 1 healthy (NaN for a patient who was never ill)."""
+    return (value - stuck) / (healthy - stuck) if abs(healthy - stuck) > 1e-9 else float("nan")
 
 
 @cache
-def _scenario_text(name: str) -> str:
-    treatment = scenario(name)
-    drugs = {drug: file.model_dump_json() for drug, file in treatment.drugs.items()}
-    return json.dumps([treatment.file.model_dump_json(), drugs, treatment.circuit.model_dump_json()])
+def treatment_file(name: str) -> Treatment:
+    """A treatment of scenarios/evidence."""
+    return Treatment(str(evidence_folder() / f"{name}.yaml"))
 
 
 @cache
-def code_and_data() -> str:
-    """Digest of all that is the same for every arm: the model, the cohort, and the code of the evidence."""
-    cohort = read_cohort(cohort_path()).model_dump_json()
-    return version.digest_of_texts(model_version(), cohort, _evidence_code())
+def evidence_folder() -> Path:
+    """Folder of the treatments that findings are measured with."""
+    for folder in shipped_folders():
+        if (folder / "evidence").is_dir():
+            return folder / "evidence"
+    raise InputError("the folder scenarios/evidence is missing: install the program again")
 
 
-@cache
-def _evidence_code() -> str:
-    return version.digest(version.files_in(Path(arms.__file__).parent, ".py"))
+def _own_code() -> str:
+    return Path(__file__).read_text(encoding="utf-8")

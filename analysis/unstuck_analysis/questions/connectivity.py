@@ -71,8 +71,7 @@ class RegionalState:
         activity = population_means(circuit, state.x)
         graph = networkx.DiGraph(title=circuit.file.title)
         for k, (name, node) in enumerate(circuit.graph.nodes(data=True)):
-            x, y = node["position"]
-            place = {"x": float(x), "y": float(y)}
+            place = {"x": float(node["x"]), "y": float(node["y"])}
             graph.add_node(
                 name, region=node["region"], cells=node["cells"], activity=float(activity[k]), **place
             )

@@ -1,22 +1,23 @@
 """Dose and duration of a drug against recovery, and the shortest course whose effect lasts.
 
 All runs start from one stuck patient at day 0, a Monday. A drug is taken at its usual interval, or in single
-doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course
-escapes if the recovery index is at least 0.5 at 180 d after it. Amounts are multiples of the usual dose.
+doses on Monday, Wednesday and Friday; which of the two follows from its file (`schedule_of`). A course lasts
+if the patient is still recovered, R at least 0.5, 12 weeks after the drug has left the body. Only courses are
+looked at for which that day is before the day on which the untreated patient recovers too. Amounts are
+multiples of the usual dose.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from unstuck.drugs.effects import Course
+from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure
-from unstuck.engine.readouts import connectivity
-from unstuck.engine.step import Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read
@@ -25,17 +26,16 @@ from unstuck.files.treatment import drug_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
-from unstuck.state import State
 from unstuck.targets import TARGETS
 
 from unstuck_analysis.library.words import notes_on
-from unstuck_analysis.outcomes import RESPONSE, RecoveryCourse
+from unstuck_analysis.outcomes import ESCAPE_DAYS, RESPONSE, RecoveryCourse
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import FAINT, PALETTE, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.stuck import StuckPatient
+from unstuck_analysis.questions.stuck import StuckPatient, recovery_under, untreated_course
 
-LATER_DAYS = 180.0  # a course escapes if the patient is still well this long after it
+LATER = "12 weeks after the drug has left the body"
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
 USUAL_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 USUAL_DAYS, USUAL_DOSES = 84, 6  # of a course whose length is not given
@@ -84,53 +84,77 @@ def schedule_of(drug: DrugFile) -> Schedule:
     return Schedule(daily=held or drug.usual_every is not None, every_h=every_h, over_h=drug.usual_over)
 
 
-def recovery_under(stuck: StuckPatient, courses: Sequence[Course], until_day: float) -> RecoveryCourse:
-    """The recovery index from day 0 on under some courses together."""
-    circuit, checkpoint = stuck.patient.circuit, stuck.checkpoint
-    contributions = [
-        contribution
-        for course in courses
-        for contribution in course.contributions(circuit.parameters, stuck.patient.response)
-    ]
-    end_h = until_day * HOURS_A_DAY
-    exposure = PatientExposure(circuit.regions, [], contributions, np.zeros((0, len(circuit.regions))), end_h)
-    days, recovery = [0.0], [0.0]
+@dataclass(frozen=True)
+class GivenCourse:
+    """A course of `count` days or doses in one patient: recovery from day 0, and when the drug is gone.
 
-    def note(hour: float, state: State) -> None:
-        days.append(hour / HOURS_A_DAY)
-        recovery.append(checkpoint.recovery(connectivity(circuit, state)[0]))
+    later_day: 12 weeks after the drug has left the body.
+    """
 
-    Engine(circuit, checkpoint.state).advance(exposure, end_h, on_step=note)
-    return RecoveryCourse(days, recovery)
+    stuck: StuckPatient
+    drug: DrugFile
+    plan: Schedule
+    count: int
+    amount: float = 1.0
 
+    @cached_property
+    def _contributions(self) -> list[Contribution]:
+        patient = self.stuck.patient
+        course = Course(self.drug, self.plan.doses(self.count, self.amount))
+        return course.contributions(patient.circuit.parameters, patient.response)
 
-def escapes(stuck: StuckPatient, drug: DrugFile, schedule: Schedule, count: int, amount: float = 1.0) -> bool:
-    """Whether a course of `count` days or doses leaves the patient well 180 d after it."""
-    later = schedule.end_day(count) + LATER_DAYS
-    course = Course(drug, schedule.doses(count, amount))
-    return recovery_under(stuck, [course], later).at(later) >= RESPONSE
+    @cached_property
+    def later_day(self) -> float:
+        """12 weeks after every effect is below 1 % of its peak."""
+        gone_h = max(contribution.gone_h() for contribution in self._contributions)
+        return max(gone_h / HOURS_A_DAY, self.plan.end_day(self.count)) + ESCAPE_DAYS
+
+    @cached_property
+    def recovery(self) -> RecoveryCourse:
+        """The recovery index from day 0 to `later_day`."""
+        regions, end_h = self.stuck.patient.circuit.regions, self.later_day * HOURS_A_DAY
+        no_noise = np.zeros((0, len(regions)))
+        exposure = PatientExposure(regions, [], self._contributions, no_noise, end_h)
+        return recovery_under(self.stuck, exposure, self.later_day)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the patient is still recovered 12 weeks after the drug has left the body."""
+        return self.recovery.at(self.later_day) >= RESPONSE
 
 
 def minimal_course(
     stuck: StuckPatient, drug: DrugFile, schedule: Schedule | None = None, amount: float = 1.0
 ) -> int | None:
-    """The shortest course that escapes, in the units of its schedule; None if none of up to a year does.
+    """The shortest course that lasts, in the units of its schedule; None if none does.
 
-    Searched by doubling, then by bisection: the course one shorter than the one found does not escape.
+    Courses of up to a year, as long as the untreated patient has not recovered by `later_day`. Searched by
+    doubling, then by bisection: the course one shorter than the one found does not last.
     """
     plan = schedule or schedule_of(drug)
-    shortest, fails = 1, 0
-    while not escapes(stuck, drug, plan, shortest, amount):
-        if shortest >= plan.most:
+
+    def given(count: int) -> GivenCourse:
+        return GivenCourse(stuck, drug, plan, count, amount)
+
+    alone_day = untreated_course(stuck).first_day
+    most = first_with(lambda count: given(count).later_day >= alone_day, plan.most)
+    most = plan.most if most is None else most - 1
+    return first_with(lambda count: given(count).lasts, most)
+
+
+def first_with(has: Callable[[int], bool], most: int) -> int | None:
+    """The least count of 1 to most that has a property which all larger ones have too (None: none has)."""
+    found, fails = 1, 0
+    while found <= most and not has(found):
+        if found == most:
             return None
-        fails, shortest = shortest, min(2 * shortest, plan.most)
-    while shortest - fails > 1:
-        middle = (shortest + fails) // 2
-        if escapes(stuck, drug, plan, middle, amount):
-            shortest = middle
-        else:
-            fails = middle
-    return shortest
+        fails, found = found, min(2 * found, most)
+    if found > most:
+        return None
+    while found - fails > 1:
+        middle = (found + fails) // 2
+        found, fails = (middle, fails) if has(middle) else (found, middle)
+    return found
 
 
 def dose_response(
@@ -140,23 +164,23 @@ def dose_response(
     count: int,
     schedule: Schedule | None = None,
 ) -> pd.DataFrame:
-    """One row an amount, for a course of `count` days or doses, with the minimal course at that amount.
+    """One row per amount, for a course of `count` days or doses, with the minimal course at that amount.
 
-    Columns: amount, onset_day, recovery_end (R when the course ends), recovery_later (180 d after), escaped,
-    minimal_course (NaN if none was found).
+    Columns: amount, onset_day, recovery_end (R when the course ends), recovery_later (12 weeks after the drug
+    has left the body), untreated_later (the same day without treatment), lasts (only the treated patient is
+    recovered then), minimal_course (NaN if none was found).
     """
-    plan = schedule or schedule_of(drug)
-    end = plan.end_day(count)
+    plan, untreated = schedule or schedule_of(drug), untreated_course(stuck)
 
     def row(amount: float) -> dict[str, float | bool]:
-        course = recovery_under(stuck, [Course(drug, plan.doses(count, amount))], end + LATER_DAYS)
-        stretches, later = course.stretches(), course.at(end + LATER_DAYS)
+        given = GivenCourse(stuck, drug, plan, count, amount)
         return {
             "amount": amount,
-            "onset_day": stretches[0][0] if stretches else np.nan,
-            "recovery_end": course.at(end),
-            "recovery_later": later,
-            "escaped": later >= RESPONSE,
+            "onset_day": given.recovery.first_day,
+            "recovery_end": given.recovery.at(plan.end_day(count)),
+            "recovery_later": given.recovery.at(given.later_day),
+            "untreated_later": untreated.at(given.later_day),
+            "lasts": given.lasts and untreated.at(given.later_day) < RESPONSE,
             "minimal_course": minimal_course(stuck, drug, plan, amount) or np.nan,
         }
 
@@ -192,16 +216,20 @@ def ask(circuit: str, drug: str, amounts: Sequence[float] = (), length: int | No
 
 def sentences(table: pd.DataFrame, drug: str, plan: Schedule, count: int) -> list[str]:
     """The least dose that lasts, and the shortest course."""
-    lasting, found = table.loc[table.escaped], table.loc[np.isfinite(table.minimal_course.astype(float))]
+    lasting, found = table.loc[table.lasts], table.loc[np.isfinite(table.minimal_course.astype(float))]
     course = f"{count} {plan.unit} of {drug}"
-    first = f"No dose looked at leaves the patient recovered {LATER_DAYS:g} days after {course}."
+    untreated = f"without treatment it is {table.untreated_later.iloc[-1]:.2f} then"
+    first = f"No dose looked at lasts: after {course}, R is {table.recovery_later.max():.2f} at most {LATER};"
     if len(lasting):
         least = f"The least dose looked at that lasts is {lasting.amount.min():g} times the usual one"
-        first = f"{least}: R is {lasting.recovery_later.iloc[0]:.2f} {LATER_DAYS:g} days after {course}."
+        untreated = f"without treatment it is {lasting.untreated_later.iloc[0]:.2f} then"
+        first = f"{least}: after {course}, R is {lasting.recovery_later.iloc[0]:.2f} {LATER};"
+    first = f"{first} {untreated}."
     if not len(found):
-        return [first, "No course of up to a year lasts at any of the doses."]
+        return [first, "No course looked at lasts at any of the doses."]
     shortest = found.loc[found.minimal_course.idxmin()]
-    length = f"{shortest.minimal_course:.0f} {plan.unit} at {shortest.amount:g} times the usual dose"
+    unit = plan.unit if shortest.minimal_course > 1 else plan.unit.removesuffix("s")
+    length = f"{shortest.minimal_course:.0f} {unit} at {shortest.amount:g} times the usual dose"
     return [first, f"The shortest course that lasts is {length}."]
 
 
@@ -210,29 +238,30 @@ def _columns(unit: str) -> list[Column]:
         Column("amount", "dose", "usual doses"),
         Column("onset_day", "onset", "d", "first day with R at least 0.5", ".1f", "none"),
         Column("recovery_end", "R at the end", "", "R when the course ends", ".2f"),
-        Column("recovery_later", "R later", "", f"R {LATER_DAYS:g} days after the course", ".2f"),
-        Column("escaped", "lasts", "", f"R at least 0.5 {LATER_DAYS:g} days after the course"),
-        Column("minimal_course", "shortest course that lasts", unit, "", ".0f", "none of up to a year"),
+        Column("recovery_later", "R later", "", f"R {LATER}", ".2f"),
+        Column("untreated_later", "R untreated", "", "R on the same day without treatment", ".2f"),
+        Column("lasts", "", "", f"R at least 0.5 {LATER}, and below it without treatment"),
+        Column("minimal_course", "shortest course that lasts", unit, "", ".0f", "none"),
     ]
 
 
 _SHOWS = (
-    "Left: recovery R when the course ends and 180 days after it. Right: the shortest course after which R is"
-    " at least 0.5 180 days later."
+    f"Left: recovery R when the course ends and {LATER}. Right: the shortest course after which R is at least"
+    " 0.5 then, before the untreated patient recovers."
 )
 
 
 @styled
 def dose_response_figure(table: pd.DataFrame, title: str, unit: str) -> Figure:
-    """Left: R when the course ends and 180 d after, over the dose. Right: the shortest course that lasts.
+    """Left: R when the course ends and 12 weeks after the drug, over dose. Right: the shortest that lasts.
 
     table: as from `dose_response`; unit: what the length of a course is counted in.
     """
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
-    response, shortest = figure.subplots(1, 2)
+    response, shortest = figure.subplots(1, 2, sharex=True)
     amount = table.amount.to_numpy(dtype=float)
     response.plot(amount, table.recovery_end, "o-", color=NOW, label="when the course ends")
-    response.plot(amount, table.recovery_later, "s-", color=LASTS, label="180 d after it")
+    response.plot(amount, table.recovery_later, "s-", color=LASTS, label=LATER)
     response.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     response.set_ylabel("recovery R")
     response.set_title(title)

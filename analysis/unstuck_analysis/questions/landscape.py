@@ -1,306 +1,353 @@
-"""The shape of the ditch, computed from the circuit: two stable states, the saddle between, the basins.
+"""How the illness forms and ends: connectivity at each scar, and where the scar moves.
 
-Exact, up to the numbers stated: the three fixed points of the mean-field (Newton, 1e-8), how many
-directions of each are unstable, the place on the straight line from stuck to health where the basins meet
-(bisection of long runs), and the constant stress at which health disappears (fold).
+With the scar M held fixed the circuit has one state. Its connectivity over M is the slow manifold:
 
-A projection, and called one: the position in the ditch. The slow state has some forty dimensions; the
-position is its distance along the saddle's unstable direction, read by the saddle's left eigenvector, and
-scaled to 0 at the stuck state and 1 at health. The quasi-potential is what a ball on a slope would feel
-along the one curve that leads from the saddle down to either state:
+    C(M)        connectivity with all other slow variables at rest
+    dM/dt       mean over all cells of kM stress^2 (1 - M) - M Q(T) / Q(1) / tauM, in that state
 
-    position s(y),   U(s) = - integral of (ds/dt) ds along the saddle's unstable manifold,   per day
-
-Typical patient, no noise, no life events. Source: Kuznetsov 2004 (10.1007/978-1-4757-3978-7); edge tracking,
-Skufca, Yorke & Eckhardt 2006 (10.1103/PhysRevLett.96.174101).
+So there are not two stable states: a stuck patient returns without treatment, and the question is how fast.
+Two rates decide: how fast the scar heals, and how fast connectivity follows, because consolidated strength
+is as slow as the scar. Holding M is exact: growth kM = 0 and decay tauM so long that nothing happens.
+Typical patient in the mean-field, no noise, no life events. Source: model description, sections 1, 6 and 16.
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, nan
 
 import numpy as np
-from unstuck.circuit import Circuit, Floats, mean_field_circuit
-from unstuck.engine.step import State, healthy_state
+import pandas as pd
+from unstuck.circuit import Circuit, healthy_state, mean_field_circuit
+from unstuck.drugs.exposure import Constant, PatientExposure, Spell
+from unstuck.engine.readouts import connectivity
+from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.find import read
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
-from unstuck.parameters import ParameterSet
-from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.life import Checkpoint, Life
-from unstuck.patient.simulation import get_stuck
+from unstuck.parameters import ParameterSet, default_parameters
+from unstuck.patient.draw import Patient
+from unstuck.patient.life import Life, run_treatment
+from unstuck.rules.scar import scar_change
+from unstuck.rules.trkb import gate
+from unstuck.state import Floats, State, bound
+from unstuck.targets import NO_EFFECT, Effects
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
-from unstuck_analysis.questions.fixed_points import (
-    LONG_RUNS,
-    FixedPoint,
-    Held,
-    NoFixedPoint,
-    connectivity_of,
-    find_fixed_point,
-    jacobians,
-    relax,
+from unstuck_analysis.outcomes import ESCAPE_DAYS, RecoveryCourse, recovery_course
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.table import Cell, Column, Table
+from unstuck_analysis.questions.stuck import UNTREATED, StuckPatient, require_stuck, untreated_course
+
+DEFAULT_TREATMENTS = (
+    UNTREATED,
+    "ssri-like",
+    "ssre-only",
+    "tianeptine-like",
+    "ketamine-like",
+    "ketamine-like-six",
+    "psilocybin-like",
 )
-
-SETTLING_DAYS = 600.0
-ON_THE_LINE = 1e-9  # how exactly the boundary on the line is bisected, as a share of the line
-NEAR_END = 0.05  # a run this near to where it ends is not on the edge any more
-_NUDGE = 1e-4  # how far from the saddle its unstable manifold is entered
-
-
-def typical_patient(file: CircuitFile, parameters: ParameterSet) -> Patient:
-    """The mean-field patient with the given parameters, without noise and life events."""
-    calm = parameters.with_values(sigma_n=0.0)
-    return draw_patient(file, calm, None, seed=0, index=0, neurons=0)
-
-
-def require_stuck(checkpoint: Checkpoint, whose: str) -> None:
-    """InputError if a patient never got stuck: recovery from a state that is nearly healthy means nothing."""
-    if checkpoint.stuck.connectivity > NOT_STUCK_ABOVE:
-        raise InputError(
-            f"{whose} never gets stuck: C_stuck = {checkpoint.stuck.connectivity:.4f} on day 0, above"
-            f" {NOT_STUCK_ABOVE:g}; there is nothing to recover from"
-        )
+SCARS = np.linspace(0.0, 1.0, 11)
+STRESSES = (0.25, 0.5, 0.75, 1.0)
+STRESS_DAYS = (14.0, 28.0, 42.0, 84.0, 168.0)
+EPISODES, EPISODE_DAYS, REST_DAYS = 5, 28.0, 60.0
+HELD_H = 1e9  # decay of a scar that is held fixed
+SETTLING_DAYS = (200.0, 400.0, 800.0)  # after the last, connectivity is at rest within 1e-3
+MOVING = 1e-4  # distance from rest, in connectivity, that is large enough to measure a rate
+AT_REST = Accuracy(firing=1e-6, longest_step_h=10 * HOURS_A_DAY)
 
 
 @dataclass(frozen=True)
-class Line:
-    """The straight line from the stuck to the healthy slow state; where on it the basins meet (0 to 1)."""
+class Acting:
+    """What acts without end: a name, effects, and input by region in drive."""
 
-    stuck: Floats
-    healthy: Floats
-    boundary: float
+    name: str
+    effects: Effects = NO_EFFECT
+    region_input: Floats | None = None
 
-    def at(self, share: float) -> Floats:
-        """The slow state a share of the way from stuck to healthy."""
-        return self.stuck + share * (self.healthy - self.stuck)
+
+@dataclass(frozen=True)
+class SlowManifold:
+    """The one state at each scar under what acts; all arrays are (scars,).
+
+    change_per_day: of the scar. follows_days: days in which connectivity comes nearer to rest by a factor of
+    e (NaN where the run started at rest).
+    """
+
+    acting: str
+    scar: Floats
+    connectivity: Floats
+    change_per_day: Floats
+    follows_days: Floats
+
+    @property
+    def scar_at_rest(self) -> float:
+        """The scar that a healthy patient reaches in the end (linear between the scars looked at)."""
+        if self.change_per_day[0] <= 0.0:
+            return 0.0
+        falls = np.flatnonzero(self.change_per_day <= 0.0)
+        if not len(falls):
+            return float(self.scar[-1])
+        k = slice(falls[0] - 1, falls[0] + 1)
+        return float(np.interp(0.0, -self.change_per_day[k], self.scar[k]))
+
+    def heals_days(self, scar: float) -> float:
+        """Days in which the scar would fall to 1/e at its present rate (infinity where it does not fall)."""
+        change = float(np.interp(scar, self.scar, self.change_per_day))
+        return -scar / change if change < 0.0 else inf
+
+
+@dataclass(frozen=True)
+class Path:
+    """One treatment: mean scar and connectivity by day from day 0 (readings,), and recovery over time."""
+
+    treatment: str
+    days: Floats
+    scar: Floats
+    connectivity: Floats
+    recovery: RecoveryCourse
+    gone_day: float
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """Health, and where there is one the stuck state, the saddle and the boundary on the line between."""
+    """All that `unstuck landscape` measures.
 
-    circuit: Circuit
-    healthy: FixedPoint
-    stuck: FixedPoint | None = None
-    saddle: FixedPoint | None = None
-    line: Line | None = None
-
-    @property
-    def line_connectivity(self) -> float | None:
-        """Connectivity where the basins meet on the line."""
-        return (
-            None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[0]
-        )
-
-    @property
-    def line_structure(self) -> float | None:
-        """Structural connectivity where the basins meet on the line."""
-        return (
-            None if self.line is None else connectivity_of(self.circuit, self.line.at(self.line.boundary))[1]
-        )
-
-    @cached_property
-    def coordinate(self) -> "Coordinate":
-        """Position along the saddle's unstable direction; ValueError where there is no ditch."""
-        if self.stuck is None or self.saddle is None:
-            raise InputError("these parameters have one stable state only: there is no ditch to measure")
-        return Coordinate.of(self.stuck.y, self.saddle, self.healthy.y)
-
-
-def find_landscape(file: CircuitFile, parameters: ParameterSet) -> Landscape:
-    """The landscape of the mean-field. Without a second stable state its stuck, saddle and line are None.
-
-    The stuck state is the one that six weeks of full stress and long rest lead to. ValueError if health
-    itself is no attractor; NoFixedPoint if what is found for the stuck state or the saddle is neither.
-    """
-    circuit = mean_field_circuit(file, parameters)
-    calm = Held(circuit)
-    healthy = find_fixed_point(calm, healthy_state(circuit).y)
-    if not healthy.stable:
-        raise InputError(
-            "the healthy state of these parameters is no attractor: there is nothing to return to"
-        )
-    stressed = relax(Held(circuit, calm.effects._replace(stress=1.0)), healthy.y, 42.0)
-    stuck = find_fixed_point(calm, relax(calm, stressed, SETTLING_DAYS))
-    if np.abs(stuck.y - healthy.y).max() < 1e-4:
-        return Landscape(circuit, healthy)
-    if not stuck.stable:
-        raise NoFixedPoint(
-            f"the state found {SETTLING_DAYS:g} d after stress (C = {stuck.connectivity:.4f}) is not stable:"
-            " it is no stuck state"
-        )
-    line, saddle = saddle_between(calm, stuck.y, healthy.y)
-    return Landscape(circuit, healthy, stuck, saddle, line)
-
-
-def saddle_between(held: Held, worse: Floats, healthier: Floats) -> tuple[Line, FixedPoint]:
-    """The line between two stable states with where their basins meet, and the saddle on that boundary."""
-    line, edge = _basin_boundary(held, worse, healthier)
-    saddle = find_fixed_point(held, edge)
-    if saddle.unstable_directions != 1:
-        raise NoFixedPoint(
-            f"the state on the edge has {saddle.unstable_directions} unstable directions, not 1"
-        )
-    return line, saddle
-
-
-def _basin_boundary(calm: Held, stuck: Floats, healthy: Floats) -> tuple[Line, Floats]:
-    """Where the basins meet on the line, and the slowest state of the run nearest to the boundary."""
-    below, above, edge = 0.0, 1.0, stuck
-    while above - below > ON_THE_LINE:
-        middle = 0.5 * (below + above)
-        end, edge = _end_and_slowest(calm, stuck + middle * (healthy - stuck))
-        if np.abs(end - healthy).max() < np.abs(end - stuck).max():
-            above = middle
-        else:
-            below = middle
-    return Line(stuck, healthy, 0.5 * (below + above)), edge
-
-
-def _end_and_slowest(calm: Held, start: Floats) -> tuple[Floats, Floats]:
-    """Where a long run ends, and the state on its way (after 20 days) that changed most slowly."""
-    states: list[tuple[float, Floats]] = []
-
-    def note(hour: float, state: State) -> None:
-        if hour > 20 * HOURS_A_DAY:
-            states.append((hour, state.y.copy()))
-
-    end = relax(calm, start, SETTLING_DAYS, on_step=note)
-    speeds = [
-        np.abs(after - y).max() / (later - hour) if np.abs(y - end).max() > NEAR_END else np.inf
-        for (hour, y), (later, after) in pairwise(states)
-    ]
-    return end, states[int(np.argmin(speeds))][1]
-
-
-@dataclass(frozen=True)
-class Coordinate:
-    """Position along the saddle's unstable direction: 0 at the stuck state, 1 at health."""
-
-    origin: Floats
-    weights: Floats  # position gained per unit of each slow variable
-    saddle: FixedPoint
-    direction: Floats  # unit vector along which the state leaves the saddle, towards health
-
-    @classmethod
-    def of(cls, stuck: Floats, saddle: FixedPoint, healthy: Floats) -> "Coordinate":
-        """The coordinate of a saddle, from the left and right eigenvectors of its unstable direction."""
-        matrix = jacobians(saddle.held, saddle.y)[0]
-        left, right = (_leading_vector(m) for m in (matrix.T, matrix))
-        span = float(left @ (healthy - stuck))
-        return cls(stuck, left / span, saddle, right * np.sign(left @ right) * np.sign(span))
-
-    def position(self, y: Floats) -> float:
-        """Position of a slow state."""
-        return float(self.weights @ (y - self.origin))
-
-    @property
-    def point_of_no_return(self) -> float:
-        """Position of the saddle."""
-        return self.position(self.saddle.y)
-
-
-def _leading_vector(matrix: Floats) -> Floats:
-    rates, vectors = np.linalg.eig(matrix)
-    return np.real(vectors[:, int(np.argmax(np.real(rates)))])
-
-
-@dataclass(frozen=True)
-class QuasiPotential:
-    """U over position along the saddle's unstable manifold (0 at the saddle, per day).
-
-    floor_rates_per_day: how fast the stuck and the healthy state pull back in their slowest direction.
+    stuck: mean scar and connectivity on day 0. starts: slow manifolds without treatment, by where the runs
+    started. manifolds: untreated first, then each stress, then each treatment that acts on its last day.
+    untreated: recovery over years.
     """
 
-    position: Floats
-    height: Floats
-    connectivity: Floats
-    floor_rates_per_day: tuple[float, float]
+    stuck: tuple[float, float]
+    starts: dict[str, SlowManifold]
+    manifolds: list[SlowManifold]
+    paths: list[Path]
+    untreated: RecoveryCourse
+    stress: pd.DataFrame
 
-    @property
-    def depths(self) -> tuple[float, float]:
-        """Depth of the stuck state and of health below the saddle (per day)."""
-        return -float(self.height[0]), -float(self.height[-1])
-
-    def at(self, position: Floats) -> Floats:
-        """Height at positions; beyond the two floors a parabola with their slowest rate."""
-        inside = np.interp(position, self.position, self.height)
-        left, right = (
-            np.minimum(position - self.position[0], 0.0),
-            np.maximum(position - self.position[-1], 0.0),
-        )
-        return inside + 0.5 * (self.floor_rates_per_day[0] * left**2 + self.floor_rates_per_day[1] * right**2)
+    def under(self, acting: str) -> SlowManifold | None:
+        """The slow manifold under what acts, by name (None if it was not measured)."""
+        return next((one for one in self.manifolds if one.acting == acting), None)
 
 
-def quasi_potential(landscape: Landscape, days: float = 400.0) -> QuasiPotential:
-    """The quasi-potential from the stuck state over the saddle to health."""
-    coordinate = landscape.coordinate
-    assert landscape.stuck is not None
-    sides = [_descent(coordinate, sign, days) for sign in (-1.0, 1.0)]
-    ys = np.array([*reversed(sides[0]), coordinate.saddle.y, *sides[1]])
-    held = coordinate.saddle.held
-    position = np.array([coordinate.position(y) for y in ys])
-    speed = np.array([24.0 * coordinate.weights @ held.change(y) for y in ys])
-    height = -np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(position))])
-    floors = [-float(np.real(point.rates_per_day).max()) for point in (landscape.stuck, landscape.healthy)]
-    connectivity = np.array([connectivity_of(landscape.circuit, y)[0] for y in ys])
-    return QuasiPotential(position, height - height[len(sides[0])], connectivity, (floors[0], floors[1]))
+def weakest_state(circuit: Circuit) -> State:
+    """Every slow variable at its lowest bound: no BDNF, no signalling, no strength beyond the core."""
+    state = healthy_state(circuit)
+    state.y[:] = circuit.layout.filled(lambda variable: bound(variable.lowest, circuit.parameters))
+    return state
 
 
-def _descent(coordinate: Coordinate, sign: float, days: float) -> list[Floats]:
-    """The slow state every day on the way down from the saddle, as long as the position still moves on."""
-    ys: list[Floats] = []
-    start = coordinate.saddle.y + sign * _NUDGE * coordinate.direction
-    last = coordinate.point_of_no_return
-
-    def note(hour: float, state: State) -> None:
-        nonlocal last
-        position = coordinate.position(state.y)
-        if sign * (position - last) > 1e-5:
-            ys.append(state.y.copy())
-            last = position
-
-    relax(coordinate.saddle.held, start, days, on_step=note)
-    return ys
-
-
-@dataclass
-class Path:
-    """One treatment's way through the ditch: position (and connectivity) by day from day 0."""
-
-    treatment: str
-    days: list[float] = field(default_factory=list)
-    position: list[float] = field(default_factory=list)
-    connectivity: list[float] = field(default_factory=list)
-    gone_day: float = 0.0
-
-    def over_edge_day(self, edge: float) -> float | None:
-        """Day from which the position stays beyond the edge; None if it ends inside."""
-        inside = np.flatnonzero(np.array(self.position) <= edge)
-        if len(inside) and inside[-1] == len(self.position) - 1:
-            return None
-        return self.days[int(inside[-1]) + 1] if len(inside) else self.days[0]
+def slow_manifold(
+    patient: Patient, acting: Acting = Acting(UNTREATED), scars: Floats = SCARS, start: State | None = None
+) -> SlowManifold:
+    """The state at rest at each scar, and how fast the scar would move there (start: health if not given)."""
+    held = patient.circuit.parameters.with_values(kM=0.0, tauM=HELD_H)
+    circuit = mean_field_circuit(patient.circuit.file, held)
+    exposure = Constant(len(circuit.regions), acting.effects, acting.region_input)
+    found, change = np.empty((len(scars), len(SETTLING_DAYS))), np.empty(len(scars))
+    for k, scar in enumerate(scars.tolist()):
+        state = healthy_state(circuit) if start is None else start.copy()
+        state.slow.scar[:] = scar
+        engine = Engine(circuit, state, accuracy=AT_REST)
+        for column, day in enumerate(SETTLING_DAYS):
+            engine.advance(exposure, day * HOURS_A_DAY)
+            found[k, column] = connectivity(circuit, engine.state)[0]
+        change[k] = _scar_change_per_day(patient.circuit, engine.state, acting.effects.stress)
+    return SlowManifold(acting.name, scars, found[:, -1], change, _follows_days(found))
 
 
-def treatment_path(
-    landscape: Landscape, patient: Patient, treatment: Treatment, checkpoint: Checkpoint | None = None
-) -> Path:
-    """How a treatment moves the typical patient's position, twice a day until its follow-up ends."""
-    life = Life(patient, treatment, checkpoint or get_stuck(patient, treatment, LONG_RUNS), LONG_RUNS)
+def _scar_change_per_day(circuit: Circuit, state: State, stress: float) -> float:
+    """Mean over all cells of the change of the scar."""
+    rules, cells = circuit.rules, zip(state.slow.scar.tolist(), state.slow.trkb.tolist(), strict=True)
+    rates = [scar_change(scar, stress, gate(trkb, rules.trkb), rules.scar) for scar, trkb in cells]
+    return HOURS_A_DAY * float(np.mean(rates))
+
+
+def _follows_days(found: Floats) -> Floats:
+    """Days per factor of e, from how far connectivity (scars, SETTLING_DAYS) still is from its last value."""
+    first, second = np.abs(found[:, :2] - found[:, 2:]).T
+    ratio = np.divide(first, second, out=np.full(len(found), np.nan), where=second > MOVING)
+    return (SETTLING_DAYS[1] - SETTLING_DAYS[0]) / np.log(ratio)
+
+
+def on_day_0(patient: Patient, treatment: Treatment) -> Life:
+    """The life of a patient under a treatment, on day 0; InputError if it does not become stuck."""
+    life = Life(patient, treatment)
+    life.advance(life.treatment.file.day_0_h)
     assert life.checkpoint is not None
-    path, day_0_h = Path(treatment.name), life.checkpoint.time_h
+    require_stuck(life.checkpoint, f"the patient of treatment {treatment.name!r}")
+    return life
 
-    def note(hour: float, state: State) -> None:
-        path.days.append((hour - day_0_h) / HOURS_A_DAY)
-        path.position.append(landscape.coordinate.position(state.y))
-        path.connectivity.append(connectivity_of(landscape.circuit, state.y)[0])
 
-    note(day_0_h, life.checkpoint.state)
-    while life.time_h < life.end_h:
-        stop_h = min(life.next_turn_h, life.end_h)
-        output_h = np.arange(day_0_h + 12.0, stop_h + 1e-6, 12.0).tolist()
-        life.advance(stop_h, output_h=output_h, on_output=note)
-    path.gone_day = (life.gone_h - day_0_h) / HOURS_A_DAY
-    return path
+def acting_at_end(patient: Patient, treatment: Treatment) -> Acting | None:
+    """What a treatment does on the last day of its phase; None if nothing acts then (single doses)."""
+    life = on_day_0(patient, treatment)
+    file = life.treatment.file
+    end_h = file.day_0_h + file.phases[file.day_0].lasting
+    effects, region_input = life.exposure.ending(end_h)
+    if np.allclose(effects, NO_EFFECT, atol=1e-3) and not region_input.any():
+        return None
+    return Acting(treatment.name, effects, region_input)
+
+
+def treatment_path(patient: Patient, treatment: Treatment) -> Path:
+    """Scar and connectivity from day 0 to the end of the follow-up."""
+    run = run_treatment(patient, treatment, on_day_0(patient, treatment).checkpoint, functional_days=())
+    rows = [(reading.day, reading.scar.mean(), reading.connectivity) for reading in run.readings]
+    days, scar, whole = np.array(rows, dtype=float).T
+    return Path(treatment.name, days, scar, whole, recovery_course(run), run.gone_day)
+
+
+def after_stress(patient: Patient, stress: float, days: float, episodes: int = 1) -> tuple[float, float]:
+    """Mean scar and connectivity of a healthy patient after episodes of stress, each with 60 d rest."""
+    circuit, cycle_h = patient.circuit, HOURS_A_DAY * (days + REST_DAYS)
+    starts_h = [k * cycle_h for k in range(episodes)]
+    spells = [Spell(start_h, start_h + HOURS_A_DAY * days, stress) for start_h in starts_h]
+    no_noise, end_h = np.zeros((0, len(circuit.regions))), episodes * cycle_h
+    engine = Engine(circuit)
+    engine.advance(PatientExposure(circuit.regions, spells, [], no_noise, end_h), end_h)
+    return float(engine.state.slow.scar.mean()), connectivity(circuit, engine.state)[0]
+
+
+def stress_table(patient: Patient) -> pd.DataFrame:
+    """One row per stress: size, days, episodes; scar and connectivity 60 d after the last episode."""
+    asked = [(size, days, 1) for size in STRESSES for days in STRESS_DAYS]
+    asked += [(1.0, EPISODE_DAYS, episodes) for episodes in range(2, EPISODES + 1)]
+    rows = [(*one, *after_stress(patient, *one)) for one in asked]
+    return pd.DataFrame(rows, columns=pd.Index(["stress", "days", "episodes", "scar", "connectivity"]))
+
+
+def measure(file: CircuitFile, parameters: ParameterSet, treatments: Sequence[Treatment]) -> Landscape:
+    """Measure the slow manifold, the paths of treatments and what stress leaves, in the typical patient."""
+    stuck = StuckPatient.typical(file, parameters)
+    patient, checkpoint = stuck.patient, stuck.checkpoint
+    stresses = [Acting(f"stress {size:g}", NO_EFFECT._replace(stress=size)) for size in STRESSES]
+    steady = [found for treatment in treatments if (found := acting_at_end(patient, treatment))]
+    untreated = slow_manifold(patient)
+    starts = {"stuck": checkpoint.state, "weakest": weakest_state(patient.circuit)}
+    return Landscape(
+        stuck=(float(checkpoint.stuck.scar.mean()), checkpoint.stuck.connectivity),
+        starts={"health": untreated}
+        | {name: slow_manifold(patient, start=start) for name, start in starts.items()},
+        manifolds=[untreated, *(slow_manifold(patient, acting) for acting in (*stresses, *steady))],
+        paths=[treatment_path(patient, treatment) for treatment in treatments],
+        untreated=untreated_course(stuck),
+        stress=stress_table(patient),
+    )
+
+
+def ask(circuit: str, treatments: Sequence[str] = ()) -> Answer:
+    """The landscape of a circuit, with treatments; names or paths, the default ones if not given."""
+    file, parameters = read("circuits", circuit, CircuitFile)[0], default_parameters()
+    loaded = [Treatment(name) for name in treatments or DEFAULT_TREATMENTS]
+    names = ", ".join(treatment.name for treatment in loaded)
+    inputs = inputs_hash(file, parameters, *loaded)
+    n = "1 typical patient, mean-field, no noise"
+    about = About(f"circuit {file.title}; treatments {names}", n, "none is used", inputs)
+    return answer_of(measure(file, parameters, loaded), about)
+
+
+def answer_of(found: Landscape, about: About) -> Answer:
+    """Sentences, tables and the figure."""
+    from unstuck_analysis.questions.landscape_figures import SHOWS, landscape_figure
+
+    lines = sentences(found)
+    return Answer(
+        title="Landscape: how the illness forms and ends",
+        finding=lines,
+        about=about,
+        tables=tables_of(found),
+        figures={"landscape": Shown(landscape_figure(found), SHOWS, " ".join(lines))},
+        printed=["leaving", "stress"],
+        data=data_of(found),
+    )
+
+
+def sentences(found: Landscape) -> list[str]:
+    """What was found, in sentences."""
+    (scar, stuck), rest = found.stuck, found.manifolds[0]
+    apart = np.ptp([one.connectivity for one in found.starts.values()], axis=0).max()
+    day, follows = found.untreated.first_day, found.manifolds[0].follows_days
+    recovers = f"on day {day:.0f}" if isfinite(day) else "on no day within five years"
+    low, high = found.manifolds[1].scar_at_rest, found.manifolds[len(STRESSES)].scar_at_rest
+    episodes = found.stress[(found.stress.stress == 1) & (found.stress.days == EPISODE_DAYS)]
+    return [
+        f"There is one state at every scar, not two: {len(found.starts)} starts end within {apart:.4f} in"
+        " connectivity C.",
+        f"C at rest falls from {rest.connectivity[0]:.2f} without a scar to {rest.connectivity[-1]:.2f} with"
+        f" a full one. The stuck patient has scar {scar:.2f} and C {stuck:.2f}.",
+        f"Without treatment every scar heals. At the stuck state it would take {rest.heals_days(scar):.0f}"
+        f" days to fall to 1/e. The typical patient reaches R = 0.5 {recovers}.",
+        f"At a scar held fixed, C comes nearer to rest by a factor of e in {np.nanmin(follows):.0f} to"
+        f" {np.nanmax(follows):.0f} days. So C follows the scar with a delay.",
+        f"Under stress without end the scar goes to {low:.2f} at stress {STRESSES[0]:g} and to {high:.2f} at"
+        f" stress {STRESSES[-1]:g}.",
+        f"After 1 to {EPISODES} episodes of {EPISODE_DAYS:.0f} days the scar is {_list(episodes.scar)} and C"
+        f" is {_list(episodes.connectivity)}.",
+    ]
+
+
+def _list(values: pd.Series) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
+
+
+def tables_of(found: Landscape) -> dict[str, Table]:
+    """Tables by file name: slow manifold, its starts, leaving the stuck state, paths, what stress leaves."""
+    manifolds = {one.acting: (one.scar, one.connectivity, one.change_per_day) for one in found.manifolds}
+    starts = {name: (one.scar, one.connectivity, one.follows_days) for name, one in found.starts.items()}
+    paths = {path.treatment: (path.days, path.scar, path.connectivity) for path in found.paths}
+    day = Column("day", unit="d", format=".1f")
+    return {
+        "slow-manifold": Table((Column("acting"), _SCAR, _CONNECTIVITY, _CHANGE), _long(manifolds)),
+        "starts": Table((Column("start"), _SCAR, _CONNECTIVITY, _FOLLOWS), _long(starts)),
+        "leaving": Table(_LEAVING, _leaving_rows(found), "Leaving the stuck state"),
+        "paths": Table((Column("treatment"), day, _SCAR, _CONNECTIVITY), _long(paths)),
+        "stress": Table.of(found.stress, _STRESS, f"What stress leaves {REST_DAYS:.0f} days after it"),
+    }
+
+
+def _long(named: dict[str, tuple[Floats, ...]]) -> list[list[Cell]]:
+    """One row per name and position of the arrays."""
+    return [[name, *row] for name, arrays in named.items() for row in np.array(arrays).T.tolist()]
+
+
+def _leaving_rows(found: Landscape) -> list[list[Cell]]:
+    """One row per treatment. A treatment that does not act on its last day has no steady rate."""
+    rows: list[list[Cell]] = []
+    for path in found.paths:
+        steady, alone = found.under(path.treatment), path.treatment == UNTREATED
+        heals = nan if steady is None else steady.heals_days(found.stuck[0])
+        course = found.untreated if alone else path.recovery
+        later = path.recovery.at(path.gone_day + ESCAPE_DAYS)
+        rows.append([path.treatment, heals, course.first_day, path.recovery.at(ESCAPE_DAYS), later])
+    return rows
+
+
+def data_of(found: Landscape) -> dict[str, object]:
+    """What --json prints."""
+    tables, ends = tables_of(found), {"healthy": (0.0, 1.0), "stuck": found.stuck}
+    return {
+        **{name: {"scar": scar, "connectivity": whole} for name, (scar, whole) in ends.items()},
+        "scar_at_rest": {one.acting: one.scar_at_rest for one in found.manifolds},
+        **{name.replace("-", "_"): tables[name].records() for name in ("slow-manifold", "leaving", "stress")},
+    }
+
+
+_SCAR = Column("scar", meaning="lasting repression of BDNF synthesis, mean over all cells", format=".2f")
+_CONNECTIVITY = Column("connectivity", meaning="1 is health", format=".2f")
+_CHANGE = Column("scar_change", "change of the scar", "per day", format="+.4f")
+_FOLLOWS = Column("follows_days", "connectivity follows in", "d", "factor of e, scar held fixed", ".0f")
+_STRESS = (
+    Column("stress", meaning="0 to 1", format=".2f"),
+    Column("days", unit="d", meaning="length of each episode", format=".0f"),
+    Column("episodes", meaning=f"each followed by {REST_DAYS:.0f} d of rest", format=".0f"),
+    _SCAR,
+    _CONNECTIVITY,
+)
+_LEAVING = (
+    Column("treatment"),
+    Column("scar_days", "scar heals in", "d", "fall to 1/e at the stuck state, drug at steady state", ".0f"),
+    Column("recovered_day", "recovered on day", "", "first day with R at least 0.5", ".1f", "none"),
+    Column("recovery_84", "R on day 84", format=".2f"),
+    Column("recovery_later", "R later", "", "12 weeks after the drug has left the body", ".2f"),
+)

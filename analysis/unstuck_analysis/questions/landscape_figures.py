@@ -1,213 +1,119 @@
-"""Figures of the ditch: the two stable states over what varies, and the slope with every treatment's path."""
-
-from collections.abc import Sequence
+"""The figure of `unstuck landscape`: four panels over the scar and connectivity."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from unstuck.circuit import Floats
 
-from unstuck_analysis.output.style import INK, look, styled
-from unstuck_analysis.questions.continuation import Branch
-from unstuck_analysis.questions.landscape import Landscape, Path, QuasiPotential
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
+from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
+from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
 
-HEALTHY, STUCK, EDGE, GROUND = "#009E73", "#0072B2", "#D55E00", "#eae6df"
-LOOKS_HEALTHY = 0.8  # stable states above this connectivity are drawn as healthy
+SHOWS = (
+    "Top left: connectivity at rest at each scar held fixed; three starts end in the same state. Top right:"
+    " change of the scar per day in that state, under constant stress and steady treatment. Bottom left: path"
+    " of each treatment from the stuck state, dots every 28 days. Bottom right: scar 60 days after stress of"
+    " different size and length, and after repeated episodes. Scar: mean over all cells."
+)
+SCAR, CONNECTIVITY = "scar (0 to 1)", "connectivity (1 = health)"
+MARKERS = ("o", "x", "+")
+EVERY_DAYS = 28
 
 
 @styled
-def bifurcation_figure(
-    branches: Sequence[Branch],
-    name: str,
-    label: str = "",
-    loops: dict[str, tuple[Floats, Floats]] | None = None,
-) -> Figure:
-    """Connectivity of every fixed point over what varies: stable solid, unstable dashed, folds marked.
-
-    name: what varies, for the title; label: the same at the axis, with its unit.
-    loops: connectivity of slow runs up and down again, by name, as (values, connectivity).
-    """
-    figure = Figure(figsize=(8.5, 5), layout="constrained")
-    axes = figure.subplots()
-    for branch in branches:
-        _draw_branch(axes, branch)
-    for position, (run, (values, connectivity)) in enumerate((loops or {}).items()):
-        _draw_loop(axes, run, values, connectivity, position)
-    axes.set_xlabel(label or name)
-    axes.set_ylabel("connectivity C (healthy = 1)")
-    axes.set_title(finding(branches, name))
-    axes.margins(y=0.08)
-    _direct_labels(axes, branches)
-    if loops:
-        title = "slow run up and down again\n(lags behind a state that has vanished)"
-        axes.legend(frameon=False, fontsize=9, loc="upper right", title=title, title_fontsize=9)
+def landscape_figure(found: Landscape) -> Figure:
+    """Slow manifold, movement of the scar, paths of treatments, and what stress leaves."""
+    figure = Figure(figsize=(12, 9.5), layout="constrained")
+    panels = figure.subplots(2, 2)
+    _draw_states(panels[0, 0], found)
+    _draw_changes(panels[0, 1], found)
+    _draw_paths(panels[1, 0], found)
+    _draw_stress(panels[1, 1], found)
     return figure
 
 
-def _draw_loop(axes: Axes, name: str, values: Floats, connectivity: Floats, position: int) -> None:
-    """A slow run up and down again, with an arrow on its largest fall."""
-    color, marker = ("#8a8a8a", "o") if position == 0 else ("#4a4a4a", "^")
-    style = {"marker": marker, "markersize": 4, "linewidth": 0.9, "color": color, "linestyle": ":"}
-    axes.plot(values, connectivity, label=name, zorder=2, **style)
-    k = int(np.argmin(np.diff(connectivity)))
-    middle = (0.5 * (values[k] + values[k + 1]), 0.5 * (connectivity[k] + connectivity[k + 1]))
-    arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 1.2}
-    axes.annotate("", (values[k + 1], connectivity[k + 1]), xytext=middle, arrowprops=arrow)
-
-
-def _draw_branch(axes: Axes, branch: Branch) -> None:
-    values, connectivity = branch.values, branch.connectivity
-    for first, last, stable in branch.stable_stretches():
-        course = values[first : last + 1], connectivity[first : last + 1]
-        color = EDGE if not stable else HEALTHY if course[1].mean() > LOOKS_HEALTHY else STUCK
-        width, dashes = (3.0, "-") if stable else (1.6, (0, (4, 2.5)))
-        axes.plot(*course, color=color, linewidth=width, linestyle=dashes, zorder=3)
-    for k in branch.turns:
-        place = (values[k], connectivity[k])
-        axes.plot(*place, "o", markersize=8, color="white", markeredgecolor=INK, zorder=4)
-        _note(axes, f"{values[k]:.3g}", place)
-    for k in branch.lost_ends:
-        place = (values[k], connectivity[k])
-        axes.plot(*place, "x", markersize=8, markeredgewidth=2, color=INK, zorder=4)
-        _note(axes, f"lost at {values[k]:.3g}", place)
-
-
-def _note(axes: Axes, text: str, place: tuple[float, float]) -> None:
-    style = {"textcoords": "offset points", "va": "center", "fontsize": 10}
-    axes.annotate(text, place, xytext=(9, 0), **style)
-
-
-def finding(branches: Sequence[Branch], name: str) -> str:
-    """What the diagram over `name` shows, as its title."""
-    turning = [(branch, fold) for branch in branches for fold in branch.folds]
-    low, high = (f(float(f(branch.values)) for branch in branches) for f in (min, max))
-    over = f"{name} {low:g} to {high:g}"
-    throughout = [b for b in branches if b.stable.all() and np.ptp(b.values) > 0.999 * (high - low)]
-    if not turning and len(branches) == 1 and throughout:
-        return f"One stable state only for {over}: no ditch here"
-    if len(throughout) > 1:
-        lacks = "" if any(not b.stable.all() for b in branches) else "; the edge between was not found"
-        return f"{len(throughout)} stable states for {over}, all the way{lacks}"
-    if throughout and len(turning) == 1:
-        branch, fold = turning[0]
-        there = "stuck" if throughout[0].connectivity.mean() < LOOKS_HEALTHY else "healthy"
-        gone = "Health" if there == "stuck" else "The stuck state"
-        side = "beyond" if branch.values[branch.stable].mean() < fold else "below"
-        return f"{gone} is gone {side} {name} {fold:.3g}; the {there} state is there all the way"
-    if turning:
-        folds = sorted(fold for _, fold in turning)
-        return f"Stable states vanish at {name} {', '.join(f'{fold:.3g}' for fold in folds)}"
-    return f"No fold found for {over}; not every state could be followed all the way"
-
-
-def _direct_labels(axes: Axes, branches: Sequence[Branch]) -> None:
-    """Name each kind of state once, beside its line at the left end of the range or else at the right end."""
-    ends = [(branch, k) for branch in branches for k in (0, len(branch.values) - 1)]
-    named: set[str] = set()
-    for branch, k in sorted(ends, key=lambda end: float(end[0].values[end[1]])):
-        value, height = float(branch.values[k]), float(branch.connectivity[k])
-        name = "healthy" if height > LOOKS_HEALTHY else "stuck"
-        name = name if branch.stable[k] else "edge (saddle)"
-        if name in named:
-            continue
-        named.add(name)
-        on_left = value < np.mean(axes.get_xlim())
-        axes.annotate(
-            name,
-            (value, height),
-            xytext=(14 if on_left else -14, 9 if name == "healthy" else -16),
-            textcoords="offset points",
-            ha="left" if on_left else "right",
-            color={"healthy": HEALTHY, "stuck": STUCK}.get(name, EDGE),
-            fontweight="bold",
-        )
-
-
-@styled
-def ditch_figure(landscape: Landscape, potential: QuasiPotential, paths: Sequence[Path]) -> Figure:
-    """The slope between stuck and healthy; below it, where each treatment takes the patient over time."""
-    figure = Figure(figsize=(9, 8), layout="constrained")
-    slope, ways = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.5])
-    furthest = max([1.0, *(max(path.position) for path in paths)])
-    _draw_slope(slope, landscape, potential, (-0.15, min(furthest, 1.6) + 0.08))
-    _draw_ways(ways, landscape, paths)
-    slope.set_title("The ditch, and how far each treatment pulls")
-    figure.supxlabel(
-        "Position: projection of the whole slow state on the saddle's unstable direction; the slope is a"
-        " quasi-potential along it,\nnot an energy. Mean-field, typical patient, no noise.",
-        fontsize=8.5,
-        color="#707070",
-        x=0.01,
-        ha="left",
+def _draw_states(axes: Axes, found: Landscape) -> None:
+    axes.set_title("One state at each scar, no second one")
+    axes.plot(
+        found.manifolds[0].scar, found.manifolds[0].connectivity, color=INK, linewidth=2, label="at rest"
     )
-    return figure
-
-
-def _draw_slope(
-    axes: Axes, landscape: Landscape, potential: QuasiPotential, limits: tuple[float, float]
-) -> None:
-    position = np.linspace(*limits, 600)
-    depth = max(potential.depths)
-    height = 1000.0 * potential.at(position)
-    edge = landscape.coordinate.point_of_no_return
-    floor = -1250.0 * depth
-    axes.fill_between(position, np.minimum(height, 800 * depth), floor, color=GROUND, linewidth=0)
-    axes.plot(position, height, color=INK, linewidth=2)
-    for name, place, color in (("stuck", 0.0, STUCK), ("healthy", 1.0, HEALTHY)):
-        bottom = 1000.0 * float(potential.at(np.array(place)))
-        axes.plot(place, bottom + 130 * depth, "o", markersize=17, color=color, zorder=4)
-        axes.annotate(
-            name,
-            (place, bottom),
-            xytext=(0, -16),
-            textcoords="offset points",
-            ha="center",
+    for position, (start, one) in enumerate(found.starts.items()):
+        label = f"run started from {start}" if start == "health" else f"run started from the {start} state"
+        color, size = PALETTE[position + 1], (9, 7, 9)[position]
+        hollow = {"markerfacecolor": "none"} if MARKERS[position] == "o" else {}
+        axes.plot(
+            one.scar,
+            one.connectivity,
+            MARKERS[position],
             color=color,
-            fontweight="bold",
-            fontsize=11,
+            markersize=size,
+            label=label,
+            **hollow,
         )
-    axes.annotate(
-        f"point of no return\n(C = {landscape.saddle.connectivity:.2f} there)" if landscape.saddle else "",
-        (edge, 0.0),
-        xytext=(edge, 520 * depth),
-        ha="center",
-        color=EDGE,
-        fontweight="bold",
-        fontsize=10,
-        arrowprops={"arrowstyle": "-", "color": EDGE, "linewidth": 1.2},
+    axes.axhline(NOT_STUCK_ABOVE, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+    axes.text(1.0, NOT_STUCK_ABOVE + 0.01, "stuck below this line", color=INK, ha="right", fontsize=9)
+    axes.plot(*found.stuck, "s", color=INK, markersize=9, label="stuck patient on day 0")
+    _label(axes, SCAR, CONNECTIVITY)
+
+
+def _draw_changes(axes: Axes, found: Landscape) -> None:
+    axes.set_title("Where the scar moves")
+    axes.axhline(0.0, color=INK, linewidth=0.8)
+    shades = np.linspace(0.45, 0.9, len(STRESSES))
+    named = {path.treatment: position for position, path in enumerate(found.paths)}
+    for one, shade in zip(found.manifolds[1:], [*shades, *[0.0] * len(found.manifolds)], strict=False):
+        style = look(named[one.acting]) if one.acting in named else {"color": (shade, 0.1, 0.1, shade)}
+        axes.plot(one.scar, one.change_per_day, linewidth=1.8, label=one.acting, **style)
+    axes.plot(
+        found.manifolds[0].scar,
+        found.manifolds[0].change_per_day,
+        linewidth=2.6,
+        color=INK,
+        label="untreated",
     )
-    axes.set_ylim(floor, 950 * depth)
-    axes.set_xlim(*limits)
-    axes.set_ylabel("quasi-potential\n(0.001 per day)")
+    axes.axvline(found.stuck[0], color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+    axes.set_yscale("symlog", linthresh=0.02, linscale=2.0)
+    ticks = (-0.02, -0.01, 0.0, 0.01, 0.02, 0.05)
+    axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(-0.02, 0.7)
+    axes.text(0.18, 0.0007, "above: the scar grows, below: it heals", fontsize=9)
+    axes.text(found.stuck[0], -0.0198, " stuck on day 0", fontsize=9)
+    _label(axes, SCAR, "change of the scar per day", ncols=3)
 
 
-def _draw_ways(axes: Axes, landscape: Landscape, paths: Sequence[Path]) -> None:
-    edge, last = landscape.coordinate.point_of_no_return, max(path.days[-1] for path in paths)
-    axes.axvspan(*axes.get_xlim()[:1], edge, color=STUCK, alpha=0.06, linewidth=0)
-    axes.axvspan(edge, axes.get_xlim()[1], color=HEALTHY, alpha=0.06, linewidth=0)
-    axes.axvline(edge, color=EDGE, linewidth=1.4, linestyle=(0, (4, 2.5)))
-    for number, path in enumerate(paths):
-        days, position, style = np.array(path.days), np.array(path.position), look(number)
-        on_board = days <= path.gone_day
-        axes.plot(position[on_board], days[on_board], linewidth=2.8, label=_fate(path, edge), **style)
-        axes.plot(position[~on_board], days[~on_board], linewidth=1.0, **style)
-    axes.set_ylim(last, -2)
-    axes.set_yticks(np.arange(0, last + 1, 28))
-    axes.set_ylabel("days since the first dose")
-    axes.set_xlabel("position: 0 stuck, 1 healthy (thick while the drug acts)")
-    place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
-    axes.legend(frameon=False, fontsize=9.5, handlelength=4.5, **place)
+def _draw_paths(axes: Axes, found: Landscape) -> None:
+    axes.set_title("Treatments, from the stuck state")
+    rest = found.manifolds[0]
+    axes.plot(rest.scar, rest.connectivity, color=FAINT, linewidth=7, label="at rest, untreated")
+    for position, path in enumerate(found.paths):
+        style = look(position)
+        axes.plot(path.scar, path.connectivity, linewidth=1.8, label=path.treatment, **style)
+        days = np.arange(EVERY_DAYS, path.days[-1] + 1e-9, EVERY_DAYS)
+        at = [np.interp(days, path.days, values) for values in (path.scar, path.connectivity)]
+        axes.plot(*at, ".", color=style["color"], markersize=7)
+    axes.plot(*found.stuck, "s", color=INK, markersize=9)
+    axes.annotate("day 0", found.stuck, textcoords="offset points", xytext=(8, 8), fontsize=9)
+    _label(axes, SCAR, CONNECTIVITY)
 
 
-def _fate(path: Path, edge: float) -> str:
-    """A treatment's name with when it passed the point of no return for good, or how far it came."""
-    share, day = max(path.position) / edge, path.over_edge_day(edge)
-    if day is None:
-        return f"{path.treatment}\n" + (
-            "over the edge, but falls back"
-            if share > 1
-            else f"{100 * share:.0f} % of the way, then back"
-            if share > 0.05
-            else "never moves"
+def _draw_stress(axes: Axes, found: Landscape) -> None:
+    axes.set_title("What stress leaves 60 d after it")
+    for position, size in enumerate(STRESSES):
+        rows = found.stress[(found.stress.stress == size) & (found.stress.episodes == 1)]
+        axes.plot(
+            rows.days, rows.scar, "o-", color=PALETTE[position + 1], label=f"one episode, stress {size:g}"
         )
-    return f"{path.treatment}\nover the edge on day {day:.0f}"
+    repeated = found.stress[(found.stress.stress == 1) & (found.stress.days == EPISODE_DAYS)]
+    total = repeated.days * repeated.episodes
+    label = f"1 to {len(repeated)} episodes of {EPISODE_DAYS:.0f} d, stress 1"
+    axes.plot(total, repeated.scar, "s--", color=INK, label=label)
+    axes.set_ylim(0, 1.3)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_xlim(left=0)
+    _label(axes, "days of stress in total", "scar 60 d after the last stress", ncols=2)
+
+
+def _label(axes: Axes, x: str, y: str, ncols: int = 1) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.legend(frameon=False, fontsize=8.5, ncols=ncols, loc="upper right" if ncols == 1 else "upper center")

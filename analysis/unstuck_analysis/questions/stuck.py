@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass
 
+from unstuck.drugs.exposure import Constant
+from unstuck.engine.readouts import connectivity
+from unstuck.engine.step import Engine, Exposure
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, get_stuck
+from unstuck.state import State
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, RecoveryCourse
 
 UNTREATED = "untreated"  # the shipped treatment whose stress and rest lead to day 0
+YEARS_UNTREATED = 5
 
 
 def typical_patient(file: CircuitFile, parameters: ParameterSet) -> Patient:
@@ -42,3 +48,20 @@ class StuckPatient:
         checkpoint = get_stuck(patient, Treatment(UNTREATED))
         require_stuck(checkpoint, f"the patient of circuit {file.title!r}")
         return cls(patient, checkpoint)
+
+
+def recovery_under(stuck: StuckPatient, exposure: Exposure, until_day: float) -> RecoveryCourse:
+    """The recovery index from day 0 on; times of the exposure count from day 0."""
+    circuit, days, recovery = stuck.patient.circuit, [0.0], [0.0]
+
+    def note(hour: float, state: State) -> None:
+        days.append(hour / HOURS_A_DAY)
+        recovery.append(stuck.checkpoint.recovery(connectivity(circuit, state)[0]))
+
+    Engine(circuit, stuck.checkpoint.state).advance(exposure, until_day * HOURS_A_DAY, on_step=note)
+    return RecoveryCourse(days, recovery)
+
+
+def untreated_course(stuck: StuckPatient) -> RecoveryCourse:
+    """The recovery index over five years without treatment."""
+    return recovery_under(stuck, Constant(len(stuck.patient.circuit.regions)), YEARS_UNTREATED * 365.0)

@@ -61,7 +61,7 @@ def test_an_installed_copy_with_the_scenarios_inside_has_the_same_version(
     [
         "model/unstuck/rules/receptors.py",
         "model/unstuck/patient/life.py",
-        "model/unstuck/defaults.json",
+        "scenarios/parameters.csv",
         "scenarios/cohort.yaml",
         "scenarios/studies/treatments/ssri-then-ampa.yaml",
         "scenarios/evidence/drugs/trkb-block.yaml",
@@ -103,10 +103,10 @@ def test_a_source_that_was_edited_after_the_start_counts_after_a_new_start_and_w
     assert version_of(checkout) != before
 
 
-def test_evidence_is_stored_under_the_version_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs.code_and_data.cache_clear()
-    before = runs.code_and_data()
+def test_evidence_is_stored_under_the_version_of_the_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    group = runs.Group([0], ("healthy",), seed=1, drawn=False, folder=tmp_path)
+    before = group.path
     monkeypatch.setattr(runs, "model_version", lambda: "another")
-    runs.code_and_data.cache_clear()
-    assert runs.code_and_data() != before
-    runs.code_and_data.cache_clear()
+    assert group.path != before

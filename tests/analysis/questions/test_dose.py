@@ -13,17 +13,18 @@ from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.life import run_treatment
 from unstuck_analysis.questions.dose import (
+    GivenCourse,
     Schedule,
     ask,
     dose_response,
     dose_response_figure,
-    escapes,
+    first_with,
     minimal_course,
     parse_amounts,
     refuse_effect,
     schedule_of,
 )
-from unstuck_analysis.questions.stuck import StuckPatient
+from unstuck_analysis.questions.stuck import StuckPatient, untreated_course
 
 
 @pytest.fixture(scope="module")
@@ -73,32 +74,56 @@ def test_a_course_of_the_usual_dose_is_the_usual_course(default_file: CircuitFil
     assert schedule_of(drug).doses(7) == usual_course(drug, 7 * 24.0).doses
 
 
-def test_the_shortest_course_escapes_and_one_day_less_does_not(stuck: StuckPatient, ssri: DrugFile) -> None:
+def test_the_shortest_course_lasts_and_one_day_less_does_not(stuck: StuckPatient, ssri: DrugFile) -> None:
     shortest = minimal_course(stuck, ssri)
     assert shortest is not None
     plan = schedule_of(ssri)
-    assert escapes(stuck, ssri, plan, shortest)
-    assert not escapes(stuck, ssri, plan, shortest - 1)
+    assert GivenCourse(stuck, ssri, plan, shortest).lasts
+    assert not GivenCourse(stuck, ssri, plan, shortest - 1).lasts
 
 
-def test_the_shortest_course_holds_as_a_treatment_file_too(
+def test_the_patient_is_looked_at_twelve_weeks_after_the_drug_is_gone(
+    stuck: StuckPatient, ssri: DrugFile
+) -> None:
+    given = GivenCourse(stuck, ssri, schedule_of(ssri), 84)
+    run = run_treatment(stuck.patient, Treatment("ssri-like"), stuck.checkpoint, functional_days=())
+    assert given.later_day == pytest.approx(run.gone_day + 84.0)
+    assert given.later_day > 84.0 + 84.0
+
+
+def test_the_shortest_course_is_over_before_the_untreated_patient_recovers(
+    stuck: StuckPatient, ssri: DrugFile
+) -> None:
+    shortest = minimal_course(stuck, ssri, amount=0.5)
+    assert shortest is not None
+    given = GivenCourse(stuck, ssri, schedule_of(ssri), shortest, 0.5)
+    assert given.later_day < untreated_course(stuck).first_day
+
+
+def test_the_shortest_course_lasts_as_a_treatment_file_too(
     stuck: StuckPatient, ssri: DrugFile, tmp_path: Path
 ) -> None:
     shortest = minimal_course(stuck, ssri)
     assert shortest is not None
-    for days, escaped in ((shortest, True), (shortest - 2, False)):
+    for days, lasts in ((shortest + 1, True), (shortest - 2, False)):  # readings are daily
         phases = {
             "treatment": {
                 "for": f"{days} d",
                 "drugs": [{"drug": "ssri-like", "every": "1 d", "for": f"{days} d"}],
             },
-            "wash-out": {"for": "180 d"},
+            "wash-out": {"for": "100 d"},
         }
         path = tmp_path / f"course-{days}.yaml"
         path.write_text(yaml.safe_dump({"title": "course", "extends": "untreated", "phases": phases}))
-        arm = run_treatment(stuck.patient, Treatment(str(path)), functional_days=())
-        reading = min(arm.readings, key=lambda reading: abs(reading.day - days - 180))
-        assert (arm.recovery(reading.connectivity) >= 0.5) == escaped
+        run = run_treatment(stuck.patient, Treatment(str(path)), functional_days=())
+        reading = min(run.readings, key=lambda reading: abs(reading.day - run.gone_day - 84))
+        assert (run.recovery(reading.connectivity) >= 0.5) == lasts
+
+
+@pytest.mark.parametrize("least", [1, 2, 5, 16, 17, 99, 100, 101])
+def test_the_least_count_with_a_property_is_found_or_there_is_none(least: int) -> None:
+    assert first_with(lambda count: count >= least, 100) == (least if least <= 100 else None)
+    assert first_with(lambda count: count >= least, 0) is None
 
 
 def test_more_of_a_drug_never_needs_longer(stuck: StuckPatient, ssri: DrugFile) -> None:
@@ -106,12 +131,6 @@ def test_more_of_a_drug_never_needs_longer(stuck: StuckPatient, ssri: DrugFile) 
     assert half is not None
     assert usual is not None
     assert usual < half
-
-
-def test_a_patient_who_never_gets_stuck_is_named(default_file: CircuitFile) -> None:
-    resilient = default_parameters().with_values(kM=0.0)
-    with pytest.raises(InputError, match="does not become stuck"):
-        StuckPatient.typical(default_file, resilient)
 
 
 @pytest.mark.parametrize("text", ["1,x", "0", "-1", "nan"])
@@ -143,10 +162,10 @@ def test_a_dose_too_weak_to_act_has_no_shortest_course(stuck: StuckPatient, ampa
 def test_dose_response_separates_a_dose_that_lasts_from_one_that_does_nothing(
     stuck: StuckPatient, ampa: DrugFile
 ) -> None:
-    table = dose_response(stuck, ampa, [1e-3, 1.0], 28)
-    assert table.escaped.tolist() == [False, True]
+    table = dose_response(stuck, ampa, [1e-3, 1.0], 84)
+    assert table.lasts.tolist() == [False, True]
     assert np.isnan(table.onset_day[0])
-    assert table.recovery_end[1] > 0.5
+    assert table.recovery_end[1] > table.recovery_end[0] + 0.2
     assert len(dose_response_figure(table, "ampa", "days").axes) == 2
 
 

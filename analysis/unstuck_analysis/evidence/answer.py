@@ -1,0 +1,244 @@
+"""The answer of `unstuck evidence`: counts in sentences, a table per group of findings, one figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isfinite, isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unstuck.parameters import default_parameters
+
+from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
+from unstuck_analysis.evidence.measure import (
+    BOOTSTRAP,
+    NEURONS,
+    NOT_FROZEN,
+    QUICK_PATIENTS,
+    Evidence,
+    Finding,
+    Part,
+    Plan,
+    at_edges,
+    free_parameters,
+    headline,
+    lost_without,
+    measure,
+    number,
+    range_text,
+    record_first_measurements,
+)
+from unstuck_analysis.evidence.mechanisms import choose_mechanisms, mechanisms
+from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
+from unstuck_analysis.output.folder import RESULTS
+from unstuck_analysis.output.style import FAINT, INK, PALETTE, styled
+from unstuck_analysis.output.table import Cell, Column, Table
+from unstuck_analysis.output.terminal import progress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RUNS = RESULTS / "evidence-runs"  # simulated patients, for every later call
+LONGEST = 74  # characters of a statement in the figure
+
+
+def ask(
+    ids: Sequence[str],
+    without: Sequence[str],
+    plan: Plan,
+    facts_file: Path | None = None,
+    *,
+    quick: bool = False,
+    held_out: bool = False,
+) -> Answer:
+    """Measure the findings, and again without each of the named mechanisms."""
+    facts = choose_facts(read_facts(facts_file), ids)
+    names = choose_mechanisms(without)
+    intact = measure(facts, plan, progress, held_out=held_out)
+    notes: list[str] = []
+    if held_out and (new := record_first_measurements(intact)):
+        notes.append(f"The first measurement of {', '.join(new)} is recorded; commit the file.")
+    matrix = {name: measure(facts, replace(plan, without=name), progress) for name in names}
+    if quick:
+        notes.append(
+            f"--quick: cohort findings are measured over {QUICK_PATIENTS} patients; their intervals are wide."
+        )
+    return answer(intact, matrix, notes)
+
+
+def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[str] = ()) -> Answer:
+    """Sentences, tables and figure of what was measured."""
+    sentences = [*headline(evidence), at_edges(evidence), free_parameters()]
+    tables = {name: table for name, table in group_tables(evidence).items() if table.rows}
+    printed = list(tables)
+    if matrix:
+        tables["mechanisms"] = mechanisms_table(evidence, matrix)
+        printed.append("mechanisms")
+    tables["findings"] = parts_table(evidence)
+    figures = {"findings": Shown(figure(evidence), CAPTION, " ".join(headline(evidence)))}
+    return Answer(
+        "Model and published findings",
+        [sentence for sentence in sentences if sentence],
+        about(evidence),
+        tables,
+        figures if any(finding.parts for finding in evidence.findings) else {},
+        printed,
+        notes,
+        next_step="unstuck evidence --quick --without all" if not matrix else "",
+    )
+
+
+def about(evidence: Evidence) -> About:
+    """Number of patients and what the numbers come from."""
+    plan = evidence.plan
+    kind = f"{plan.networks} networks of {NEURONS} neurons" if plan.networks else "mean-field"
+    drawn = f"{evidence.drawn} drawn patients, {evidence.stuck} of them stuck; " if evidence.drawn else ""
+    n = f"{drawn}typical patient: {kind}; intervals: {BOOTSTRAP} bootstrap samples of patients"
+    inputs = inputs_hash(default_parameters(), [finding.fact for finding in evidence.findings])
+    return About("scenarios/evidence", n, str(plan.seed), inputs)
+
+
+def group_tables(evidence: Evidence) -> dict[str, Table]:
+    """A table per group of findings, one line per finding; the held-out findings come first."""
+    columns = [
+        Column("id", "id"),
+        Column("reproduced", none="-"),
+        Column("value"),
+        Column("published_range"),
+        Column("finding"),
+    ]
+    return {
+        f"{group}-findings": Table(columns, [_row(finding) for finding in evidence.of(group)], title)
+        for group, title in GROUPS.items()
+    }
+
+
+def _row(finding: Finding) -> list[Cell]:
+    fact = finding.fact
+    if not finding.parts:
+        return [fact.id, NOT_FROZEN, "-", _published(finding), fact.statement]
+    values = "; ".join(f"{part.name} {value_text(part)}".strip() for part in finding.parts)
+    return [fact.id, verdict(finding), values, _published(finding), fact.statement]
+
+
+def verdict(finding: Finding) -> str:
+    """Whether a finding is reproduced, in words."""
+    if finding.fact.group == "prediction" and finding.reproduced is not None:
+        return "as predicted" if finding.reproduced else "not as predicted"
+    return {True: "yes", False: "no", None: "no value"}[finding.reproduced]
+
+
+def value_text(part: Part) -> str:
+    """Value with unit, and a remark where it lies close to an end of its range."""
+    text = f"{number(part.value)} {part.unit if isfinite(part.value) else ''}".strip()
+    return f"{text} ({part.edge} end)" if part.edge else text
+
+
+def _published(finding: Finding) -> str:
+    fact = finding.fact
+    ranges = list(dict.fromkeys(range_text(part) for part in finding.parts))
+    if not finding.parts:
+        return (
+            ""
+            if fact.low is None and fact.high is None
+            else range_text(Part(fact.id, "", 0.0, (0, 0), fact.range_of("")))
+        )
+    return "; ".join(ranges)
+
+
+def parts_table(evidence: Evidence) -> Table:
+    """One row per part of a finding, numbers in full, with its first measurement."""
+    columns = [
+        Column(name)
+        for name in (
+            *(
+                "id",
+                "group",
+                "part",
+                "value",
+                "unit",
+                "interval_low",
+                "interval_high",
+                "range_low",
+                "range_high",
+            ),
+            *("inside", "edge", "reproduced", "first_value", "first_date", "statement", "source", "history"),
+        )
+    ]
+    first = {**first_measurements(1), **first_measurements(2)}
+    rows: list[list[Cell]] = []
+    for finding in evidence.findings:
+        fact = finding.fact
+        for part in finding.parts:
+            earlier = first.get((fact.id, part.name))
+            looked = [earlier.value, earlier.date] if earlier else [None, None]
+            limits = [*part.interval, *part.range]
+            verdicts = [part.inside, part.edge, finding.reproduced]
+            texts = [fact.statement, fact.source, fact.history]
+            rows.append(
+                [fact.id, fact.group, part.name, part.value, part.unit, *limits, *verdicts, *looked, *texts]
+            )
+    return Table(columns, rows)
+
+
+def mechanisms_table(intact: Evidence, matrix: Mapping[str, Evidence]) -> Table:
+    """Which findings are lost without each mechanism."""
+    columns = [
+        Column("without"),
+        Column("what_is_off"),
+        Column("no_longer_reproduced"),
+        Column("without_a_value", meaning="findings about patients or courses that no longer exist"),
+    ]
+    rows = [
+        [name, mechanisms()[name].meaning, *(", ".join(ids) or "-" for ids in lost_without(intact, without))]
+        for name, without in matrix.items()
+    ]
+    return Table(columns, rows, "Findings that need a mechanism")
+
+
+CAPTION = (
+    "Every measured part of a finding: its published range (grey bar, all ranges drawn equally wide), the"
+    " value of the model (dot; orange outside the range) and the 95 % interval over patients (line)."
+    " Values beyond the plot are drawn at its margin."
+)
+
+
+@styled
+def figure(evidence: Evidence) -> "Figure":
+    """One line per part of a finding: its range as a bar of fixed width, the value, and both as text."""
+    from matplotlib.figure import Figure
+
+    findings = [finding for group in GROUPS for finding in evidence.of(group)]
+    shown = [(finding, part) for finding in findings for part in finding.parts if not isnan(part.value)]
+    picture = Figure(figsize=(13, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
+    axes = picture.add_subplot()
+    labels: list[str] = []
+    for line, (finding, part) in enumerate(shown):
+        _draw(axes, line, part)
+        labels.append(_label(finding, part))
+    axes.set(xlim=(-0.6, 3.1), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
+    axes.set_xticks([0, 1], ["lowest\npublished", "highest\npublished"])
+    axes.tick_params(axis="y", length=0, labelsize=8)
+    axes.set_title("Values of the model in their published ranges")
+    axes.spines["left"].set_visible(False)
+    return picture
+
+
+def _draw(axes: "Axes", line: int, part: Part) -> None:
+    low, high = (
+        end if isfinite(end) else part.value + sign * (abs(part.value) + 1.0)
+        for end, sign in zip(part.range, (-1, 1), strict=True)
+    )
+    place = [min(max((value - low) / (high - low), -0.5), 1.5) for value in (part.value, *part.interval)]
+    axes.barh(line, 1.0, height=0.55, color=FAINT, alpha=0.6, linewidth=0)
+    axes.plot(place[1:], [line, line], color=INK, linewidth=1)
+    axes.plot(place[0], line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[3])
+    axes.text(1.55, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
+
+
+def _label(finding: Finding, part: Part) -> str:
+    group = finding.fact.group
+    statement = finding.fact.statement
+    statement = statement if len(statement) <= LONGEST else statement[:LONGEST].rsplit(" ", 1)[0] + " ..."
+    name = f" [{part.name}]" if part.name else ""
+    return f"{statement}{name}  {part.id}{'' if group == 'fitted' else f' ({group})'}"
