@@ -105,8 +105,9 @@ def comparison_report(comparison: Comparison, command: str) -> str:
             "Recovery",
             figures.recovery_figure(comparison),
             "Recovery index over days by treatment",
-            "R is the share of lost connectivity that has returned: 0 stuck, 1 healthy. Lines: mean over the stuck patients; bands: 95 %"
-            " bootstrap interval of the mean. Stripes: every single patient, best on top.",
+            "R is the share of lost connectivity that has returned: 0 stuck, 1 healthy. Lines: mean over the"
+            " stuck patients; bands: 95 % bootstrap interval of the mean. Stripes: every single patient, "
+            "best on top.",
         ),
         figure_section(
             "The circuit",
@@ -135,8 +136,8 @@ def comparison_report(comparison: Comparison, command: str) -> str:
             "Scar",
             figures.scar_figure(comparison),
             "Scar by region over days",
-            "Lasting repression of BDNF synthesis: 0 none, 1 full. It holds the circuit in the stuck state and"
-            " heals where TrkB signals.",
+            "Lasting repression of BDNF synthesis: 0 none, 1 full. It keeps the circuit stuck and heals where"
+            " TrkB signals.",
         ),
         Section("Notes on the drugs", notes=[*drug_notes(comparison), NO_PLACEBO]),
         Section("Limits of the model", notes=LIMITS),
