@@ -60,14 +60,15 @@ def markdown(evidence: Evidence, mechanisms: str) -> str:
 
 
 def _first_table(evidence: Evidence) -> str:
-    """Every part that generation 1 measured, then and now."""
-    first = first_measurements(1)
+    """Every part of a test finding at its first measurement and now."""
+    first = {**first_measurements(1), **first_measurements(2)}
     rows: list[tuple[str, ...]] = []
     for part in (part for finding in evidence.findings for part in finding.parts):
         if earlier := first.get((part.id, part.name)):
             then = value_text(replace(part, value=earlier.value)).split(" (")[0]
-            rows.append((f"{part.id} {part.name}".strip(), then, value_text(part), range_text(part)))
-    return table(("finding", "first measurement (generation 1)", "now", "published range now"), rows)
+            name = f"{part.id} {part.name}".strip()
+            rows.append((name, earlier.date, then, value_text(part), range_text(part)))
+    return table(("finding", "first measured on", "value then", "value now", "published range now"), rows)
 
 
 def _history_table(facts: Sequence[Fact]) -> str:

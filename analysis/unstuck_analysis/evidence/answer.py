@@ -6,6 +6,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
@@ -13,6 +14,7 @@ from unstuck_analysis.evidence.measure import (
     BOOTSTRAP,
     NEURONS,
     NOT_FROZEN,
+    PATIENTS,
     QUICK_PATIENTS,
     Evidence,
     Finding,
@@ -54,6 +56,11 @@ def ask(
     """Measure the findings, and again without each of the named mechanisms."""
     facts = choose_facts(read_facts(facts_file), ids)
     names = choose_mechanisms(without)
+    if held_out and (plan.patients < PATIENTS or plan.networks or facts_file or names):
+        raise InputError(
+            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the"
+            " shipped table: leave out --quick, --patients, --networks, --without and --facts"
+        )
     intact = measure(facts, plan, progress, held_out=held_out)
     notes: list[str] = []
     if held_out and (new := record_first_measurements(intact)):

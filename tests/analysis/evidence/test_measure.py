@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unstuck.files.yaml import InputError
 from unstuck_analysis.evidence import measure as measuring
-from unstuck_analysis.evidence.answer import answer, group_tables, parts_table
+from unstuck_analysis.evidence.answer import answer, ask, group_tables, parts_table
 from unstuck_analysis.evidence.courses import Cohort, Course
 from unstuck_analysis.evidence.facts import FIRST, Fact, first_measurements, read_facts, shipped_file
 from unstuck_analysis.evidence.findings import Recorded
@@ -172,3 +173,10 @@ def test_the_figure_gives_value_unit_and_range_of_every_part() -> None:
 def test_the_table_of_parts_holds_the_first_measurement() -> None:
     (row,) = parts_table(evidence(found("T02", 0.56, interval=(0.5, 0.6)))).records()
     assert (row["value"], row["interval_low"], row["first_value"], row["inside"]) == (0.56, 0.5, 0.85, True)
+
+
+def test_held_out_findings_are_measured_over_all_patients_or_not_at_all() -> None:
+    with pytest.raises(InputError, match="leave out --quick"):
+        ask(["U04"], [], Plan(patients=100), held_out=True)
+    with pytest.raises(InputError, match="leave out --quick"):
+        ask(["U04"], ["scar"], Plan(), held_out=True)
