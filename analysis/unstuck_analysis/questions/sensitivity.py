@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
-from math import nan, sqrt
+from math import inf, nan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +72,13 @@ def cohort_question(treatment: str, names: Sequence[str] | None = None) -> Quest
 
 
 @cache
+def _highest() -> dict[str, float]:
+    """The value at which the cohort file limits a drawn parameter."""
+    draws = read_cohort(cohort_path()).draws
+    return {draw.symbol: draw.at_most for draw in draws if isinstance(draw, ParameterDraw) and draw.at_most}
+
+
+@cache
 def _treatment(name: str) -> Treatment:
     return Treatment(name)
 
@@ -85,7 +92,8 @@ def outcomes_at(
     """
     loaded, base = _treatment(treatment), default_parameters()
     try:
-        changed = {name: base[name] * factor for name, factor in values.items()}
+        most = _highest()
+        changed = {name: min(base[name] * factor, most.get(name, inf)) for name, factor in values.items()}
         return _outcomes(loaded, base.with_values(**changed), network)
     except (RunError, ValueError):
         return nan, nan, nan

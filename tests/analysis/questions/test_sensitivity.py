@@ -49,14 +49,14 @@ def found() -> Sobol:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sensitivity, "NOISE_NETWORKS", 2)
         patch.setattr(sensitivity, "NOISE_NEURONS", 100)
-        return sobol(cohort_question(TREATMENT, ["mM", "stAmy"]), 32, workers=1)
+        return sobol(cohort_question(TREATMENT, ["mM", "stAmy", "kM"]), 32, workers=1)
 
 
 def test_the_effect_of_the_scar_decides_connectivity_on_day_0_more_than_amygdala_drive(found: Sobol) -> None:
     stuck = found.indices[found.indices.outcome == "stuck"].set_index("parameter")
     assert stuck.ST["mM"] > 0.5
     assert stuck.ST["stAmy"] < 0.5 * stuck.ST["mM"]
-    assert found.runs == 32 * 4
+    assert found.runs == 32 * 5
     assert found.failed == 0
 
 
@@ -101,7 +101,7 @@ def test_morris_screens_out_what_does_nothing() -> None:
 
 
 def test_a_run_that_cannot_be_finished_is_counted_not_hidden() -> None:
-    assert all(np.isnan(value) for value in outcomes_at(TREATMENT, {"mM": float("inf")}))
+    assert all(np.isnan(value) for value in outcomes_at(TREATMENT, {"kM": float("inf")}))
 
 
 def test_noise_is_measured_between_networks(found: Sobol) -> None:
