@@ -161,6 +161,8 @@ def _of_parameters(found: Mapping[str, Any]) -> dict[str, str]:
         "sd_networks": f"{found['sd_networks']:.4f}",
         "noise_networks": str(NOISE_NETWORKS),
         "never_stuck": f"{found['never_stuck']} of {found['draws']}",
+        "failed": str(found["failed"]),
+        "runs": str(BASE_POINTS * (found["parameters"] + 2)),
     }
 
 
