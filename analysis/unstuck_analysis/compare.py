@@ -171,7 +171,7 @@ def comparison_of(results: Results) -> Comparison:
 
 def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Outcomes in the order of the definitions; answers that may be missing are of pandas' nullable type."""
-    nullable = {bool | None: "boolean", int | None: "Int64"}
+    nullable: dict[object, str] = {bool | None: "boolean", int | None: "Int64"}
     types = {name: nullable.get(kind, kind) for name, kind in OUTCOMES.items()}
     named = outcomes.loc[:, ["seed", "patient", "treatment", *OUTCOMES]]
     return named.astype(types).reset_index(drop=True)
