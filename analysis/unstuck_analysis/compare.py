@@ -20,7 +20,7 @@ from unstuck.patient.life import checkpoint_key
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
 from unstuck_analysis.study.file import NEURONS, OUTCOMES, Study
 from unstuck_analysis.study.plan import PlannedRun
-from unstuck_analysis.study.results import Results
+from unstuck_analysis.study.results import Results, draws_of
 from unstuck_analysis.study.run import Workplace, run_one, unwatched
 from unstuck_analysis.study.store import SERIES
 from unstuck_analysis.study.vary import VariedTreatment
@@ -40,7 +40,7 @@ SUMMARY_DAYS = (1, 2, 7, 14, 28, 42, 84)
 class Comparison:
     """Results of a comparison: outcomes (a row per patient and treatment), readings over time, treatments.
 
-    sources: the files that were read, for the report.
+    draws: one row per patient, every draw of the cohort by column. sources: the files that were read.
     """
 
     seed: int
@@ -49,6 +49,7 @@ class Comparison:
     treatments: Sequence[Treatment]
     outcomes: pd.DataFrame
     series: pd.DataFrame
+    draws: pd.DataFrame
     sources: Sequence[str] = ()
 
     @property
@@ -163,13 +164,14 @@ def comparison_of(results: Results) -> Comparison:
         [VariedTreatment(name, files) for name, files in arms],
         _typed(outcomes),
         series.loc[:, ["seed", "patient", "treatment", *series.columns[5:]]].reset_index(drop=True),
+        results.patients().drop(columns="point"),
         results.store.about["sources"],
     )
 
 
 def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Outcomes in the order of the definitions; answers that may be missing are of pandas' nullable type."""
-    nullable = {bool | None: "boolean", int | None: "Int64"}
+    nullable: dict[object, str] = {bool | None: "boolean", int | None: "Int64"}
     types = {name: nullable.get(kind, kind) for name, kind in OUTCOMES.items()}
     named = outcomes.loc[:, ["seed", "patient", "treatment", *OUTCOMES]]
     return named.astype(types).reset_index(drop=True)
@@ -190,7 +192,9 @@ def run(treatment: str, *, patient: int = 0, seed: int = DEFAULT_SEED, neurons: 
     outcomes = pd.DataFrame([who | {key: row[key] for key in OUTCOMES}])
     columns = [key for key in row if key.startswith(SERIES)]
     series = pd.DataFrame({**who, **{key.removeprefix(SERIES): row[key] for key in columns}})
-    return Comparison(seed, 1, neurons, study.treatments, _typed(outcomes), series, study.sources)
+    drawn = draws_of(study.variation.scene(name, ()).parameters, study.inputs.basis.cohort, seed, patient)
+    draws = pd.DataFrame([{"seed": seed, "patient": patient, **drawn}])
+    return Comparison(seed, 1, neurons, study.treatments, _typed(outcomes), series, draws, study.sources)
 
 
 def summary(comparison: Comparison) -> dict[str, Any]:

@@ -129,14 +129,14 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
     axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
     axes.set_xlabel(
         f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.responded)} of {len(outcomes)}"
-        f"\nout of the ditch: {_count(outcomes.escaped)}",
+        f"\nstill recovered later: {_count(outcomes.escaped)}",
         fontsize=8.5,
     )
     axes.set_xticks([0, 84, 168])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     if position % 5 == 0:
-        axes.set_ylabel("one row a patient", fontsize=8.5)
+        axes.set_ylabel("one row per patient", fontsize=8.5)
     return image
 
 
@@ -246,6 +246,13 @@ def bdnf_figure(comparison: Comparison) -> Figure:
     return by_region_figure(
         comparison, columns, "BDNF (healthy = 1)", "BDNF of principal cells (serotonergic cells in the raphe)"
     )
+
+
+def scar_figure(comparison: Comparison) -> Figure:
+    """Scar of each region's main cells: lasting repression of BDNF synthesis."""
+    circuit = comparison.circuit
+    columns = {region: f"scar_{main_population(circuit, region)}" for region in circuit.regions}
+    return by_region_figure(comparison, columns, "scar (0 to 1)", "Scar of principal cells")
 
 
 def firing_figure(comparison: Comparison) -> Figure:

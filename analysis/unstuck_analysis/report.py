@@ -100,13 +100,14 @@ def comparison_report(comparison: Comparison, command: str) -> str:
         f" patient then went through every treatment{same}: {'; '.join(treatments)}."
     )
     sections = [
-        Section("What came of it", table=summary_rows(comparison), notes=reading_help(comparison)),
+        Section("Results", table=summary_rows(comparison), notes=reading_help(comparison)),
         figure_section(
             "Recovery",
             figures.recovery_figure(comparison),
             "Recovery index over days by treatment",
-            "R is 0 in the stuck state and 1 in health. Lines: mean over the stuck patients; bands: 95 %"
-            " bootstrap interval of the mean. Stripes: every single patient, best on top.",
+            "R is the share of lost connectivity that has returned: 0 stuck, 1 healthy. Lines: mean over the"
+            " stuck patients; bands: 95 % bootstrap interval of the mean. Stripes: every single patient, "
+            "best on top.",
         ),
         figure_section(
             "The circuit",
@@ -131,6 +132,13 @@ def comparison_report(comparison: Comparison, command: str) -> str:
             "Firing by region over days",
             "Mean and 95 % interval.",
         ),
+        figure_section(
+            "Scar",
+            figures.scar_figure(comparison),
+            "Scar by region over days",
+            "Lasting repression of BDNF synthesis: 0 none, 1 full. It keeps the circuit stuck and heals where"
+            " TrkB signals.",
+        ),
         Section("Notes on the drugs", notes=[*drug_notes(comparison), NO_PLACEBO]),
         Section("Limits of the model", notes=LIMITS),
         Section("Settings", table=settings(comparison)),
@@ -148,7 +156,7 @@ def summary_rows(comparison: Comparison) -> Table:
         f"recovered on {comparison.endpoint}",
         "remitted",
         "relapsed of those with an onset",
-        "out of the ditch 12 weeks after the drug",
+        "still recovered 12 weeks after the drug",
         "amygdala firing (healthy = 1)",
         f"R on day 84, minus {comparison.treatments[0].name} (95 %)",
     ]
@@ -176,8 +184,8 @@ def reading_help(comparison: Comparison) -> list[str]:
     return [
         *start_notes(comparison),
         "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
-        "Out of the ditch: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
-        " its peak, as a share of all stuck patients followed so long (n/a: nobody was).",
+        "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
+        " its peak, as a share of all stuck patients followed until then (n/a: none was).",
         "A recovered circuit with an overactive amygdala (above about 1.1) is not recovery.",
         f"Differences are paired: every patient stuck in both arms is compared with itself under {first}.",
     ]
@@ -221,7 +229,7 @@ def settings(comparison: Comparison) -> Table:
     accuracy = f"slow state {ACCURACY.slow:g} a step, firing {ACCURACY.firing:g} (healthy = 1)"
     rows = [
         ["patients", str(comparison.patients)],
-        ["neurons a patient", str(comparison.neurons)],
+        ["neurons per patient", str(comparison.neurons)],
         ["tolerances", accuracy],
         ["parameters", f"{named_file(parameters)}: {counts}"],
         ["cohort", f"{named_file(cohort)}: {read_cohort(cohort).title}"],
@@ -257,6 +265,7 @@ COMPARISON_FILES = (
     "summary.csv",
     "outcomes.parquet",
     "series.parquet",
+    "patients.parquet",
     "recovery.png",
     "recovery.svg",
     "report.html",
@@ -302,6 +311,7 @@ class ComparisonAnswer:
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
         write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
         write_parquet(folder / "series.parquet", self.comparison.series)
+        write_parquet(folder / "patients.parquet", self.comparison.draws)
         figure = figures.recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")

@@ -12,7 +12,15 @@ from string import Template
 
 from quick_runs import DOCS
 from unstuck.parameters import default_parameters
-from unstuck_analysis.evidence.answer import RUNS, about, figure, group_tables, mechanisms_table, parts_table
+from unstuck_analysis.evidence.answer import (
+    RUNS,
+    about,
+    figure,
+    group_tables,
+    mechanisms_table,
+    parts_table,
+    value_text,
+)
 from unstuck_analysis.evidence.facts import Fact, first_measurements, read_facts
 from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import (
@@ -22,7 +30,6 @@ from unstuck_analysis.evidence.measure import (
     free_parameters,
     headline,
     measure,
-    number,
     range_text,
 )
 from unstuck_analysis.evidence.mechanisms import choose_mechanisms
@@ -53,20 +60,15 @@ def markdown(evidence: Evidence, mechanisms: str) -> str:
 
 
 def _first_table(evidence: Evidence) -> str:
-    """Every part that generation 1 measured, then and now."""
-    first = first_measurements(1)
-    rows = [
-        (
-            f"{part.id} {part.name}".strip(),
-            number(first[part.id, part.name].value),
-            number(part.value),
-            range_text(part),
-        )
-        for finding in evidence.findings
-        for part in finding.parts
-        if (part.id, part.name) in first
-    ]
-    return table(("finding", "first measurement (generation 1)", "now", "published range now"), rows)
+    """Every part of a test finding at its first measurement and now."""
+    first = {**first_measurements(1), **first_measurements(2)}
+    rows: list[tuple[str, ...]] = []
+    for part in (part for finding in evidence.findings for part in finding.parts):
+        if earlier := first.get((part.id, part.name)):
+            then = value_text(replace(part, value=earlier.value)).split(" (")[0]
+            name = f"{part.id} {part.name}".strip()
+            rows.append((name, earlier.date, then, value_text(part), range_text(part)))
+    return table(("finding", "first measured on", "value then", "value now", "published range now"), rows)
 
 
 def _history_table(facts: Sequence[Fact]) -> str:

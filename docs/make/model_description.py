@@ -110,10 +110,8 @@ def _targets_table() -> str:
 
 def _cohort_table() -> str:
     cohort = read_cohort(cohort_path())
-    rows = [(", ".join(varied.symbols), varied.cv, varied.source) for varied in cohort.parameters]
-    rows += [("half-lives of drugs", cohort.drug_half_lives.cv, cohort.drug_half_lives.source)]
-    rows += [("strength at each target", cohort.drug_strengths.cv, cohort.drug_strengths.source)]
-    return table(("varied together", "coefficient of variation", "source"), rows)
+    rows = [(draw.name, str(getattr(draw, "cv", "class")), draw.source) for draw in cohort.draws]
+    return table(("draw", "coefficient of variation", "source"), rows)
 
 
 def parameter_rows() -> list[tuple[str, ...]]:
@@ -124,8 +122,8 @@ def parameter_rows() -> list[tuple[str, ...]]:
             record.meaning,
             f"{record.value:g}",
             record.unit,
-            f"{record.range[0]:g} to {record.range[1]:g}" if record.range else "",
-            record.range_origin if record.range else "",
+            f"{record.low:g} to {record.high:g}",
+            record.kind,
             record.origin,
             record.source,
         )
@@ -134,7 +132,7 @@ def parameter_rows() -> list[tuple[str, ...]]:
 
 
 def _parameter_table() -> str:
-    columns = ("symbol", "meaning", "value", "unit", "range", "range is", "origin", "source")
+    columns = ("symbol", "meaning", "value", "unit", "range", "kind", "origin", "source")
     return table(columns, parameter_rows())
 
 

@@ -24,7 +24,7 @@ COLUMNS = (
     "recovered",
     "R, day 84",
     "amygdala",
-    "out of the ditch",
+    "still recovered 12 weeks after the drug",
 )
 
 

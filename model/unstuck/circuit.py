@@ -1,3 +1,5 @@
+# Not strict: networkx has no complete types.
+# pyright: standard
 """A circuit file becomes neurons and synapses as arrays.
 
     circuit file -> CircuitFile (checked) -> Circuit (arrays, sorted by postsynaptic neuron) -> networkx graph
@@ -111,6 +113,18 @@ class Circuit:
     def readout(self) -> list[int]:
         """Positions of the readout projections."""
         return [self.projections.index(name) for name in self.file.roles.readout]
+
+    @cached_property
+    def readout_mean(self) -> Floats:
+        """Weights by projection whose sum over summed strengths (drive) is connectivity, 1 in health."""
+        weights = np.zeros(len(self.projections))
+        weights[self.readout] = 1.0 / (self.healthy_strength[self.readout] * len(self.readout))
+        return weights
+
+    @cached_property
+    def sizes(self) -> Integers:
+        """Number of neurons of each population."""
+        return np.diff(self.wiring.populations.first)
 
     @property
     def neurons(self) -> int:

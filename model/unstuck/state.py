@@ -6,6 +6,7 @@ on such a vector, by name; `Layout` knows where each variable begins. No other f
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import inf
 from typing import Annotated, Literal, NamedTuple, get_type_hints
@@ -102,7 +103,11 @@ class Layout:
 
     def views(self, y: Floats) -> Slow:
         """The parts of a flat vector, by name."""
-        return Slow(*(y[start:stop] for start, stop in pairwise(self.start.tolist())))
+        return Slow(*[y[part] for part in self._parts])
+
+    @cached_property
+    def _parts(self) -> list[slice]:
+        return [slice(start, stop) for start, stop in pairwise(self.start.tolist())]
 
     def filled(self, value: Callable[[Variable], float]) -> Floats:
         """A flat vector with one value per variable, times the healthy strength for synapses."""

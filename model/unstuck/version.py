@@ -42,8 +42,3 @@ def sources_on_disk() -> str:
 def sources() -> str:
     """Digest of the model's sources as this process loaded them (`sources.cache_clear()` after a reload)."""
     return sources_on_disk()
-
-
-def data_files() -> dict[str, Path]:
-    """The data files inside the package: values of the parameters."""
-    return files_in(PACKAGE, ".json", without=_LEFT_OUT)

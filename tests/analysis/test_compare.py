@@ -121,6 +121,7 @@ def test_all_files_are_written_and_no_other(compared: Compared) -> None:
     assert names == [
         "locks",
         "outcomes.parquet",
+        "patients.parquet",
         "recovery.png",
         "recovery.svg",
         "report.html",
@@ -214,7 +215,7 @@ def test_a_run_lost_on_the_way_to_day_0_names_treatment_and_patient(
     def lost(*_: object) -> None:
         raise RunError("BDNF of mPFC_P is nan on day -3.00")
 
-    monkeypatch.setattr("unstuck.patient.simulation.get_stuck", lost)
+    monkeypatch.setattr("unstuck_analysis.study.run.get_stuck", lost)
     with pytest.raises(
         RunError, match=r"untreated, patient 0 of seed 1: BDNF of mPFC_P is nan on day -3\.00"
     ):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from scipy.stats import CensoredData, ecdf
-from unstuck.circuit import Circuit
-from unstuck.engine.step import Diagnostics, healthy_state
-from unstuck.patient.simulation import Arm, Checkpoint, Reading
+from unstuck.circuit import Circuit, healthy_state
+from unstuck.engine.readouts import Reading
+from unstuck.engine.step import Diagnostics
+from unstuck.patient.life import Checkpoint, ConditionResult, PatientRun
 from unstuck_analysis.outcomes import (
     Outcome,
     RecoveryCourse,
@@ -29,27 +30,32 @@ def scored(
     stuck: float = STUCK,
     gone_day: float = 84.0,
     last_dose_day: float = 84.0,
+    conditions: Sequence[ConditionResult] = (),
 ) -> Outcome:
-    """The outcome of an arm whose recovery index is known at the ends of its steps."""
+    """The outcome of a run whose recovery index is known at the ends of its steps."""
     connectivity = [stuck + r * (HEALTHY - stuck) for r in recovery]
 
     def reading(day: float, value: float) -> Reading:
         populations, regions = len(circuit.populations), len(circuit.regions)
         ones, strength = np.ones(populations), np.ones(len(circuit.projections))
-        return Reading(day, value, value, value, ones * day, np.ones(regions), ones, ones, strength, 1.0)
+        firing, serotonin = ones * day, np.ones(regions)
+        return Reading(
+            day, value, value / 2, value, firing, serotonin, ones, ones, 0 * ones, strength, 0.1, 1.0
+        )
 
     ends = reading(0.0, HEALTHY), reading(0.0, stuck)
-    checkpoint = Checkpoint("", healthy_state(circuit), 0.0, *ends, Diagnostics())
-    arm = Arm(
+    checkpoint = Checkpoint("", "", healthy_state(circuit), 0.0, *ends, Diagnostics())
+    run = PatientRun(
         "made-up",
         checkpoint,
-        [reading(day, value) for day, value in zip(days, connectivity, strict=True)],
-        [(day, value, value) for day, value in zip(days, connectivity, strict=True)],
+        readings=[reading(day, value) for day, value in zip(days, connectivity, strict=True)],
+        steps=[(day, value, value / 2) for day, value in zip(days, connectivity, strict=True)],
         last_dose_day=last_dose_day,
         gone_day=gone_day,
         end_day=float(days[-1]),
+        conditions=list(conditions),
     )
-    return outcome_of(arm, circuit, 84.0, seed=1, patient=0, redraws=0)
+    return outcome_of(run, circuit, 84.0, seed=1, patient=0)
 
 
 def test_onset_lies_between_two_steps_where_the_line_crosses_a_half() -> None:
@@ -72,26 +78,51 @@ def test_two_stretches_add_up_to_the_time_recovered(mean_field: Circuit) -> None
     assert outcome.held_days == pytest.approx(10 + 75)
 
 
-def test_a_dip_of_less_than_a_day_is_no_relapse() -> None:
-    dip = RecoveryCourse([0, 10, 10.4, 10.8, 20], [1, 0.5, 0.4, 0.5, 1])
+def test_one_low_day_is_no_relapse() -> None:
+    dip = RecoveryCourse([0, 9, 9.9, 10, 10.1, 20], [1, 1, 1, 0.4, 1, 1])
     assert math.isnan(dip.relapse_day())
 
 
-def test_a_dip_of_a_day_is_a_relapse_on_the_day_it_began() -> None:
-    dip = RecoveryCourse([0, 10, 10.6, 11.2, 20], [1, 0.5, 0.4, 0.5, 1])
-    assert dip.relapse_day() == pytest.approx(10)
+def test_two_low_days_are_a_relapse_on_the_first() -> None:
+    dip = RecoveryCourse([0, 9.9, 10, 11, 11.1, 20], [1, 1, 0.4, 0.4, 1, 1])
+    assert dip.relapse_day() == 10
 
 
-def test_a_fall_in_the_last_hours_is_not_yet_a_relapse() -> None:
+def test_low_hours_between_two_days_are_no_relapse() -> None:
+    assert math.isnan(RecoveryCourse([0, 10, 10.1, 10.9, 11, 20], [1, 0.6, 0, 0, 0.6, 1]).relapse_day())
+
+
+def test_low_days_before_the_onset_are_no_relapse() -> None:
+    assert math.isnan(RecoveryCourse([0, 10, 20], [0, 0, 1]).relapse_day())
+
+
+def test_a_low_last_day_is_not_yet_a_relapse() -> None:
     assert math.isnan(RecoveryCourse([0, 9, 10], [1, 0.6, 0.4]).relapse_day())
-    assert RecoveryCourse([0, 9, 12], [1, 0.6, 0.3]).relapse_day() == pytest.approx(10)
+    assert RecoveryCourse([0, 9, 12], [1, 0.6, 0.3]).relapse_day() == 11
+
+
+def test_structural_recovery_is_read_from_consolidated_strength(mean_field: Circuit) -> None:
+    outcome = scored(mean_field, [0, 84, 168], [0, 0.75, 0.75])
+    assert outcome.structural_recovery_endpoint == pytest.approx(0.75)
+
+
+def test_conditions_are_counted_and_dated(mean_field: Circuit) -> None:
+    asked = [
+        ConditionResult("ssri-like", "stop_when", 14.0, 0.2, False),
+        ConditionResult("ketamine-like", "when", 28.0, 0.3, True),
+    ]
+    outcome = scored(mean_field, [0, 100], [0, 0.4], conditions=asked)
+    assert (outcome.conditions_met, outcome.condition_day) == (1, 28.0)
+    without = scored(mean_field, [0, 100], [0, 0.4])
+    assert without.conditions_met is None
+    assert math.isnan(without.condition_day)
 
 
 def test_durability_counts_from_the_last_dose_to_the_relapse(mean_field: Circuit) -> None:
     outcome = scored(mean_field, [0, 10, 100, 110, 200], [0, 1, 1, 0, 0], last_dose_day=84)
     assert outcome.relapsed
-    assert outcome.relapse_day == pytest.approx(105)
-    assert outcome.durability_days == pytest.approx(21)
+    assert outcome.relapse_day == 106  # R is 0.5 on day 105 and lower from then on
+    assert outcome.durability_days == pytest.approx(22)
     assert not outcome.durability_censored
 
 

@@ -1,5 +1,6 @@
 """A patient as a Mesa model: reproducible, watched, and the same circuit that `run_treatment` simulates."""
 
+import pickle
 from typing import Any
 
 import mesa
@@ -178,6 +179,18 @@ def test_a_batch_run_gives_the_same_numbers_again() -> None:
         by_hand.step()
     assert [row["day"] for row in first] == pytest.approx([3.0] * 4)
     assert first[2]["recovery"] == by_hand.life.recovery
+
+
+@pytest.mark.parametrize("by_agents", [False, True])
+def test_a_pickled_model_goes_on_as_the_model_itself(by_agents: bool) -> None:
+    model = small("ketamine-like", step_h=2.0, by_agents=by_agents)
+    model.step()
+    copy = pickle.loads(pickle.dumps(model))
+    for each in (model, copy):
+        each.step()
+    assert copy.life.recovery == model.life.recovery
+    np.testing.assert_array_equal(copy.life.state.y, model.life.state.y)
+    assert copy.datacollector.model_vars == model.datacollector.model_vars
 
 
 @pytest.mark.parametrize("by_agents", [False, True])

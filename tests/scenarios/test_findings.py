@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unstuck.files.cohort import read_cohort
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import scenario_folders
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, PatientRun, get_stuck, run_treatment

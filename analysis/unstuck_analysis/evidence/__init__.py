@@ -1,4 +1,4 @@
-"""Which published finding the model reproduces, and which it was fitted to.
+"""The published findings, how each is measured, and whether the model reproduces it.
 
-facts.csv + protocols.yaml -> runs (stored, resumable) -> numbers -> verdicts -> table, figure, page
+facts.csv -> courses of patients (runs, stored) -> numbers (findings) -> verdicts (measure) -> answer
 """

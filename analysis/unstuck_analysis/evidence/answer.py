@@ -6,6 +6,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
@@ -13,6 +14,7 @@ from unstuck_analysis.evidence.measure import (
     BOOTSTRAP,
     NEURONS,
     NOT_FROZEN,
+    PATIENTS,
     QUICK_PATIENTS,
     Evidence,
     Finding,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RUNS = RESULTS / "evidence-runs"  # simulated patients, for every later call
-LONGEST = 62  # characters of a statement in the figure
+LONGEST = 74  # characters of a statement in the figure
 
 
 def ask(
@@ -54,6 +56,11 @@ def ask(
     """Measure the findings, and again without each of the named mechanisms."""
     facts = choose_facts(read_facts(facts_file), ids)
     names = choose_mechanisms(without)
+    if held_out and (plan.patients < PATIENTS or plan.networks or facts_file or names):
+        raise InputError(
+            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the"
+            " shipped table: leave out --quick, --patients, --networks, --without and --facts"
+        )
     intact = measure(facts, plan, progress, held_out=held_out)
     notes: list[str] = []
     if held_out and (new := record_first_measurements(intact)):
@@ -130,7 +137,7 @@ def verdict(finding: Finding) -> str:
 
 def value_text(part: Part) -> str:
     """Value with unit, and a remark where it lies close to an end of its range."""
-    text = f"{number(part.value)} {part.unit}".strip()
+    text = f"{number(part.value)} {part.unit if isfinite(part.value) else ''}".strip()
     return f"{text} ({part.edge} end)" if part.edge else text
 
 
@@ -210,13 +217,13 @@ def figure(evidence: Evidence) -> "Figure":
 
     findings = [finding for group in GROUPS for finding in evidence.of(group)]
     shown = [(finding, part) for finding in findings for part in finding.parts if not isnan(part.value)]
-    picture = Figure(figsize=(11, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
+    picture = Figure(figsize=(13, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
     axes = picture.add_subplot()
     labels: list[str] = []
     for line, (finding, part) in enumerate(shown):
         _draw(axes, line, part)
         labels.append(_label(finding, part))
-    axes.set(xlim=(-0.6, 2.3), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
+    axes.set(xlim=(-0.6, 3.1), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
     axes.set_xticks([0, 1], ["lowest\npublished", "highest\npublished"])
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.set_title("Values of the model in their published ranges")
@@ -239,6 +246,6 @@ def _draw(axes: "Axes", line: int, part: Part) -> None:
 def _label(finding: Finding, part: Part) -> str:
     group = finding.fact.group
     statement = finding.fact.statement
-    statement = statement if len(statement) <= LONGEST else statement[: LONGEST - 3].rstrip() + "..."
+    statement = statement if len(statement) <= LONGEST else statement[:LONGEST].rsplit(" ", 1)[0] + " ..."
     name = f" [{part.name}]" if part.name else ""
     return f"{statement}{name}  {part.id}{'' if group == 'fitted' else f' ({group})'}"

@@ -186,7 +186,7 @@ def order_of_onset(data: Recorded) -> dict[str, float]:
         for name in TREATMENTS["T01"]
     )
     return {
-        "ketamine (d)": ketamine,
+        "ketamine": ketamine,
         "ketamine / SSRI": _ratio(ketamine, ssri),
         "ketamine / psilocybin": _ratio(ketamine, psilocybin),
         "psilocybin / tianeptine": _ratio(psilocybin, tianeptine),
@@ -260,7 +260,7 @@ def order_of_serotonin(data: Recorded) -> dict[str, float]:
 def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
     """R with 80 % of TrkB signalling blocked."""
     return {
-        "SSRI on day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
+        "SSRI at day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
         "ketamine at 24 h": _reading(data, "ketamine-once-trkb-blocked", 1),
     }
 
@@ -370,12 +370,12 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
     ("F31", "91 d"): (0.10, 0.35),
     ("F31", "182 d"): (0.20, 0.50),
     ("F31", "365 d"): (0.35, 0.70),
-    ("T01", "ketamine (d)"): (0.0, 1.0),
-    ("T01", "ketamine / SSRI"): (0.0, 0.1),
-    ("T01", "ketamine / psilocybin"): (0.0, 1.0),
-    ("T01", "psilocybin / tianeptine"): (0.0, 1.0),
-    ("T01", "tianeptine / SSRI"): (0.0, 1.0),
-    ("T13", "least interneuron activity"): (0.0, 1.0),
+    ("T01", "ketamine"): (-inf, 1.0),
+    ("T01", "ketamine / SSRI"): (-inf, 0.1),
+    ("T01", "ketamine / psilocybin"): (-inf, 1.0),
+    ("T01", "psilocybin / tianeptine"): (-inf, 1.0),
+    ("T01", "tianeptine / SSRI"): (-inf, 1.0),
+    ("T13", "least interneuron activity"): (-inf, 1.0),
     ("T13", "largest principal activity"): (1.0, inf),
     ("U03", "day 2"): (-inf, 0.25),
     ("U03", "day 8"): (0.4, inf),
@@ -395,9 +395,15 @@ OPEN_ENDED = {
 }
 
 
-UNITS = {"F10": "d", "F23": "d", "T07": "d"}
-TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
-UNITS |= dict.fromkeys(TIMES_HEALTH, "times health")
+_TIMES_HEALTH = ("F07", "F08", "F12", "F13", "F14", "F15", "F25", "F28", "F29", "F30", "F33")
+_DAYS = ("F10", "F23", "T07")
+
+
+def unit_of(id: str, part: str) -> str:
+    """Unit of a part; empty for shares, ratios, connectivity and recovery."""
+    if id in _DAYS or (id, part) == ("T01", "ketamine"):
+        return "d"
+    return "times health" if id in _TIMES_HEALTH else ""
 
 
 def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:

@@ -27,7 +27,7 @@ from unstuck_analysis.evidence.facts import (
     read_facts,
     shipped_file,
 )
-from unstuck_analysis.evidence.findings import MEASURES, OF_COHORT, OPEN_ENDED, TREATMENTS, UNITS, Recorded
+from unstuck_analysis.evidence.findings import MEASURES, OF_COHORT, OPEN_ENDED, TREATMENTS, Recorded, unit_of
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.runs import Group as PatientGroup
 from unstuck_analysis.evidence.runs import groups_of, simulate
@@ -78,7 +78,7 @@ class Part:
     @property
     def unit(self) -> str:
         """Unit of the value; empty for shares, ratios and recovery."""
-        return UNITS.get(self.id, "")
+        return unit_of(self.id, self.name)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def headline(evidence: Evidence) -> list[str]:
         if not findings:
             continue
         if not any(finding.parts for finding in findings):
-            said.append(f"{nouns.capitalize()}: {NOT_FROZEN}.")
+            said.append(f"{len(findings)} {nouns} are {NOT_FROZEN}.")
         else:
             text = f"{found[True]} of {len(findings)} {nouns} are reproduced"
             missed = [finding.fact.id for finding in findings if finding.reproduced is False]
@@ -256,7 +256,7 @@ def range_text(part: Part) -> str:
     """The published range in words."""
     low, high = part.range
     strict = (part.id, part.name) in OPEN_ENDED
-    if isinf(low) or (low == 0.0 and strict):
+    if isinf(low):
         return f"{'below' if strict else 'at most'} {high:g}"
     if isinf(high):
         return f"{'above' if strict else 'at least'} {low:g}"

@@ -82,7 +82,8 @@ def simulate(
 ) -> Cohort:
     """The patients of all groups, in their order; groups that are stored already are only read."""
     found: dict[int, dict[str, Floats]] = {}
-    with closing(in_processes(run_group, groups, min(workers, len(groups)))) as finished:
+    missing = sum(group.path is None or not group.path.exists() for group in groups)
+    with closing(in_processes(run_group, groups, max(1, min(workers, missing)))) as finished:
         for group, arrays in finished:
             # A worker that died took this group with it: it is simulated in this process.
             found[groups.index(group)] = run_group(group) if arrays is LOST else arrays  # pyright: ignore[reportArgumentType]
@@ -136,14 +137,15 @@ def _cohort(arrays: Sequence[dict[str, Floats]], treatments: Sequence[str]) -> C
     for name in treatments:
         parts = [each[name] for each in arrays]
         rows = max(part.shape[1] for part in parts)
+        if rows == 0:  # no patient has this course: every reading of it is NaN
+            days, rows = np.array([0.0, np.inf]), 2
+        else:
+            known = next(part for part in parts if part.shape[1])
+            days = np.nanmax(known[:, :, 0], axis=0)
         whole = np.concatenate(
             [part if part.shape[1] else np.full((len(part), rows, part.shape[2]), np.nan) for part in parts]
         )
-        days = whole[np.isfinite(whole[:, :, 0]).all(axis=1)]
-        if len(days):
-            courses[name] = Course(
-                days[0, :, 0], dict(zip(SERIES, np.moveaxis(whole, 2, 0)[1:], strict=True))
-            )
+        courses[name] = Course(days, dict(zip(SERIES, np.moveaxis(whole, 2, 0)[1:], strict=True)))
     draws = [name for name in arrays[0] if name.startswith("draw ")]
     drawn = {name.removeprefix("draw "): np.concatenate([each[name] for each in arrays]) for name in draws}
     return Cohort(courses, drawn, np.arange(sum(len(each[treatments[0]]) for each in arrays)))

@@ -20,7 +20,6 @@ from unstuck.files.yaml import (
     nearest,
     read_document_with_places,
 )
-from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health, runnable_treatment
 
 from unstuck_analysis.library.events import treatments_from
@@ -144,15 +143,9 @@ def _known_regions() -> list[str]:
 
 
 def _check_cohort(path: Path) -> None:
-    from unstuck.patient.draw import CohortFile
+    from unstuck.files.cohort import read_cohort
 
-    cohort, places = read_document_with_places(path, CohortFile)
-    for number, varied in enumerate(cohort.parameters):
-        for position, symbol in enumerate(varied.symbols):
-            try:
-                choose(symbol, default_parameters(), "parameter")
-            except ValueError as fault:
-                raise places.error(("parameters", number, "symbols", position), str(fault)) from None
+    read_cohort(path)
 
 
 def schema_of(kind: str) -> dict[str, object]:

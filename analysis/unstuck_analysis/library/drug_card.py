@@ -44,7 +44,7 @@ class DosingDay:
 def dosing_day(drug: DrugFile, parameters: ParameterSet, *, steady: bool = False) -> DosingDay:
     """The first day of a usual course, or a day at its steady state (the typical patient)."""
     days = 1 if drug.usual_every else SINGLE_DAYS
-    start_h = np.ceil(steady_h(drug) / HOURS_A_DAY) * HOURS_A_DAY if steady else 0.0
+    start_h = np.ceil(steady_h(drug, parameters) / HOURS_A_DAY) * HOURS_A_DAY if steady else 0.0
     # A dose more than the day has, so that its last moment is one of a course that goes on.
     course = usual_course(drug, start_h + (days + 1) * HOURS_A_DAY if drug.usual_every else 0.0)
     hours = np.linspace(0.0, days * HOURS_A_DAY, _POINTS)
@@ -54,7 +54,7 @@ def dosing_day(drug: DrugFile, parameters: ParameterSet, *, steady: bool = False
         if steady
         else ("First day" if drug.usual_every else f"{SINGLE_DAYS} days after one dose"),
         hours,
-        {name: course.concentration(name)(start_h + hours) for name in compounds},
+        {name: course.concentration(parameters, name)(start_h + hours) for name in compounds},
         occupancies(course, parameters, start_h + hours),
         effects(course, parameters, start_h + hours),
     )
@@ -65,7 +65,7 @@ def effects(course: Course, parameters: ParameterSet, times_h: Floats) -> dict[s
     by_target: dict[str, list[Floats]] = {}
     laws: dict[str, Law] = {f"{a.target} {a.mode}": a.meaning.law for a in course.drug.actions}
     for action, part in zip(course.drug.actions, course.contributions(parameters), strict=True):
-        by_target.setdefault(f"{action.target} {action.mode}", []).append(part.value(times_h))
+        by_target.setdefault(f"{action.target} {action.mode}", []).append(part.at(times_h))
     return {
         name: np.array([combine(laws[name], moment) for moment in zip(*parts, strict=True)])
         - (1.0 if laws[name] == "multiply" else 0.0)
@@ -83,7 +83,10 @@ def occupancies(course: Course, parameters: ParameterSet, times_h: Floats) -> di
 
 
 def _competing(parts: Sequence[Floats]) -> Floats:
-    return np.array([combine("compete", moment) for moment in zip(*parts, strict=True)])
+    """Share that several compounds occupy together at one site, where their odds add."""
+    free = 1.0 - np.array(parts)
+    odds = np.divide(1.0 - free, free, out=np.full_like(free, np.inf), where=free > 0.0).sum(axis=0)
+    return 1.0 - 1.0 / (1.0 + odds)
 
 
 def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: float, like: Measured) -> float:
@@ -92,7 +95,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
     Where the measurement says no time, the mean over the interval after the last dose.
     """
     interval_h = drug.usual_every or HOURS_A_DAY
-    amount = drug.usual_doses(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
+    amount = drug.relative_dose(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
     doses = [Dose(k * interval_h, amount, drug.usual_over, interval_h) for k in range(like.doses)]
     after_h = np.linspace(0.0, interval_h, 200) if like.after is None else np.array([like.after])
     times_h = doses[-1].time_h + after_h
@@ -219,13 +222,14 @@ class Compared:
         return self.model / self.published - 1.0
 
 
-def compared_kinetics(name: str, drug: DrugFile) -> Iterator[Compared]:
-    """What was published of every compound's kinetics beside the model's."""
+def compared_kinetics(name: str, drug: DrugFile, parameters: ParameterSet) -> Iterator[Compared]:
+    """The published kinetics of every compound next to the model's."""
     for of, compound in drug.kinetics.compounds.items() if drug.kinetics else []:
-        model, told, mass = _modelled_kinetics(drug, of), compound.published, compound.molar_mass
+        model, told, mass = _modelled_kinetics(drug, of, parameters), compound.published, compound.molar_mass
         who, half_life = f"{of}: " if of != "parent" else "", compound.half_life
+        half_life_h = parameters.number(half_life.value)
         yield Compared(
-            name, f"{who}half-life", half_life.value, model["terminal_half_life"], "h", half_life.source
+            name, f"{who}half-life", half_life_h, model["terminal_half_life"], "h", half_life.source
         )
         for key in ("terminal_half_life", "time_to_peak", "peak", "accumulation", "steady_mean"):
             number: Sourced[Concentration] | Sourced[float] | None = getattr(told, key)
@@ -235,10 +239,11 @@ def compared_kinetics(name: str, drug: DrugFile) -> Iterator[Compared]:
                 yield Compared(name, what, *values, number.source, key in told.missed)
 
 
-def _modelled_kinetics(drug: DrugFile, of: str) -> dict[str, float]:
+def _modelled_kinetics(drug: DrugFile, of: str, parameters: ParameterSet) -> dict[str, float]:
     """Times (h) and levels (nM) of one compound in a usual course, by the names of `Published`."""
     assert drug.kinetics is not None
-    first, half_life_h = usual_course(drug).concentration(of), drug.kinetics.compounds[of].half_life.value
+    first = usual_course(drug).concentration(parameters, of)
+    half_life_h = parameters.number(drug.kinetics.compounds[of].half_life.value)
     hours = np.linspace(0.0, 20.0 * half_life_h, 40_001)
     once, late = first(hours), first(np.array([20.0, 22.0]) * half_life_h)
     found = {
@@ -248,9 +253,9 @@ def _modelled_kinetics(drug: DrugFile, of: str) -> dict[str, float]:
     }
     every_h = drug.usual_every
     if every_h:
-        steady = usual_course(drug, steady_h(drug))
+        steady = usual_course(drug, steady_h(drug, parameters))
         times_h = steady.doses[-1].time_h + np.linspace(0.0, every_h, 4_000, endpoint=False)
-        level = steady.concentration(of)(times_h)
+        level = steady.concentration(parameters, of)(times_h)
         found["accumulation"] = float(level[0] / first(np.array([every_h]))[0])
         found["steady_mean"] = float(level.mean())
     return found
@@ -277,13 +282,13 @@ def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> I
             yield Compared(name, what, told.occupancy, model, "", told.source, missed)
 
 
-def kinetics_table(drugs: Mapping[str, DrugFile]) -> str:
+def kinetics_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:
     """Markdown table of all kinetics beside the literature; drugs that share their kinetics are told once."""
     told: dict[str, DrugFile] = {}
     for name, drug in drugs.items():
         if drug.kinetics and all(drug.kinetics != other.kinetics for other in told.values()):
             told[name] = drug
-    return _table([row for name, drug in told.items() for row in compared_kinetics(name, drug)])
+    return _table([row for name, drug in told.items() for row in compared_kinetics(name, drug, parameters)])
 
 
 def occupancy_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:

@@ -175,7 +175,7 @@ def _ending(treatment: Treatment) -> str:
 
 def _course(treatment: Treatment, regimen: Regimen, start_h: float) -> Course:
     drug = treatment.drugs[regimen.drug]
-    amount = drug.usual_doses(regimen.dose, BODY_WEIGHT_KG)
+    amount = drug.relative_dose(regimen.dose, BODY_WEIGHT_KG)
     return Course(drug, tuple(regimen.doses(start_h, amount, drug.usual_over)))
 
 

@@ -52,7 +52,7 @@ def stress_in_words(phase: Phase) -> str:
     for bout in phase.bouts:
         parts.append(f"{bout.stress:g} from day {bout.starting / 24:g} for {time_in_words(bout.lasting)}")
     if phase.life_events:
-        parts.append(f"{phase.life_events:g} life events a year")
+        parts.append("the patient's life events")
     return ", ".join(parts) or "none"
 
 
@@ -99,6 +99,8 @@ def law_in_words(action: Action) -> str:
     if action.hill:
         return f"Hill curve of the concentration ({action.of})"
     if action.pulse:
+        if action.pulse.peaks_after:
+            return "rises after a dose to its peak, then fades"
         rises = "is made after a dose" if action.pulse.appears else "jumps with a dose"
         return f"{rises}, then halves again and again"
     return "held while taken"

@@ -30,7 +30,7 @@ def model_version() -> str:
             "unstuck: the model was edited after this process loaded it, and the numbers are those of the"
             " model before; start Python again, or reload the edited modules of rules"
         )
-    return _version(version.sources(), version.digest(version.data_files() | _scenarios()), _reading())
+    return _version(version.sources(), version.digest(_scenarios()), _reading())
 
 
 def _version(*digests: str) -> str:
@@ -38,9 +38,10 @@ def _version(*digests: str) -> str:
 
 
 def _scenarios() -> dict[str, Path]:
-    """The shipped scenarios by their path, the same in a checkout and in an installed copy."""
+    """Scenarios and the table of parameters by path, the same in a checkout and in an installed copy."""
     folder = next(folder for folder in shipped_folders() if folder.is_dir())
-    return {f"scenarios/{name}": path for name, path in version.files_in(folder, ".yaml").items()}
+    found = version.files_in(folder, ".yaml") | version.files_in(folder, ".csv")
+    return {f"scenarios/{name}": path for name, path in found.items()}
 
 
 @cache

@@ -20,17 +20,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import PYRAMIDAL, Circuit
+from unstuck.circuit import PYRAMIDAL, Circuit, healthy_state
 from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
-from unstuck.engine.step import State, healthy_state, settle
+from unstuck.engine.settle import settled_state
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient
-from unstuck.patient.life import Life
-from unstuck.patient.simulation import get_stuck
-from unstuck.state import Floats
+from unstuck.patient.life import Life, get_stuck
+from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
@@ -39,7 +38,7 @@ from unstuck_analysis.output.table import Column, Table
 from unstuck_analysis.questions.stuck import require_stuck
 
 _TOLERANCE = 1e-9
-_NOISE_DRIVE = 0.002  # standard deviation of the input noise where a circuit's own is 0
+_NOISE_DRIVE = 0.006  # standard deviation of the input noise, as in scenarios/cohort.yaml
 _DRAWS = 400
 
 
@@ -67,12 +66,12 @@ class RegionalState:
     def graph(self) -> networkx.DiGraph:
         """Populations with their activity, projections with their weight and strength (healthy = 1)."""
         circuit, state = self.circuit, self.state
-        strength = projection_strength(circuit, state.labile + state.consolidated)
+        slow = state.slow
+        strength = projection_strength(circuit, slow.labile + slow.intermediate + slow.consolidated)
         activity = population_means(circuit, state.x)
         graph = networkx.DiGraph(title=circuit.file.title)
         for k, (name, node) in enumerate(circuit.graph.nodes(data=True)):
-            x, y = node["position"]
-            place = {"x": float(x), "y": float(y)}
+            place = {"x": float(node["x"]), "y": float(node["y"])}
             graph.add_node(
                 name, region=node["region"], cells=node["cells"], activity=float(activity[k]), **place
             )
@@ -104,14 +103,13 @@ def regional_state(
         probed[region] += PROBE_DRIVE
         response[row] = _activities(circuit, _settled(circuit, resting, effects, probed), regions)
     response = (response - _activities(circuit, resting, regions)) / PROBE_DRIVE
-    sigma = circuit.parameters["sigma_n"] or _NOISE_DRIVE
     noise = np.random.default_rng(np.random.SeedSequence([seed, 9])).standard_normal(
         (_DRAWS, len(circuit.regions))
     )
     courses = np.array(
         [
-            _activities(circuit, _settled(circuit, resting, effects, region_input + sigma * draw), regions)
-            for draw in noise
+            _activities(circuit, _settled(circuit, resting, effects, region_input + drive), regions)
+            for drive in _NOISE_DRIVE * noise
         ]
     )
     correlation = pd.DataFrame(np.corrcoef(courses.T), pd.Index(names), pd.Index(names))
@@ -277,13 +275,12 @@ def _draw_matrix(axes: Axes, table: pd.DataFrame, limit: float) -> AxesImage:
 
 
 def _principal(circuit: Circuit, region: int) -> npt.NDArray[np.bool_]:
-    return (circuit.wiring.region == region) & (circuit.wiring.cells == PYRAMIDAL)
+    of = circuit.wiring.populations
+    return (of.region == region) & (of.cells == PYRAMIDAL)
 
 
 def _settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> State:
-    found = state.copy()
-    settle(circuit, found.y, found.x, found.serotonin_nM, effects, region_input, _TOLERANCE)
-    return found
+    return settled_state(circuit, state, effects, region_input, _TOLERANCE)
 
 
 def _activities(circuit: Circuit, state: State, regions: list[int]) -> Floats:

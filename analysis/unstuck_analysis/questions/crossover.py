@@ -24,7 +24,10 @@ from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.output.table import Column, Table
 from unstuck_analysis.questions.survival import Outcomes, about_outcomes, read_outcomes
 
-BASELINE = ("connectivity", "activity_", "bdnf_", "strength_", "serotonin_", "autoreceptor_sensitivity")
+BASELINE = (
+    *("connectivity", "activity_", "bdnf_", "trkb_", "scar_", "strength_"),
+    *("serotonin_", "autoreceptor_sensitivity"),
+)
 FEW_PATIENTS = 8
 _DRAWS = 2_000
 
@@ -52,17 +55,26 @@ def read_series(folder: Path) -> pd.DataFrame:
     return read_parquet(path)
 
 
-def crossover(outcomes: Outcomes, series: pd.DataFrame, *, seed: int = 1) -> Crossover:
+def read_draws(folder: Path) -> pd.DataFrame | None:
+    """The draws of every patient of a comparison (None for a comparison that has none)."""
+    path = folder / "patients.parquet"
+    return read_parquet(path).drop(columns="seed") if path.exists() else None
+
+
+def crossover(
+    outcomes: Outcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
+) -> Crossover:
     """Set every patient against itself under all treatments.
 
-    outcomes: of the stuck patients; series: readings of the same comparison, for the state on day 0.
+    outcomes: of the stuck patients; series: readings of the same comparison, for the state on day 0; draws:
+    one row per patient, what was drawn of each.
     """
     wide = outcomes.rows.pivot(index="patient", columns="treatment", values="recovery_endpoint")
     responded = outcomes.rows.pivot(index="patient", columns="treatment", values="responded")
     recovery = wide.loc[:, outcomes.arms].dropna()
     responded = responded.loc[recovery.index, outcomes.arms].astype(bool)
     features = rank_correlations(
-        baseline_features(series.loc[series.patient.isin(recovery.index)]), recovery, seed=seed
+        baseline_features(series.loc[series.patient.isin(recovery.index)], draws), recovery, seed=seed
     )
     overlap, incomplete = responder_overlap(responded), len(wide) - len(recovery)
     return Crossover(recovery, responded, overlap, features, outcomes, incomplete)
@@ -76,11 +88,17 @@ def responder_overlap(responded: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shares, index=responded.columns, columns=responded.columns)
 
 
-def baseline_features(series: pd.DataFrame) -> pd.DataFrame:
-    """Readings of every patient (rows) on day 0; columns that do not differ between patients are left out."""
+def baseline_features(series: pd.DataFrame, draws: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Readings on day 0 and draws of every patient (rows); a class counts 1 for its members, else 0.
+
+    Columns that do not differ between patients are left out.
+    """
     start = series.loc[series.day == 0].drop_duplicates("patient").set_index("patient")
     wanted = [column for column in start.columns if column.startswith(BASELINE)]
     features = start[wanted].dropna(axis=1)
+    if draws is not None:
+        drawn = pd.get_dummies(draws.set_index("patient"), prefix_sep=": ", drop_first=True, dtype=float)
+        features = features.join(drawn)
     return features.loc[:, features.std() > 1e-9 * features.abs().max()]
 
 
@@ -117,7 +135,10 @@ def _rho(x: Floats, y: Floats) -> Floats:
 def ask(folder: Path, *, seed: int = 1) -> Answer:
     """The crossover of a comparison's folder."""
     outcomes = read_outcomes(folder)
-    return answer_of(crossover(outcomes, read_series(folder), seed=seed), about_outcomes(outcomes, folder))
+    return answer_of(
+        crossover(outcomes, read_series(folder), read_draws(folder), seed=seed),
+        about_outcomes(outcomes, folder),
+    )
 
 
 def answer_of(found: Crossover, about: About) -> Answer:

@@ -167,9 +167,10 @@ def dose_response(
     """One row per amount, for a course of `count` days or doses, with the minimal course at that amount.
 
     Columns: amount, onset_day, recovery_end (R when the course ends), recovery_later (12 weeks after the drug
-    has left the body), lasts, minimal_course (NaN if none was found).
+    has left the body), untreated_later (the same day without treatment), lasts (only the treated patient is
+    recovered then), minimal_course (NaN if none was found).
     """
-    plan = schedule or schedule_of(drug)
+    plan, untreated = schedule or schedule_of(drug), untreated_course(stuck)
 
     def row(amount: float) -> dict[str, float | bool]:
         given = GivenCourse(stuck, drug, plan, count, amount)
@@ -178,7 +179,8 @@ def dose_response(
             "onset_day": given.recovery.first_day,
             "recovery_end": given.recovery.at(plan.end_day(count)),
             "recovery_later": given.recovery.at(given.later_day),
-            "lasts": given.lasts,
+            "untreated_later": untreated.at(given.later_day),
+            "lasts": given.lasts and untreated.at(given.later_day) < RESPONSE,
             "minimal_course": minimal_course(stuck, drug, plan, amount) or np.nan,
         }
 
@@ -216,10 +218,13 @@ def sentences(table: pd.DataFrame, drug: str, plan: Schedule, count: int) -> lis
     """The least dose that lasts, and the shortest course."""
     lasting, found = table.loc[table.lasts], table.loc[np.isfinite(table.minimal_course.astype(float))]
     course = f"{count} {plan.unit} of {drug}"
-    first = f"After {course}, R is below 0.5 at every dose looked at {LATER}."
+    untreated = f"without treatment it is {table.untreated_later.iloc[-1]:.2f} then"
+    first = f"No dose looked at lasts: after {course}, R is {table.recovery_later.max():.2f} at most {LATER};"
     if len(lasting):
         least = f"The least dose looked at that lasts is {lasting.amount.min():g} times the usual one"
-        first = f"{least}: after {course}, R is {lasting.recovery_later.iloc[0]:.2f} {LATER}."
+        untreated = f"without treatment it is {lasting.untreated_later.iloc[0]:.2f} then"
+        first = f"{least}: after {course}, R is {lasting.recovery_later.iloc[0]:.2f} {LATER};"
+    first = f"{first} {untreated}."
     if not len(found):
         return [first, "No course looked at lasts at any of the doses."]
     shortest = found.loc[found.minimal_course.idxmin()]
@@ -234,7 +239,8 @@ def _columns(unit: str) -> list[Column]:
         Column("onset_day", "onset", "d", "first day with R at least 0.5", ".1f", "none"),
         Column("recovery_end", "R at the end", "", "R when the course ends", ".2f"),
         Column("recovery_later", "R later", "", f"R {LATER}", ".2f"),
-        Column("lasts", "", "", f"R at least 0.5 {LATER}"),
+        Column("untreated_later", "R untreated", "", "R on the same day without treatment", ".2f"),
+        Column("lasts", "", "", f"R at least 0.5 {LATER}, and below it without treatment"),
         Column("minimal_course", "shortest course that lasts", unit, "", ".0f", "none"),
     ]
 

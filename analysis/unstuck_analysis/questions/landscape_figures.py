@@ -1,5 +1,7 @@
 """The figure of `unstuck landscape`: four panels over the scar and connectivity."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +17,7 @@ SHOWS = (
     " different size and length, and after repeated episodes. Scar: mean over all cells."
 )
 SCAR, CONNECTIVITY = "scar (0 to 1)", "connectivity (1 = health)"
-MARKERS = ("o", "x", "+")
+MARKERS = (("o", 9), ("x", 7), ("+", 9))  # with their sizes, so that all three are seen
 EVERY_DAYS = 28
 
 
@@ -38,16 +40,15 @@ def _draw_states(axes: Axes, found: Landscape) -> None:
     )
     for position, (start, one) in enumerate(found.starts.items()):
         label = f"run started from {start}" if start == "health" else f"run started from the {start} state"
-        color, size = PALETTE[position + 1], (9, 7, 9)[position]
-        hollow = {"markerfacecolor": "none"} if MARKERS[position] == "o" else {}
+        marker, size = MARKERS[position]
         axes.plot(
             one.scar,
             one.connectivity,
-            MARKERS[position],
-            color=color,
+            marker,
+            color=PALETTE[position + 1],
             markersize=size,
             label=label,
-            **hollow,
+            mfc="none",
         )
     axes.axhline(NOT_STUCK_ABOVE, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.text(1.0, NOT_STUCK_ABOVE + 0.01, "stuck below this line", color=INK, ha="right", fontsize=9)
@@ -61,7 +62,8 @@ def _draw_changes(axes: Axes, found: Landscape) -> None:
     shades = np.linspace(0.45, 0.9, len(STRESSES))
     named = {path.treatment: position for position, path in enumerate(found.paths)}
     for one, shade in zip(found.manifolds[1:], [*shades, *[0.0] * len(found.manifolds)], strict=False):
-        style = look(named[one.acting]) if one.acting in named else {"color": (shade, 0.1, 0.1, shade)}
+        red = dict[str, Any](color=(shade, 0.1, 0.1, shade))
+        style = look(named[one.acting]) if one.acting in named else red
         axes.plot(one.scar, one.change_per_day, linewidth=1.8, label=one.acting, **style)
     axes.plot(
         found.manifolds[0].scar,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
-from math import log, nan, sqrt
+from math import inf, nan, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,15 +20,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.circuit import mean_field_circuit, network_circuit
-from unstuck.drugs.effects import TYPICAL
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import RunError
+from unstuck.files.cohort import ParameterDraw
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
-from unstuck.patient.draw import Patient, read_cohort
+from unstuck.patient.draw import Patient, Traits, read_cohort
 from unstuck.patient.life import Life
 from unstuck.state import Floats
 
@@ -62,16 +62,20 @@ class Question:
 
 
 def cohort_question(treatment: str, names: Sequence[str] | None = None) -> Question:
-    """The parameters in which patients differ one by one, or those asked for (ValueError if not varied)."""
-    spreads = {
-        varied.symbols[0]: sqrt(log(1.0 + varied.cv**2))
-        for varied in read_cohort(cohort_path()).parameters
-        if len(varied.symbols) == 1 and varied.cv > 0
-    }
+    """The parameters in which patients differ, or those asked for (ValueError for one that is not drawn)."""
+    draws = read_cohort(cohort_path()).draws
+    spreads = {draw.symbol: draw.sigma for draw in draws if isinstance(draw, ParameterDraw) and draw.cv > 0}
     unknown = [name for name in names or [] if name not in spreads]
     if unknown:
         raise InputError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(spreads)})")
     return Question({name: spreads[name] for name in names or spreads}, treatment)
+
+
+@cache
+def _highest() -> dict[str, float]:
+    """The value at which the cohort file limits a drawn parameter."""
+    draws = read_cohort(cohort_path()).draws
+    return {draw.symbol: draw.at_most for draw in draws if isinstance(draw, ParameterDraw) and draw.at_most}
 
 
 @cache
@@ -88,8 +92,9 @@ def outcomes_at(
     """
     loaded, base = _treatment(treatment), default_parameters()
     try:
-        changed = {name: base[name] * factor for name, factor in values.items()}
-        return _outcomes(loaded, base.with_values(**changed, sigma_n=0.0), network)
+        most = _highest()
+        changed = {name: min(base[name] * factor, most.get(name, inf)) for name, factor in values.items()}
+        return _outcomes(loaded, base.with_values(**changed), network)
     except (RunError, ValueError):
         return nan, nan, nan
 
@@ -102,7 +107,7 @@ def _outcomes(
     else:
         rng = np.random.default_rng(np.random.SeedSequence([network, 10]))
         circuit = network_circuit(treatment.circuit, parameters, NOISE_NEURONS, rng)
-    life = Life(Patient(0, 0, circuit, TYPICAL, 0), treatment)
+    life = Life(Patient(0, 0, circuit, Traits(parameters)), treatment)
     found: list[float] = []
     for day in (0.0, treatment.file.endpoint_day, treatment.file.endpoint_day + LATER_DAYS):
         life.advance(treatment.file.day_0_h + day * HOURS_A_DAY)

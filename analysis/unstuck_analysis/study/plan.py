@@ -5,7 +5,7 @@ random streams are those of patient.py. Rows that read the same, as an untreated
 have one name and are run once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -50,21 +50,20 @@ class RunPlan:
         """What varies between points."""
         return list(self.table.columns[len(FIRST_COLUMNS) :])
 
+    def settings(self, point: Iterable[tuple[str, float]]) -> Settings:
+        """All settings of a point: what is fixed, and the values of what varies (NaN: as in the files)."""
+        return self.fixed + tuple((path, float(value)) for path, value in point if not isnan(value))
+
     def runs(self) -> list[PlannedRun]:
         """Runs to do, each once, in the best order."""
         ordered = self.table.drop_duplicates("run_id").sort_values("group", kind="stable")
         numbers = ordered[self.paths].to_numpy(dtype=float)
         return [
-            PlannedRun(run_id, treatment, int(patient), self.fixed + _given(self.paths, row))
+            PlannedRun(run_id, treatment, int(patient), self.settings(zip(self.paths, row, strict=True)))
             for run_id, treatment, patient, row in zip(
                 ordered.run_id, ordered.treatment, ordered.patient, numbers, strict=True
             )
         ]
-
-
-def _given(paths: Sequence[str], numbers: Sequence[float]) -> Settings:
-    pairs = zip(paths, numbers, strict=True)
-    return tuple((path, float(number)) for path, number in pairs if not isnan(number))
 
 
 def make_plan(

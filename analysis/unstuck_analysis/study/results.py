@@ -1,6 +1,6 @@
 """The results of a study as tables: outcomes, time series, failures, and files for other programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from unstuck.files.cohort import CohortFile
 from unstuck.files.yaml import InputError, choose
+from unstuck.parameters import ParameterSet
+from unstuck.patient.draw import draw_traits
 from unstuck.state import Floats
 
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.study.plan import RunPlan
 from unstuck_analysis.study.store import SERIES, Store
+from unstuck_analysis.study.vary import Variation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,6 +62,19 @@ class Results:
         table = planned.merge(rows, on="run_id", how="inner", validate="many_to_one")
         table["error"] = table["error"].fillna("")
         return _with_units(table, self.units)
+
+    def patients(self) -> pd.DataFrame:
+        """One row per point and patient: every draw of the cohort by column; without a cohort no draws."""
+        variation, plan = Variation(self.inputs.basis), self.plan
+        arm = next(iter(self.inputs.basis.arms))
+        rows: list[dict[str, float | str]] = []
+        for row in plan.table.drop_duplicates(["point", "patient"]).to_dict("records"):
+            point = [(path, row[path]) for path in plan.paths]
+            scene = variation.scene(arm, plan.settings(point))
+            seed, patient = int(row["seed"]), int(row["patient"])
+            drawn = draws_of(scene.parameters, scene.cohort, seed, patient)
+            rows.append({"point": int(row["point"]), "seed": seed, "patient": patient, **drawn})
+        return pd.DataFrame(rows)
 
     def series(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row per reading: run_id, treatment, point, patient, day and some (or all) kept columns.
@@ -145,6 +162,13 @@ class Results:
         from unstuck_analysis.output.style import html_of
 
         return html_of(self.table(), self.figure())
+
+
+def draws_of(
+    parameters: ParameterSet, cohort: CohortFile | None, seed: int, patient: int
+) -> Mapping[str, float | str]:
+    """Every draw of a patient by column (none for the typical patient)."""
+    return {} if cohort is None else draw_traits(parameters, cohort, seed, patient).draws
 
 
 def _with_units(table: pd.DataFrame, units: dict[str, str]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, e, fsum, inf, log, prod
+from math import ceil, e, exp, fsum, inf, log, prod
 from typing import Protocol
 
 import numpy as np
@@ -24,13 +24,14 @@ import numpy as np
 from unstuck.drugs.kinetics import Amounts, Compartment
 from unstuck.files.drug import STEADY_HALF_LIVES, Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
 from unstuck.files.schedule import Dose
-from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.units import HOURS_A_DAY, LONGEST_H
 from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
-from unstuck.state import Floats, Integers
+from unstuck.state import Floats
 from unstuck.targets import Mode
 
 GONE = 0.01  # a drug is gone when every effect is below this share of its peak
+_GONE_AFTER_H = 28 * HOURS_A_DAY  # of no effect in half of this time the rest of it is not looked at
 
 
 class EffectLaw(Protocol):
@@ -78,8 +79,7 @@ TYPICAL = Response()
 def _share(usual: float, relative: Floats) -> Floats:
     """A share whose odds at the usual dose are multiplied by `relative`; a share of 1 stays 1."""
     more = usual * relative
-    left = 1.0 - usual + more
-    return np.divide(more, left, out=np.zeros_like(more), where=left > 0.0)
+    return more / (1.0 - usual + more) if usual < 1.0 else (more > 0.0).astype(float)
 
 
 class WhileTaken:
@@ -101,25 +101,23 @@ class WhileTaken:
     ) -> None:
         self.usual, self.is_share = usual, is_share
         self.edges_h = tuple(hour for hour, _ in changes)
-        self._hours = np.array(self.edges_h)
-        self._targets = np.array([target for _, target in changes])
-        self._starts, self._rates = np.zeros(len(changes)), np.zeros(len(changes))
         rise_per_h = 1.0 / rise_tau_h if rise_tau_h else inf
         fall_per_h = log(2.0) / fall_half_life_h if fall_half_life_h else inf
-        for k, (hour, target) in enumerate(changes):
-            level = self._level(k - 1, hour - self._hours[k - 1]) if k else 0.0
+        # One row per piece of the level: hour of its start, target, distance from it there, rate (1/h).
+        # Nothing is there before the first change.
+        rows = [(-LONGEST_H, 0.0, 0.0, 0.0)]
+        for hour, target in changes:
+            start_h, before, distance, rate = rows[-1]
+            level = before + distance * exp(-rate * (hour - start_h))
             rate = rise_per_h if target > level else fall_per_h
-            self._starts[k], self._rates[k] = (target, 0.0) if rate == inf else (level, rate)
-
-    def _level(self, k: int | Integers, elapsed_h: float | Floats) -> Floats:
-        """The level some time after change k."""
-        return self._targets[k] + (self._starts[k] - self._targets[k]) * np.exp(-self._rates[k] * elapsed_h)
+            rows.append((hour, target, 0.0, 0.0) if rate == inf else (hour, target, level - target, rate))
+        self._pieces = np.array(rows).T.copy()
 
     def level(self, times_h: Floats) -> Floats:
         """The level at each time, relative to the usual one at steady state."""
-        last = np.searchsorted(self._hours, times_h, side="right") - 1
-        # Before the first change `last` is -1, the last change: its level is not used there.
-        return np.where(last >= 0, self._level(last, np.maximum(times_h - self._hours[last], 0.0)), 0.0)
+        last = np.searchsorted(self._pieces[0], times_h, side="right") - 1
+        start_h, target, distance, rate = self._pieces[:, last]
+        return target + distance * np.exp(-rate * (times_h - start_h))
 
     def at(self, times_h: Floats) -> Floats:
         """Strength at each time."""
@@ -174,11 +172,14 @@ class Contribution:
 
     def gone_h(self) -> float:
         """First hour from which the effect stays below 1 % of its peak (-inf if there is no effect)."""
-        times_h = np.arange(self.first_h, self.last_dose_h + 2 * 365 * HOURS_A_DAY, 1.0)
-        size = np.abs(self.law.at(times_h))
-        if not size.any():
-            return -inf
-        return float(times_h[np.flatnonzero(size >= GONE * size.max())[-1]] + 1.0)
+        until_h, last_h = self.last_dose_h + _GONE_AFTER_H, self.last_dose_h + 2 * 365 * HOURS_A_DAY
+        while True:
+            times_h = np.arange(self.first_h, until_h, 1.0)
+            size = np.abs(self.law.at(times_h))
+            there = np.flatnonzero(size >= GONE * size.max(initial=0.0))
+            if until_h >= last_h or there[-1] < len(size) - _GONE_AFTER_H / 2:
+                return float(times_h[there[-1]] + 1.0) if size.any() else -inf
+            until_h = min(until_h + 4 * _GONE_AFTER_H, last_h)
 
 
 @dataclass(frozen=True)

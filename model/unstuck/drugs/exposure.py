@@ -180,10 +180,16 @@ class PatientExposure:
         self._together: dict[tuple[str, str | None], list[int]] = {}
         for number, part in enumerate(contributions):
             self._together.setdefault((part.mode.field, part.region), []).append(number)
-        self._stress_h, self._stress = _largest_stress(spells)
-        ends = {*self._stress_h, *(hour for c in contributions for hour in c.law.edges_h)}
-        ends |= {day * HOURS_A_DAY for day in range(1, len(noise))}
-        self.jumps_h = sorted(float(hour) for hour in ends if 0.0 < hour < end_h)
+        stress_h, stress = _largest_stress(spells)
+        known_h = {*stress_h.tolist(), *(day * HOURS_A_DAY for day in range(1, len(noise)))}
+        ends_h = known_h.union(*(c.law.edges_h for c in contributions))
+        self.jumps_h = sorted(float(hour) for hour in ends_h if 0.0 < hour < end_h)
+        # What acts besides drugs is constant between these hours: stress, and the noise of the day.
+        self._known_h = np.array(sorted(known_h))
+        from_h = np.array([-1.0, *self._known_h])
+        self._effects = np.tile(_NOTHING, (len(from_h), 1))
+        self._effects[:, _COLUMN["stress"]] = stress[np.searchsorted(stress_h, from_h, side="right")]
+        self._region_input = _noise_at(from_h, noise)
 
     def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
         """Effects (times, fields of `Effects`) and region inputs (times, regions), just after any jump."""
@@ -210,6 +216,8 @@ class PatientExposure:
         None where nothing swings. The effects of all frequent doses are taken to swing together, which is
         exact for one drug; the one that swings most decides the share.
         """
+        if not self._swinging:
+            return None
         swings: dict[int, _Swing] = {}
         for number in self._swinging:
             part, mean = self.contributions[number], self._means[number]
@@ -228,10 +236,8 @@ class PatientExposure:
         self, times_h: Floats, backward: float, moved: Mapping[int, float] = {}
     ) -> tuple[Floats, Floats]:
         """Effects and region inputs; `moved` gives the effect of some contributions instead of their mean."""
-        effects = np.empty((len(times_h), len(_NOTHING)))
-        effects[:] = _NOTHING
-        effects[:, _COLUMN["stress"]] = self._stress[np.searchsorted(self._stress_h, times_h, side="right")]
-        region_input = self._noise_at(times_h)
+        piece = np.searchsorted(self._known_h, times_h, side="right")
+        effects, region_input = self._effects[piece], self._region_input[piece]
         for (field, region), numbers in self._together.items():
             values = [self._value(number, times_h, backward, moved) for number in numbers]
             if region is not None:
@@ -253,11 +259,12 @@ class PatientExposure:
         window_h = mean.window_h if backward < 1.0 else HOURS_A_DAY
         return mean.over(times_h - backward * window_h, window_h)
 
-    def _noise_at(self, times_h: Floats) -> Floats:
-        if not len(self.noise):
-            return np.zeros((len(times_h), len(self.regions)))
-        days = (times_h / HOURS_A_DAY).astype(np.int64)  # from hour 0 on
-        return self.noise[np.minimum(days, len(self.noise) - 1)]
+
+def _noise_at(times_h: Floats, noise: Floats) -> Floats:
+    """Noise at each time: of its day, of the first day before hour 0, of the last day after it, or 0."""
+    if not len(noise):
+        return np.zeros((len(times_h), noise.shape[1]))
+    return noise[np.clip((times_h // HOURS_A_DAY).astype(np.int64), 0, len(noise) - 1)]
 
 
 def _one(acting: tuple[Floats, Floats]) -> tuple[Effects, Floats]:

@@ -2,9 +2,13 @@
 
     gut (oral, intranasal) --ka--> central --kel--> out,  central --f kel--> metabolite --km--> out
 
-Amounts follow dx/dt = A x + input with constant A, so between two doses x(t) is a sum of exponentials of the
-rates; nothing is stepped. Amounts are in units of the usual dose, time in hours.
-Source: standard linear pharmacokinetics, Gibaldi & Perrier 1982.
+Amounts follow dx/dt = A x + input with constant A, so between two doses x(t) = exp(A t) x(0). Off its
+diagonal, A has no negative entry. With r the fastest rate, exp(A t) = exp(-r t) exp((A + r) t) is a sum of
+positive terms: nothing cancels, however close two half-lives are. Amounts are in units of the usual dose,
+time in hours.
+
+Sources: standard linear pharmacokinetics, Gibaldi & Perrier 1982; scaling and squaring, Moler & Van Loan 2003
+(10.1137/S00361445024180).
 """
 
 from collections.abc import Sequence
@@ -14,7 +18,10 @@ from math import log
 import numpy as np
 
 from unstuck.files.schedule import Dose
+from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.state import Floats
+
+TERMS = 14  # of the series of exp(B), where B is scaled to a size of at most a half: exact to rounding
 
 
 @dataclass(frozen=True)
@@ -26,76 +33,112 @@ class Compartment:
     share: float = 1.0
 
 
+@compiled_part
+def multiply(a: Floats, b: Floats, out: Floats) -> None:
+    """Set out to the product of two square matrices."""
+    n = a.shape[0]
+    for i in range(n):
+        for j in range(n):
+            total = 0.0
+            for k in range(n):
+                total += a[i, k] * b[k, j]
+            out[i, j] = total
+
+
+@compiled
+def move_on(shifted: Floats, fastest_per_h: float, now: Floats, elapsed_h: float, out: Floats) -> None:
+    """Set out to exp(A t) now by scaling and squaring; shifted is A plus the fastest rate on its diagonal."""
+    n = now.size
+    largest, halvings, scaled_h = 0.0, 0, elapsed_h
+    for j in range(n):
+        column = 0.0
+        for i in range(n):
+            column += shifted[i, j]
+        largest = max(largest, column)
+    while scaled_h * largest > 0.5:
+        scaled_h *= 0.5
+        halvings += 1
+    total, power, spare = np.eye(n), np.eye(n), np.empty((n, n))
+    for term in range(1, TERMS + 1):
+        multiply(power, shifted, spare)
+        for i in range(n):
+            for j in range(n):
+                power[i, j] = spare[i, j] * scaled_h / term
+                total[i, j] += power[i, j]
+    decayed = np.exp(-fastest_per_h * scaled_h)
+    for i in range(n):
+        for j in range(n):
+            total[i, j] *= decayed
+    for _ in range(halvings):
+        multiply(total, total, spare)
+        for i in range(n):
+            for j in range(n):
+                total[i, j] = spare[i, j]
+    for i in range(n):
+        out[i] = 0.0
+        for j in range(n):
+            out[i] += total[i, j] * now[j]
+
+
+@compiled
+def amounts_at(
+    shifted: Floats, fastest_per_h: float, changes_h: Floats, after: Floats, times_h: Floats, out: Floats
+) -> None:
+    """Set out (times, flow and compartments) to what is there at each time; after: what each change left."""
+    for k in range(times_h.size):
+        last = int(np.searchsorted(changes_h, float(times_h[k]), side="right")) - 1
+        if last < 0:
+            out[k, :] = 0.0
+        else:
+            move_on(shifted, fastest_per_h, after[last], times_h[k] - changes_h[last], out[k])
+
+
 class Amounts:
     """Amounts in every compartment after a series of doses, exact at any time."""
 
     def __init__(self, compartments: Sequence[Compartment], doses: Sequence[Dose]) -> None:
-        self._rates, self._vectors, self._inverse = _modes(compartments)
-        entry = np.array([float(c.fed_by is None) for c in compartments])
-        self._entry = self._inverse @ entry
+        self._shifted, self._fastest_per_h = _shifted_matrix(compartments)
         changes: dict[float, list[float]] = {}
         for dose in doses:
             started = changes.setdefault(dose.time_h, [0.0, 0.0])
             if dose.over_h > 0:
-                started[1] += dose.relative_dose / dose.over_h
-                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[1] -= (
-                    dose.relative_dose / dose.over_h
-                )
+                flow = dose.relative_dose / dose.over_h
+                started[0] += flow
+                changes.setdefault(dose.time_h + dose.over_h, [0.0, 0.0])[0] -= flow
             else:
-                started[0] += dose.relative_dose
-        self._times_h = np.array(sorted(changes))
-        self._flow, self._modes = self._march([changes[time] for time in self._times_h])
-
-    def _march(self, changes: list[list[float]]) -> tuple[Floats, Floats]:
-        """Infusion rate and amplitude of each mode just after each change."""
-        flows, modes = np.zeros(len(changes)), np.zeros((len(changes), len(self._rates)))
-        now, flow = np.zeros(len(self._rates)), 0.0
-        for k, (bolus, rate_change) in enumerate(changes):
+                started[1] += dose.relative_dose
+        self._changes_h = np.array(sorted(changes), dtype=float)
+        self._after = np.zeros((len(changes), len(self._shifted)))
+        enters = np.array([1.0, *(float(c.fed_by is None) for c in compartments)])
+        for k, hour in enumerate(self._changes_h.tolist()):
             if k:
-                now = self._after(now, flow, self._times_h[k] - self._times_h[k - 1])
-            now, flow = now + bolus * self._entry, flow + rate_change
-            flows[k], modes[k] = flow, now
-        return flows, modes
-
-    def _after(self, modes: Floats, flow: float | Floats, elapsed_h: float | Floats) -> Floats:
-        decayed = np.exp(-np.multiply.outer(elapsed_h, self._rates))
-        return modes * decayed + np.multiply.outer(flow, self._entry) * (1.0 - decayed) / self._rates
+                elapsed_h = hour - float(self._changes_h[k - 1])
+                move_on(self._shifted, self._fastest_per_h, self._after[k - 1], elapsed_h, self._after[k])
+            flow_change, bolus = changes[hour]
+            self._after[k] += enters * np.array([flow_change, *[bolus] * len(compartments)])
 
     def at(self, times_h: Floats) -> Floats:
         """Amounts (times, compartments), each just after any dose at that moment; 0 before the first dose."""
         times_h = np.asarray(times_h, dtype=float)
-        if not len(self._times_h):
-            return np.zeros((*times_h.shape, len(self._rates)))
-        last = np.searchsorted(self._times_h, times_h, side="right") - 1
-        known = np.maximum(last, 0)
-        elapsed_h = np.maximum(times_h - self._times_h[known], 0.0)
-        decayed = np.exp(-elapsed_h[..., None] * self._rates)
-        infused = self._flow[known][..., None] * self._entry * (1.0 - decayed) / self._rates
-        amounts = (self._modes[known] * decayed + infused) @ self._vectors.T
-        return np.where((last >= 0)[..., None], amounts, 0.0)
+        found = np.empty((times_h.size, len(self._shifted)))
+        amounts_at(
+            self._shifted, self._fastest_per_h, self._changes_h, self._after, times_h.reshape(-1), found
+        )
+        return found[:, 1:].reshape(*times_h.shape, -1)
 
 
-def _apart(rates: Floats) -> Floats:
-    """Rates of which no two are equal, which would make the compartment matrix defective.
+def _shifted_matrix(compartments: Sequence[Compartment]) -> tuple[Floats, float]:
+    """The matrix A plus its fastest rate on the diagonal, and this rate (1/h).
 
-    Two are moved apart by 1e-8 and three by 1e-5, where the error of the move meets that of rounding: far
-    below any knowledge of a half-life.
+    Row and column 0 are the flow of an infusion, which stays as it is and enters where doses enter.
     """
-    for share, number in ((1e-8, 2), (1e-5, 3)):
-        for rate in rates.copy():
-            alike = np.flatnonzero(np.abs(rates / rate - 1.0) < share)
-            if len(alike) >= number:
-                rates[alike] = rate * (1.0 + share * np.arange(len(alike)))
-    return rates
-
-
-def _modes(compartments: Sequence[Compartment]) -> tuple[Floats, Floats, Floats]:
-    """Decay rates (1/h) and eigenvectors of the compartment matrix."""
-    rates = _apart(np.array([log(2.0) / c.half_life_h for c in compartments]))
-    matrix = -np.diag(rates)
+    rates = np.array([log(2.0) / c.half_life_h for c in compartments])
+    matrix = np.zeros((len(rates) + 1, len(rates) + 1))
     for k, compartment in enumerate(compartments):
-        if compartment.fed_by is not None:
-            matrix[k, compartment.fed_by] += compartment.share * rates[compartment.fed_by]
-    values, vectors = np.linalg.eig(matrix)
-    vectors = np.real(vectors)
-    return -np.real(values), vectors, np.linalg.inv(vectors)
+        matrix[k + 1, k + 1] = -rates[k]
+        feeder = compartment.fed_by
+        matrix[k + 1, 0 if feeder is None else feeder + 1] += (
+            1.0 if feeder is None else compartment.share * rates[feeder]
+        )
+    fastest_per_h = float(rates.max())
+    return matrix + fastest_per_h * np.eye(len(matrix)), fastest_per_h

@@ -41,28 +41,31 @@ def take_reading(
     circuit: Circuit, day: float, state: State, acting: tuple[Effects, Floats], *, probe: bool
 ) -> Reading:
     """Read a settled state under the effects and region inputs that act on it."""
+    slow = state.slow
     labile, whole, structure = _strengths(circuit, state)
-    readout = circuit.readout
+    summed = circuit.readout_mean > 0.0
+    neurons = np.array((state.x, slow.bdnf, slow.trkb, slow.scar))
+    activity, bdnf, trkb, scar = population_means(circuit, neurons)
     return Reading(
         day,
-        _mean_of_readout(circuit, whole),
-        _mean_of_readout(circuit, structure),
+        float(circuit.readout_mean @ whole),
+        float(circuit.readout_mean @ structure),
         mean_functional_connectivity(circuit, state, *acting) if probe else nan,
-        population_means(circuit, state.x),
+        activity,
         state.serotonin_nM / circuit.rules.serotonin.S0,
-        population_means(circuit, state.slow.bdnf),
-        population_means(circuit, state.slow.trkb),
-        population_means(circuit, state.slow.scar),
+        bdnf,
+        trkb,
+        scar,
         _relative(circuit, whole),
-        float(labile[readout].sum() / whole[readout].sum()),
-        float(state.slow.autoreceptor_sensitivity[0]),
+        float((summed @ labile) / (summed @ whole)),
+        float(slow.autoreceptor_sensitivity[0]),
     )
 
 
 def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
     """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0 - m0)."""
     _, whole, structure = _strengths(circuit, state)
-    return _mean_of_readout(circuit, whole), _mean_of_readout(circuit, structure)
+    return float(circuit.readout_mean @ whole), float(circuit.readout_mean @ structure)
 
 
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
@@ -70,34 +73,29 @@ def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
 
     strength: (plastic synapses,) in drive.
     """
-    return _relative(circuit, _sums(circuit, strength))
+    projection = circuit.wiring.plastic.projection
+    sums = np.bincount(projection, strength, len(circuit.healthy_strength))
+    return _relative(circuit, sums.astype(float))
 
 
-def _strengths(circuit: Circuit, state: State) -> tuple[Floats, Floats, Floats]:
-    """Summed labile, whole and consolidated strength (drive) of every projection."""
-    slow = state.slow
-    labile, intermediate, consolidated = (
-        _sums(circuit, part) for part in (slow.labile, slow.intermediate, slow.consolidated)
-    )
-    return labile, labile + intermediate + consolidated, consolidated
-
-
-def _sums(circuit: Circuit, strength: Floats) -> Floats:
-    """Summed strength (drive) of every projection."""
-    sums = np.zeros_like(circuit.healthy_strength)
-    add_up(circuit.wiring.plastic.projection, strength, sums)
+def _strengths(circuit: Circuit, state: State) -> Floats:
+    """Summed labile, whole and consolidated strength (rows; drive) of every projection (columns)."""
+    slow, sums = state.slow, np.zeros((3, len(circuit.healthy_strength)))
+    parts = slow.labile, slow.intermediate, slow.consolidated
+    add_up(circuit.wiring.plastic.projection, *parts, sums)
     return sums
 
 
 @compiled
-def add_up(projection: Numbers, strength: Floats, sums: Floats) -> None:
-    """Add the strength of every synapse to the sum of its projection; neighbours mostly share one."""
-    total = 0.0
+def add_up(
+    projection: Numbers, labile: Floats, intermediate: Floats, consolidated: Floats, sums: Floats
+) -> None:
+    """Add labile, whole and consolidated strength of every synapse to the sums of its projection."""
     for j in range(projection.size):
-        total += strength[j]
-        if j + 1 == projection.size or projection[j + 1] != projection[j]:
-            sums[projection[j]] += total
-            total = 0.0
+        k = projection[j]
+        sums[0, k] += labile[j]
+        sums[1, k] += labile[j] + intermediate[j] + consolidated[j]
+        sums[2, k] += consolidated[j]
 
 
 def _relative(circuit: Circuit, sums: Floats) -> Floats:
@@ -105,15 +103,9 @@ def _relative(circuit: Circuit, sums: Floats) -> Floats:
     return np.divide(sums, healthy, out=np.full_like(sums, np.nan), where=healthy > 0)
 
 
-def _mean_of_readout(circuit: Circuit, sums: Floats) -> float:
-    readout = circuit.readout
-    return float((sums[readout] / circuit.healthy_strength[readout]).mean())
-
-
 def population_means(circuit: Circuit, values: Floats) -> Floats:
-    """Mean over the neurons of each population."""
-    first = circuit.wiring.populations.first
-    return np.add.reduceat(values, first[:-1]) / np.diff(first)
+    """Mean over the neurons of each population, of values (..., neurons)."""
+    return np.add.reduceat(values, circuit.wiring.populations.first[:-1], axis=-1) / circuit.sizes
 
 
 def readout_regions(circuit: Circuit) -> list[int]:

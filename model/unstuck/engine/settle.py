@@ -229,14 +229,19 @@ class RunError(RuntimeError):
 
 
 def settled_state(
-    circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float
+    circuit: Circuit,
+    state: State,
+    effects: Effects,
+    region_input: Floats,
+    tolerance: float,
+    y: Floats | None = None,
 ) -> State:
-    """A copy of a state with firing settled under given effects.
+    """A copy of a state, with slow state y where one is given, with firing settled under given effects.
 
     Raises:
         RunError: firing does not settle, or a variable is not a number.
     """
-    settled = state.copy()
+    settled = state.copy(y)
     fast = Fast(settled.x, settled.serotonin_nM)
     left, _, _ = settle(circuit.wiring, circuit.rules, effects, region_input, settled.slow, fast, tolerance)
     if left <= tolerance:

@@ -106,6 +106,21 @@ class Decay(NamedTuple):
     per_h: Floats  # (groups,)
 
 
+class Solver(NamedTuple):
+    """What all steps of one circuit share."""
+
+    start: Positions  # (variables + 1,) first position of each variable in the slow state
+    scale: Floats  # what a deviation of each entry of the slow state is relative to
+    tolerance: float  # of settled firing
+
+
+class Acting(NamedTuple):
+    """What acts at the stages of a step."""
+
+    rows: Floats  # (stages, upper and lower end of a swing, fields + regions) effects and region inputs
+    share: Floats  # (stages,) of the time at the upper end
+
+
 class Firing(NamedTuple):
     """Firing that the stages start from: at the upper end of a swing of effects, and at the lower."""
 
@@ -203,9 +218,9 @@ def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
 
 
 @compiled_part
-def error_of(course: Course, companion: Floats, scale: Floats, start: Positions) -> float:
+def error_of(course: Course, companion: Floats, solver: Solver) -> float:
     """Largest root mean square difference of end point and companion among the variables; NaN in, NaN out."""
-    largest = 0.0
+    largest, start, scale = 0.0, solver.start, solver.scale
     for v in range(start.size - 1):
         total = 0.0
         for i in range(start[v], start[v + 1]):
@@ -216,54 +231,54 @@ def error_of(course: Course, companion: Floats, scale: Floats, start: Positions)
     return largest
 
 
+@compiled_part
+def rates_at(
+    w: Wiring, p: Rules, acting: Acting, stage: int, y: Floats, firing: Firing, solver: Solver, rate: Floats
+) -> tuple[float, int, int]:
+    """Set the rates of change at a stage: the mean over both ends of a swing; returns what `settle` does."""
+    share, below = acting.share[stage], np.empty(y.size)
+    slow = _views(y, solver.start)
+    left, sweeps, fallbacks = add_rates(
+        w, p, acting.rows[stage, 0], slow, firing.above, solver.tolerance, _views(rate, solver.start)
+    )
+    if share < 1.0 and left <= solver.tolerance:
+        left, more, fell = add_rates(
+            w, p, acting.rows[stage, 1], slow, firing.below, solver.tolerance, _views(below, solver.start)
+        )
+        sweeps += more
+        fallbacks += fell
+        for i in range(rate.size):
+            rate[i] = share * rate[i] + (1.0 - share) * below[i]
+    return left, sweeps, fallbacks
+
+
 @compiled
 def try_step(
     w: Wiring,
     p: Rules,
-    acting: Floats,
-    share: Floats,
+    acting: Acting,
     firing: Firing,
-    start: Positions,
-    scale: Floats,
+    solver: Solver,
     decay: Decay,
     course: Course,
     length_h: float,
-    tolerance: float,
 ) -> tuple[float, int, int]:
     """All stages of one step; sets course and firing.
 
-    acting: (stages, 2, fields + regions) effects and region inputs at the upper and lower end of a swing.
-    share: (stages,) of the time at the upper end. Returns the error, or -1 where firing does not settle, the
+    Returns the error, or -1 where firing does not settle (for the slow state that `course.end` then has), the
     number of sweeps and of fallbacks.
     """
-    there, below = np.empty(course.start.size), np.empty(course.start.size)
-    sweeps, fallbacks = 0, 0
-    for i in range(there.size):
-        there[i] = course.start[i]
-    for stage in range(share.size):
+    there, sweeps, fallbacks = course.start.copy(), 0, 0
+    for stage in range(acting.share.size):
         rate = course.change if stage == 0 else course.bend_before if stage == 1 else course.bend
-        for end in range(1 if share[stage] == 1.0 else 2):
-            fast = firing.above if end == 0 else firing.below
-            left, swept, fell = add_rates(
-                w,
-                p,
-                acting[stage, end],
-                _views(there, start),
-                fast,
-                tolerance,
-                _views(rate if end == 0 else below, start),
-            )
-            sweeps += swept
-            fallbacks += fell
-            if not left <= tolerance:
-                for i in range(there.size):
-                    course.end[i] = there[i]
-                return -1.0, sweeps, fallbacks
-        if share[stage] < 1.0:
-            for i in range(rate.size):
-                rate[i] = share[stage] * rate[i] + (1.0 - share[stage]) * below[i]
+        left, swept, fell = rates_at(w, p, acting, stage, there, firing, solver, rate)
+        sweeps += swept
+        fallbacks += fell
+        if not left <= solver.tolerance:
+            course.end[:] = there
+            return -1.0, sweeps, fallbacks
         if stage == 0:
-            set_decay(w, p, _views(course.start, start), firing.above.x, decay)
+            set_decay(w, p, _views(course.start, solver.start), firing.above.x, decay)
             move(course, length_h / 3.0, course.change, 0.0, decay, there)
         elif stage == 1:
             depart(course, there, course.bend_before, decay)
@@ -272,7 +287,7 @@ def try_step(
             depart(course, there, course.bend, decay)
     move(course, length_h, course.bend, 1.5 / length_h, decay, course.end)
     move(course, length_h, course.bend_before, 3.0 / length_h, decay, there)
-    return error_of(course, there, scale, start), sweeps, fallbacks
+    return error_of(course, there, solver), sweeps, fallbacks
 
 
 @dataclass(frozen=True)
@@ -308,12 +323,12 @@ class Engine:
         self.last_step: Step | None = None
         self._day_0_h = day_0_h
         self._step_h = 1.0
-        self._scale = circuit.layout.scale()
+        self._solver = Solver(circuit.layout.start, circuit.layout.scale(), accuracy.firing)
         self._groups = circuit.layout.groups()
         below = self.state.copy()
         self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
         regions = len(circuit.regions)
-        self._acting, self._share = np.empty((len(STAGES), 2, FIELDS + regions)), np.ones(len(STAGES))
+        self._acting = Acting(np.empty((len(STAGES), 2, FIELDS + regions)), np.ones(len(STAGES)))
 
     def advance(
         self,
@@ -354,9 +369,7 @@ class Engine:
     def settled(self, effects: Effects, region_input: Floats, y: Floats | None = None) -> State:
         """The present state, or slow state y, with firing settled under given effects; changes nothing."""
         try:
-            return settled_state(
-                self.circuit, self.state.copy(y), effects, region_input, self.accuracy.firing
-            )
+            return settled_state(self.circuit, self.state, effects, region_input, self.accuracy.firing, y)
         except RunError as fault:
             raise RunError(f"{fault} {self._when}") from None
 
@@ -389,14 +402,15 @@ class Engine:
         """
         times_h = self.time_h + STAGES * h
         effects, region_input = exposure.at_times(times_h)
-        self._acting[:, 0, :FIELDS], self._acting[:, 0, FIELDS:] = effects, region_input
-        self._share[:] = 1.0
+        rows, share = self._acting
+        rows[:, 0, :FIELDS], rows[:, 0, FIELDS:] = effects, region_input
+        share[:] = 1.0
         if not hasattr(exposure, "swing"):  # isinstance of a protocol would cost a sixth of a mean-field run
             return
         for stage, time_h in enumerate(times_h.tolist()):
             if swing := cast(Swinging, exposure).swing(time_h):
-                self._share[stage] = swing[0]
-                for row, acting in zip(self._acting[stage], swing[1:], strict=True):
+                share[stage] = swing[0]
+                for row, acting in zip(rows[stage], swing[1:], strict=True):
                     row[:FIELDS], row[FIELDS:] = acting
 
     def _try(self, course: Course, decay: Decay, h: float) -> float:
@@ -405,19 +419,16 @@ class Engine:
             self.circuit.wiring,
             self.circuit.rules,
             self._acting,
-            self._share,
             self._firing,
-            self.circuit.layout.start,
-            self._scale,
+            self._solver,
             decay,
             course,
             h,
-            self.accuracy.firing,
         )
         self.diagnostics.sweeps += sweeps
         self.diagnostics.fallbacks += fallbacks
         if error < 0.0:
-            row = self._acting[0, 0]
+            row = self._acting.rows[0, 0]
             why = why_not_settled(
                 self.circuit, self.state.copy(course.end), Effects(*row[:FIELDS]), row[FIELDS:]
             )

@@ -70,6 +70,15 @@ class Document(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True
     )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as text: the classes of generic records inside have no name to import them by."""
+        return _restored, (type(self), self.model_dump_json())
+
+
+def _restored(schema: type[T], text: str) -> T:
+    """The document that was pickled as this text."""
+    return schema.model_validate_json(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

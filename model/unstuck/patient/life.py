@@ -11,7 +11,7 @@ stretch, and after every dose or stress that is added by hand.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf, nan
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -116,6 +116,14 @@ class Life:
             checkpoint.check_belongs(patient, treatment)
             self._begin_treatment(checkpoint)
         self._look_ahead()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what acts from now on, which is worked out anew: effects of drugs cannot be pickled."""
+        return {**self.__dict__, "exposure": self.exposure.end_h}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._look_ahead(state["exposure"])
 
     @property
     def state(self) -> State:
@@ -376,7 +384,8 @@ class PatientRun:
     checkpoint: Checkpoint
     draws: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
     readings: list[Reading] = field(default_factory=list[Reading])
-    steps: list[tuple[float, float, float]] = field(default_factory=list)  # day, C, C_c
+    # Day, C and C_c at the end of every step.
+    steps: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
     conditions: list[ConditionResult] = field(default_factory=list[ConditionResult])
     last_dose_day: float = 0.0
     gone_day: float = 0.0

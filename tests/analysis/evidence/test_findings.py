@@ -94,7 +94,7 @@ def test_the_order_of_onset_compares_medians_over_all_stuck_patients() -> None:
         ssri_84d=recovers_on(50),
     )
     assert MEASURES["T01"](data) == {
-        "ketamine (d)": 0.5,
+        "ketamine": 0.5,
         "ketamine / SSRI": 0.01,
         "ketamine / psilocybin": 0.1,
         "psilocybin / tianeptine": 0.125,

@@ -24,7 +24,7 @@ SHELF = Path(__file__).parents[3] / "docs" / "drug-shelf.md"
 
 @pytest.mark.parametrize("name", [name for name, drug in DRUGS.items() if drug.kinetics])
 def test_kinetics_reproduce_what_was_published_within_a_tenth(name: str) -> None:
-    rows = list(compared_kinetics(name, DRUGS[name]))
+    rows = list(compared_kinetics(name, DRUGS[name], default_parameters()))
     assert rows
     assert {row.what: round(row.off, 3) for row in rows if abs(row.off) > 0.1 and not row.missed} == {}
     assert all(abs(row.off) > 0.1 for row in rows if row.missed), "a miss that is none any more"
@@ -32,7 +32,7 @@ def test_kinetics_reproduce_what_was_published_within_a_tenth(name: str) -> None
 
 def test_the_tables_of_the_docs_are_those_of_the_drug_files() -> None:
     text = SHELF.read_text()
-    assert kinetics_table(DRUGS) in text
+    assert kinetics_table(DRUGS, default_parameters()) in text
     assert occupancy_table(DRUGS, PARAMETERS) in text
 
 

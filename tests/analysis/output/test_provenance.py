@@ -61,7 +61,7 @@ def test_an_installed_copy_with_the_scenarios_inside_has_the_same_version(
     [
         "model/unstuck/rules/receptors.py",
         "model/unstuck/patient/life.py",
-        "model/unstuck/defaults.json",
+        "scenarios/parameters.csv",
         "scenarios/cohort.yaml",
         "scenarios/studies/treatments/ssri-then-ampa.yaml",
         "scenarios/evidence/drugs/trkb-block.yaml",

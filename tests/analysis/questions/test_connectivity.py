@@ -6,9 +6,8 @@ import json
 import networkx
 import numpy as np
 import pytest
-from unstuck.circuit import Circuit
+from unstuck.circuit import Circuit, healthy_state
 from unstuck.engine.readouts import functional_connectivity
-from unstuck.engine.step import healthy_state
 from unstuck.targets import NO_EFFECT
 from unstuck_analysis.questions.connectivity import (
     RegionalState,

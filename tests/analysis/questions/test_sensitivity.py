@@ -21,8 +21,8 @@ from unstuck_analysis.questions.sensitivity import (
 TREATMENT = "untreated"
 
 
-def test_the_question_has_the_twelve_parameters_in_which_patients_differ() -> None:
-    assert len(cohort_question(TREATMENT).parameters) == 12
+def test_the_question_has_every_parameter_in_which_patients_differ() -> None:
+    assert len(cohort_question(TREATMENT).parameters) == 18
 
 
 def test_a_parameter_that_does_not_vary_is_named() -> None:
@@ -36,7 +36,7 @@ def test_base_points_must_be_a_power_of_two() -> None:
 
 
 def test_no_change_of_parameters_gives_the_typical_patient() -> None:
-    question = cohort_question(TREATMENT, ["rB", "kc"])
+    question = cohort_question(TREATMENT, ["mM", "kM"])
     rows = run_all(question, np.zeros((2, 2)), workers=1)
     assert (rows[0] == rows[1]).all()
     assert rows[0] == pytest.approx(outcomes_at(TREATMENT, {}))
@@ -49,25 +49,25 @@ def found() -> Sobol:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sensitivity, "NOISE_NETWORKS", 2)
         patch.setattr(sensitivity, "NOISE_NEURONS", 100)
-        return sobol(cohort_question(TREATMENT, ["rB", "stAmy"]), 32, workers=1)
+        return sobol(cohort_question(TREATMENT, ["mM", "stAmy", "kM"]), 32, workers=1)
 
 
-def test_bdnf_release_decides_how_deep_a_patient_sits_more_than_amygdala_drive(found: Sobol) -> None:
+def test_the_effect_of_the_scar_decides_connectivity_on_day_0_more_than_amygdala_drive(found: Sobol) -> None:
     stuck = found.indices[found.indices.outcome == "stuck"].set_index("parameter")
-    assert stuck.ST["rB"] > 0.5
-    assert stuck.ST["stAmy"] < 0.5 * stuck.ST["rB"]
-    assert found.runs == 32 * 4
+    assert stuck.ST["mM"] > 0.5
+    assert stuck.ST["stAmy"] < 0.5 * stuck.ST["mM"]
+    assert found.runs == 32 * 5
     assert found.failed == 0
 
 
 def test_the_base_sample_holds_both_independent_halves(found: Sobol) -> None:
     assert len(found.sample) == 64
-    assert found.sample.rB.between(0.5, 2.0).all()
+    assert found.sample.mM.between(0.5, 2.0).all()
     assert found.sample.stAmy.nunique() == 64
 
 
 def test_partial_dependence_follows_the_parameter_that_decides(found: Sobol) -> None:
-    course = partial_dependence(found, "rB", "stuck", bins=6)
+    course = partial_dependence(found, "mM", "stuck", bins=6)
     assert course.factor.is_monotonic_increasing
     assert course["mean"].iloc[0] > course["mean"].iloc[-1]
 
@@ -93,15 +93,15 @@ def test_the_partial_dependence_table_holds_recovery_too(found: Sobol) -> None:
 
 
 def test_morris_screens_out_what_does_nothing() -> None:
-    screened = morris(cohort_question(TREATMENT, ["rB", "tauD"]), 4)
+    screened = morris(cohort_question(TREATMENT, ["mM", "tauD"]), 4)
     table = screened.effects
     assert (screened.runs, screened.failed) == (12, 0)
     stuck = table[table.outcome == "stuck"].set_index("parameter").mu_star
-    assert stuck["rB"] > 10 * stuck["tauD"]
+    assert stuck["mM"] > 10 * stuck["tauD"]
 
 
 def test_a_run_that_cannot_be_finished_is_counted_not_hidden() -> None:
-    assert all(np.isnan(value) for value in outcomes_at(TREATMENT, {"rB": float("inf")}))
+    assert all(np.isnan(value) for value in outcomes_at(TREATMENT, {"kM": float("inf")}))
 
 
 def test_noise_is_measured_between_networks(found: Sobol) -> None:

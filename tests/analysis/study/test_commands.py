@@ -188,7 +188,7 @@ def test_verify_says_what_to_do_with_a_damaged_file(
         (["batch", "mine"], "unstuck compare my-treatments/ ssri-like"),
         (["compact", "nowhere"], "nothing to type"),
         (["schema", "drugs"], "unstuck check --schema treatment"),
-        (["calibrate"], "python -m unstuck_analysis.evidence.fit"),
+        (["calibrate"], "calibrate no longer exists"),
     ],
 )
 def test_wrong_words_get_one_message(

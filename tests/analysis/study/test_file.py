@@ -88,7 +88,9 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     before = basis_variation.scene("ketamine-like", ())
     for path, number in {
         "model.tauB": 30.0,
-        "model.life_event_days": 14.0,
+        "patient.life_events.severe.lasting": 14.0,
+        "patient.noise.sd": 0.01,
+        "patient.stress_days.median": 60.0,
         "circuit.neurons": 200.0,
         "circuit.projections.mPFC_P > HPC_P.weight": 0.05,
         "drug.ketamine-like.dose": 1.0,
@@ -111,7 +113,8 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
     scene = basis_variation.scene("ssri-like", (("drug.ssri-like.sert.occupancy", 0.5),))
     action = scene.treatment.drugs["ssri-like"].actions[0]
     assert action.level is not None
-    assert action.level.while_taken.value == 0.5
+    assert action.level.odds is not None
+    assert action.level.odds.value == 1.0  # the odds of 0.5
     assert basis_variation.scene("ketamine-like", (("model.tauB", 30.0),)).parameters["tauB"] == 30.0
 
 
@@ -126,10 +129,10 @@ def test_a_spread_between_patients_can_be_varied(tmp_path: Path) -> None:
     study = loaded(tmp_path, (DOSES, "patient.cv.taul: {values: [0.0, 0.5]}"))
     cohort = study.variation.scene("untreated", (("patient.cv.taul", 0.5),)).cohort
     assert cohort is not None
-    assert [varied.cv for varied in cohort.parameters if varied.symbols == ["taul"]] == [0.5]
+    assert [draw.cv for draw in cohort.lognormal if draw.name == "factor_taul"] == [0.5]
     everyone = study.variation.scene("untreated", (("patient.cv", 0.0),)).cohort
     assert everyone is not None
-    assert {varied.cv for varied in everyone.parameters} | {everyone.drug_strengths.cv} == {0.0}
+    assert {draw.cv for draw in everyone.lognormal} == {0.0}
 
 
 def test_a_value_equal_to_the_shipped_one_reads_the_same(basis_variation: Variation) -> None:
@@ -157,17 +160,17 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{values: []}", "an empty design"),
         (DOSES, "model.tauB: {from: 10, to: 50}", "a range in a grid needs steps"),
         (DOSES, "model.tauB: {from: 50, to: 10, steps: 3}", "the range is upside down: from 50 to 10"),
-        (DOSES, "model.sigma_n: {from: 0, to: 0.01, steps: 3, scale: log}", "starts above 0"),
+        (DOSES, "patient.noise.sd: {from: 0, to: 0.01, steps: 3, scale: log}", "starts above 0"),
         (DOSES, "model.tauB: {values: [1], from: 2, to: 3}", "an axis has values, or from and to"),
         ("0.1 mg/kg,", "0.1,", "is a number without a unit"),
         ("0.1 mg/kg,", "5 mg,", "must be a dose in mg/kg"),
         ("0.1 mg/kg,", "-5 mg/kg,", "must not be negative"),
-        (DOSES, "model.tauB: {values: [-5]}", "must be from 4.8 to 2400 h (its range, and 10 times beyond)"),
+        (DOSES, "model.tauB: {values: [1]}", "must be from 4.8 to 2400 h (its range, and 10 times beyond)"),
         (DOSES, "model.K1A: {values: [0]}", "not 0"),
-        (DOSES, "model.core: {values: [-1]}", "must be from 0 to 1"),
-        (DOSES, "model.core: {values: [0.9]}", "l0 + core must be below 1"),
-        (DOSES, "model.wmaxf: {values: [0.9]}", "wmaxf above 1, not l0"),
-        (DOSES, "model.sigma_n: {values: [-1]}", "must be from 0 to 0.04 drive"),
+        (DOSES, "model.core: {values: [-1]}", "must not be negative"),
+        (DOSES, "model.core: {values: [0.9]}", "l0 + m0 + core = 1.372 must be below 1"),
+        (DOSES, "model.wmaxf: {values: [0.9]}", "wmaxf = 0.9 above 1"),
+        (DOSES, "patient.noise.sd: {values: [-1]}", "must not be negative"),
         (DOSES, "model.stB: {values: [1.5]}", "must be from 0 to 1"),
         (DOSES, "circuit.projections.mPFC_P > HPC_P.weight: {values: [50]}", "no healthy state"),
         (DOSES, "drug.ketamine-like.ampa: {values: [-1]}", "must not be negative"),
@@ -186,7 +189,7 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("every: 14 d", "every: 36 h", "a whole number of days, not 1.5 d"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.taul], [model.tauB]]", "together twice"),
         (DOSES, f"{TWO_AXES}\ntogether: [[model.tauB, model.tauB]]", "together twice"),
-        (DOSES, "model.life_event_days: {values: [7 d]}", "must be a number"),
+        (DOSES, "model.etah: {values: [7 d]}", "must be a number"),
         ("untreated, ketamine-like", "untreated, untreated", "two treatments named 'untreated'"),
         ("untreated, ketamine-like", "ketamin-like", "did you mean 'ketamine-like'?"),
         ("untreated, ketamine-like", "nothing/*.yaml", "no file matches"),

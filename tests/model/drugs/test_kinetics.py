@@ -4,7 +4,7 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from unstuck.drugs.kinetics import Amounts, Compartment
@@ -31,6 +31,8 @@ ROUTES = {
     "a lag to the effect site": [GUT, BLOOD, Compartment(5.0, fed_by=1, share=30.0 / 5.0)],
     "two equal rates": [Compartment(10.0), Compartment(10.0, fed_by=0), Compartment(3.0, fed_by=1)],
     "nearly equal rates": [Compartment(10.0), Compartment(10.0002, fed_by=0)],
+    "three equal rates": [Compartment(10.0), Compartment(10.0, fed_by=0), Compartment(10.0, fed_by=1)],
+    "three nearly equal rates": [Compartment(251.0), Compartment(251.0, 0), Compartment(254.0, 1, 0.8)],
 }
 COURSES = {
     "once": [Dose(2.0, 1.0)],
@@ -89,14 +91,7 @@ def test_amounts_are_those_of_a_brute_force_integration(route: str, course: str)
 def test_equal_rates_give_the_textbook_curve() -> None:
     rate = log(2.0) / 10.0
     blood = Amounts([Compartment(10.0), Compartment(10.0, fed_by=0)], [Dose(0.0, 1.0)]).at(TIMES_H)[:, 1]
-    np.testing.assert_allclose(blood, rate * TIMES_H * np.exp(-rate * TIMES_H), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("course", COURSES)
-def test_three_equal_rates_are_good_to_a_hundred_thousandth(course: str) -> None:
-    compartments = [Compartment(10.0), Compartment(10.0, fed_by=0), Compartment(10.0, fed_by=1)]
-    exact = Amounts(compartments, COURSES[course]).at(TIMES_H)
-    np.testing.assert_allclose(exact, brute_force(compartments, COURSES[course], TIMES_H), rtol=0, atol=3e-5)
+    np.testing.assert_allclose(blood, rate * TIMES_H * np.exp(-rate * TIMES_H), rtol=1e-12)
 
 
 def test_a_bolus_halves_with_its_half_life() -> None:
@@ -144,13 +139,12 @@ DOSES = st.builds(
 def test_amounts_are_never_negative_and_doses_add_up(
     absorption: float, life: float, lag: float, doses: list[Dose]
 ) -> None:
-    assume(np.ptp([absorption, life, lag]) > 1e-4 * life)  # see the test of three equal rates
     compartments = [Compartment(absorption), Compartment(life, 0), Compartment(lag, 1, 0.8)]
     together = Amounts(compartments, doses).at(TIMES_H)
     alone = sum(Amounts(compartments, [dose]).at(TIMES_H) for dose in doses)
     scale = sum(dose.relative_dose for dose in doses)
-    assert together.min() >= -2e-7 * scale  # as exact as two equal half-lives are
-    np.testing.assert_allclose(together, alone, rtol=0, atol=2e-7 * scale)
+    assert together.min() >= -1e-12 * scale  # the rest of an infusion that has ended
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-10 * scale)
 
 
 @given(absorption=HALF_LIVES, life=HALF_LIVES, doses=st.lists(DOSES, min_size=1, max_size=4), second=DOSES)
@@ -160,7 +154,7 @@ def test_a_second_dose_never_lowers_a_concentration(
     compartments = [Compartment(absorption), Compartment(life, 0)]
     before = Amounts(compartments, doses).at(TIMES_H)
     after = Amounts(compartments, [*doses, second]).at(TIMES_H)
-    assert (after - before).min() >= -1e-8 * sum(dose.relative_dose for dose in [*doses, second])
+    assert (after - before).min() >= -1e-10 * sum(dose.relative_dose for dose in [*doses, second])
 
 
 @given(doses=st.lists(DOSES, min_size=1, max_size=4), times=st.floats(0.1, 5.0))

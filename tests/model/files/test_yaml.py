@@ -647,9 +647,9 @@ REPEATED = [
 def test_garbage_never_takes_longer_than_a_second(write: Write, start: str, piece: str) -> None:
     content = (start + piece * 1_000_000).encode()[:990_000].decode(errors="ignore")
     path = write(content)
-    began = time.perf_counter()
+    began = time.process_time()
     assert len("".join(told(path))) < 10_000
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
@@ -659,6 +659,6 @@ def test_thousands_of_faults_never_take_longer_than_a_second(write: Write, drug:
     path = write(
         "name: a\nphases:\n- name: b\n  drugs:\n" + f"  - {drug}\n" * (9_900 // (drug.count(":") + 1))
     )
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(fault(path).splitlines()) == 21
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

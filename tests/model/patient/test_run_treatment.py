@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from unstuck.engine.readouts import Reading
 from unstuck.files.cohort import CohortFile, read_cohort
-from unstuck.files.treatment import Treatment, scenario_folders
+from unstuck.files.find import cohort_path
+from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
@@ -27,7 +28,7 @@ NETWORK = 200
 
 @cache
 def cohort() -> CohortFile:
-    return read_cohort(next(path for f in scenario_folders() if (path := f / "cohort.yaml").exists()))
+    return read_cohort(cohort_path())
 
 
 @cache
@@ -170,7 +171,7 @@ phases:
     drugs:
       - {drug: ssri-like, every: 1 d, for: 12 weeks, stop_when: {day: 7, recovery_below: 0.9}}
       - {drug: ketamine-like, on_days: [8, 11], when: {day: 7, recovery_below: 0.9}}
-      - {drug: psilocybin-like, on_days: [8], when: {day: 9, recovery_at_least: 5}}
+      - {drug: psilocybin-like, on_days: [8], when: {day: 9, recovery_at_least: 1}}
 """
 
 

@@ -9,7 +9,7 @@ from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import read_cohort
-from unstuck.files.treatment import read, scenario_folders
+from unstuck.files.find import cohort_path, read
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_traits
 from unstuck.patient.stability import (
@@ -95,10 +95,8 @@ def test_too_much_excitation_makes_health_unstable(default_file: CircuitFile) ->
     assert not healthy_is_attractor(default_file, PARAMETERS.with_values(ee=0.16))
 
 
-def test_health_attracts_in_drawn_patients(default_file: CircuitFile) -> None:
-    path = next(path for folder in scenario_folders() if (path := folder / "cohort.yaml").exists())
-    cohort = read_cohort(path)
-    assert all(
-        healthy_is_attractor(default_file, draw_traits(PARAMETERS, cohort, 2, index).parameters)
-        for index in range(20)
-    )
+@pytest.mark.parametrize("patients", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_health_attracts_in_drawn_patients(patients: int, default_file: CircuitFile) -> None:
+    cohort = read_cohort(cohort_path())
+    traits = (draw_traits(PARAMETERS, cohort, 2, index) for index in range(patients))
+    assert all(healthy_is_attractor(default_file, drawn.parameters) for drawn in traits)

@@ -14,10 +14,11 @@ import unstuck
 PACKAGE = Path(unstuck.__file__).parent
 # The number of a function that calls a rule of another file: H(1, 1, 1) = 0.5 with the rules as they are.
 NUMBER = """
-from unstuck.rules import plasticity, receptors
-from unstuck.rules.plasticity import consolidation_rate
+from unstuck.rules import receptors, trkb
+from unstuck.rules.trkb import Trkb, gate
+ONES = Trkb(*[1.0] * len(Trkb._fields))
 def number():
-    return consolidation_rate(1.0, 1.0, 1.0, 1.0)
+    return gate(1.0, ONES)
 """
 PRINT = f"{NUMBER}\nprint(number())"
 
@@ -35,7 +36,7 @@ class Copy:
 
     def files(self, suffix: str) -> list[Path]:
         """Stored files of one kind (nbi: index, nbc: code) of the function that is called."""
-        return sorted(self.cache.rglob(f"plasticity.consolidation_rate*.{suffix}"))
+        return sorted(self.cache.rglob(f"trkb.gate*.{suffix}"))
 
     def run(self, program: str) -> subprocess.CompletedProcess[str]:
         """Run a program with this copy in a new process."""
@@ -89,7 +90,9 @@ def test_an_edited_rule_runs_after_a_reload_and_is_not_stored_for_the_sources_be
 def test_a_reload_reaches_a_rule_under_any_name(copied: Copy) -> None:
     names = "from unstuck.rules.receptors import hill as my_hill\nassert my_hill(1.0, 1.0, 1.0) == 0.25"
     reload = f"{NUMBER}\nnumber(){EDIT}\nimport importlib\nimportlib.reload(receptors)\n{names}"
-    engine = "from unstuck.engine import kernels\nassert kernels.hill is receptors.hill is plasticity.hill"
+    engine = (
+        "from unstuck.engine import neuron\nassert neuron.gate is trkb.gate and trkb.hill is receptors.hill"
+    )
     copied.run(f"from unstuck.rules.receptors import hill as my_hill\n{reload}\n{engine}")
 
 
@@ -124,7 +127,7 @@ def test_without_a_writable_home_compiled_code_is_stored_with_temporary_files(co
     temporary.mkdir()
     copied.environment |= {"NUMBA_CACHE_DIR": str(copied.folder / "file" / "cache"), "TMPDIR": str(temporary)}
     assert copied.number() == 0.5
-    assert list(temporary.glob("unstuck-*/*/*/plasticity.consolidation_rate*.nbc"))
+    assert list(temporary.glob("unstuck-*/*/*/trkb.gate*.nbc"))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="the folder is named by a number that Windows lacks")
