@@ -6,7 +6,7 @@ from quick_runs import DOCS, KEPT, TREATMENTS, Numbers
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
-from unstuck.patient.simulation import Simulation
+from unstuck.patient.life import run_treatment
 
 AGAIN = "python docs/make/all.py"
 
@@ -33,9 +33,7 @@ def test_the_treatments_of_the_quick_runs_use_every_parameter_of_every_rule() ->
 def connectivities(treatment: Treatment, parameters: ParameterSet) -> list[float]:
     """Connectivity of the typical patient at every reading."""
     patient = draw_patient(treatment.circuit, parameters, None, seed=1, index=0, neurons=0)
-    return [
-        reading.connectivity for reading in Simulation(patient, treatment).run(functional_days=()).readings
-    ]
+    return [reading.connectivity for reading in run_treatment(patient, treatment, functional_days=()).readings]
 
 
 def test_every_page_and_every_figure_of_the_docs_but_one_is_in_the_list() -> None:
