@@ -8,6 +8,7 @@ from pathlib import Path
 from unstuck import __version__, version
 from unstuck.files.find import shipped_folders
 
+_SHOWN = frozenset({"stories"})
 _ANALYSIS = Path(__file__).parent.parent
 
 
@@ -31,9 +32,12 @@ def _version(*digests: str) -> str:
 
 
 def _scenarios() -> dict[str, Path]:
-    """The shipped scenarios by their path, the same in a checkout and in an installed copy."""
+    """The shipped scenarios by their path, the same in a checkout and in an installed copy.
+
+    Stories only show results and are left out.
+    """
     folder = next(folder for folder in shipped_folders() if folder.is_dir())
-    return {f"scenarios/{name}": path for name, path in version.files_in(folder, ".yaml").items()}
+    return {f"scenarios/{name}": path for name, path in version.files_in(folder, ".yaml", _SHOWN).items()}
 
 
 @cache
