@@ -7,6 +7,7 @@ from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import run_treatment
+from unstuck.rules import Rules
 
 AGAIN = "python docs/make/all.py"
 
@@ -20,7 +21,7 @@ def test_the_quick_runs_give_the_numbers_kept_with_every_generated_page() -> Non
 def test_the_treatments_of_the_quick_runs_use_every_parameter_of_every_rule() -> None:
     """Each parameter that is not 0, raised by 2 %, changes connectivity under one of the treatments."""
     parameters = default_parameters()
-    named = set(parameters) & set(parameters.for_rules()._fields)
+    named = {symbol for kind in Rules.__annotations__.values() for symbol in kind._fields} & set(parameters)
     unused = {name for name in named if parameters[name] != 0.0}
     assert len(unused) > 25
     for treatment in map(Treatment, TREATMENTS):
@@ -33,7 +34,9 @@ def test_the_treatments_of_the_quick_runs_use_every_parameter_of_every_rule() ->
 def connectivities(treatment: Treatment, parameters: ParameterSet) -> list[float]:
     """Connectivity of the typical patient at every reading."""
     patient = draw_patient(treatment.circuit, parameters, None, seed=1, index=0, neurons=0)
-    return [reading.connectivity for reading in run_treatment(patient, treatment, functional_days=()).readings]
+    return [
+        reading.connectivity for reading in run_treatment(patient, treatment, functional_days=()).readings
+    ]
 
 
 def test_every_page_and_every_figure_of_the_docs_but_one_is_in_the_list() -> None:
