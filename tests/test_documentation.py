@@ -43,11 +43,11 @@ def type_in(words: list[str]) -> None:
 
 
 def arguments_of(text: str) -> Iterator[list[str]]:
-    """The commands `unstuck ...` of a block, as words."""
+    """The commands `unstuck ...` of a block, as words, without a redirection of their output."""
     for line in text.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["unstuck"]:
-            yield words[1:]
+            yield words[1 : words.index(">")] if ">" in words else words[1:]
 
 
 def understand(words: list[str]) -> None:
