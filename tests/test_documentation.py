@@ -28,6 +28,8 @@ def run_block(language: str, text: str) -> None:
     named = re.match(r"# file: (\S+)\n", text)
     if language == "yaml" and named:
         Path(named[1]).write_text(text)
+    if language == "csv" and named:  # a table has no comments
+        Path(named[1]).write_text(text.removeprefix(named[0]))
     if language == "python":
         exec(compile(text, "page", "exec"), {"__name__": "__main__"})
     if language == "sh":
