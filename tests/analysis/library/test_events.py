@@ -18,7 +18,7 @@ def doses(path: Path) -> list[tuple[float, float]]:
     return sorted(
         (dose.time_h, dose.amount)
         for regimen in treatment.file.phases["treatment"].drugs
-        for dose in regimen.doses(0.0, treatment.drugs[regimen.drug].usual_doses(regimen.dose, 70.0))
+        for dose in regimen.doses(0.0, treatment.drugs[regimen.drug].relative_dose(regimen.dose, 70.0))
     )
 
 
