@@ -45,7 +45,7 @@ def test_edited_treatments_drugs_and_cohorts_count_in_the_same_process(here: Pat
     series.append(measured().series)
     edit(here / "my-drug.yaml", "odds: {value: odds,", "odds: {value: 1.5,")
     series.append(measured().series)
-    edit(here / "scenarios" / "cohort.yaml", "[stB], cv: 0.3", "[stB], cv: 0.1")
+    edit(here / "scenarios" / "cohort.yaml", "symbol: stB, cv: 0.3", "symbol: stB, cv: 0.1")
     series.append(measured().series)
     for number, (before, after) in enumerate(pairwise(series)):
         assert not before.equals(after), number
