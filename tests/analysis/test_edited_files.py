@@ -43,7 +43,7 @@ def test_edited_treatments_drugs_and_cohorts_count_in_the_same_process(here: Pat
     series = [measured().series]
     edit(here / "short.yaml", "every: 1 d, for: 7 d", "every: 1 d, for: 2 d")
     series.append(measured().series)
-    edit(here / "my-drug.yaml", "value: 0.80", "value: 0.40")
+    edit(here / "my-drug.yaml", "odds: {value: odds,", "odds: {value: 1.5,")
     series.append(measured().series)
     edit(here / "scenarios" / "cohort.yaml", "[stB], cv: 0.3", "[stB], cv: 0.1")
     series.append(measured().series)
