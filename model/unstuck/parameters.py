@@ -113,7 +113,7 @@ def read_parameters(path: Path) -> ParameterSet:
             f" reads a table: copy {shipped_parameter_file()} and change its values"
         )
     rows = csv.reader(text.splitlines())
-    header = next(rows, [])
+    header = next(rows, list[str]())
     if tuple(header) != COLUMNS:
         raise InputError(f"{path}:1: the columns must be {', '.join(COLUMNS)}, not {', '.join(header)}")
     known = None if path.resolve() == shipped_parameter_file().resolve() else list(default_parameters())

@@ -275,7 +275,7 @@ def dependence_table(found: Sobol) -> pd.DataFrame:
     tables = [
         partial_dependence(found, name, outcome).assign(outcome=outcome, parameter=name)
         for outcome in (*OUTCOMES, "recovery")
-        if found.sample[outcome].notna().sum() >= FEWEST_STUCK
+        if int(found.sample[outcome].count()) >= FEWEST_STUCK  # pyright: ignore[reportArgumentType]
         for name in found.indices.parameter.unique()
     ]
     return pd.concat(tables, ignore_index=True)
@@ -386,7 +386,7 @@ def sensitivity_figure(found: Sobol, outcome: str = "endpoint", top: int = 3) ->
     )
     ranking.barh(place, indices.S1, xerr=indices.S1_conf, color=PALETTE[1], height=0.35, label="alone")
     noise = float(found.noise.loc[found.noise.outcome == outcome, "sd"].iloc[0])
-    share = noise**2 / float(found.sample[outcome].var())
+    share = noise**2 / float(np.nanvar(found.sample[outcome], ddof=1))
     ranking.axvline(share, color=PALETTE[3], linewidth=1.6, linestyle=(0, (4, 2.5)))
     ranking.text(share, len(indices) - 0.4, " between networks", color=PALETTE[3], va="bottom", fontsize=9)
     ranking.set_yticks(place, labels=list(indices.parameter))
@@ -428,7 +428,7 @@ def sentences(found: Sobol, screened: Screening, outcome: str = "endpoint") -> l
     for row in ranked.to_dict("records"):
         total, alone = (f"{row[key]:.3f} +- {row[key + '_conf']:.3f}" for key in ("ST", "S1"))
         lines.append(f"{row['parameter']}: total {total}, alone {alone}")
-    spread = float(found.sample[outcome].std())
+    spread = float(np.nanstd(found.sample[outcome], ddof=1))
     lines.append(
         f"Standard deviation of C by parameters {spread:.3f}, between networks {noise[outcome]:.4f}."
     )

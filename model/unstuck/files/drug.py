@@ -365,8 +365,9 @@ class DrugFile(Document):
             )
         if self.kinetics is None or not self.usual_every:
             return self
-        longest_h = max(compound.half_life.value for compound in self.kinetics.compounds.values())
-        doses = STEADY_HALF_LIVES * longest_h / self.usual_every
+        half_lives = [compound.half_life.value for compound in self.kinetics.compounds.values()]
+        known_h = [half_life for half_life in half_lives if not isinstance(half_life, str)]
+        doses = STEADY_HALF_LIVES * max(known_h, default=0.0) / self.usual_every
         if doses > MOST_DOSES:
             raise Misplaced(
                 ("usual_every",),
