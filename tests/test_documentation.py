@@ -28,6 +28,8 @@ def run_block(language: str, text: str) -> None:
     named = re.match(r"# file: (\S+)\n", text)
     if language == "yaml" and named:
         Path(named[1]).write_text(text)
+    if language == "csv" and named:  # a table has no comments
+        Path(named[1]).write_text(text.removeprefix(named[0]))
     if language == "python":
         exec(compile(text, "page", "exec"), {"__name__": "__main__"})
     if language == "sh":
@@ -43,11 +45,11 @@ def type_in(words: list[str]) -> None:
 
 
 def arguments_of(text: str) -> Iterator[list[str]]:
-    """The commands `unstuck ...` of a block, as words."""
+    """The commands `unstuck ...` of a block, as words, without a redirection of their output."""
     for line in text.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["unstuck"]:
-            yield words[1:]
+            yield words[1 : words.index(">")] if ">" in words else words[1:]
 
 
 def understand(words: list[str]) -> None:

@@ -77,8 +77,8 @@ def _circuit_tables() -> str:
                 p.region,
                 p.cells,
                 f"{p.share:g}",
-                f"{p.set_point_Hz:g}",
-                f"{p.maximal_Hz:g}",
+                _with_value(p.set_point_Hz),
+                _with_value(p.maximal_Hz),
                 p.nmda_share,
             )
             for name, p in circuit.populations.items()
@@ -97,6 +97,13 @@ def _circuit_tables() -> str:
         ),
     )
     return f"{populations}\n\n{projections}"
+
+
+def _with_value(number: float | str) -> str:
+    """A number, or a symbol with its value."""
+    if isinstance(number, str):
+        return f"{number} = {default_parameters()[number]:g}"
+    return f"{number:g}"
 
 
 def _targets_table() -> str:

@@ -1,7 +1,7 @@
 """Digests that say which sources and data files numbers come from.
 
 The digest of the sources is taken once, when a process loads the model, because an edit reaches a running
-process only by a reload or a new start. The browser page shows numbers and makes none: it is left out.
+process only by a reload or a new start.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-_LEFT_OUT = frozenset({"page", "scenarios"})  # a wheel has the scenarios inside the package
+_LEFT_OUT = frozenset({"scenarios"})  # a wheel has the scenarios inside the package
 
 
 def files_in(folder: Path, suffix: str, without: frozenset[str] = frozenset()) -> dict[str, Path]:

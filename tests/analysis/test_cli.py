@@ -74,7 +74,7 @@ def allowed_by_typer() -> str:
         (["compare", "--seed", "1.5"], "'1.5'"),
         (["compare", "--seed", "1.0"], "'1.0'"),
         (["sweep", "smoke", "--seed", "1.0"], "'1.0'"),
-        (["landscape", "--seed", "1e2"], "'1e2'"),
+        (["run", "untreated", "--seed", "1e2"], "'1e2'"),
         (["compare", "n" * 300], "unknown treatment"),
         (["compare", "n" * 300 + ".yaml"], "cannot be read: file name too long"),
         (["compare", "--seed", "-1"], "--seed"),

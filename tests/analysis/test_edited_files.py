@@ -43,9 +43,9 @@ def test_edited_treatments_drugs_and_cohorts_count_in_the_same_process(here: Pat
     series = [measured().series]
     edit(here / "short.yaml", "every: 1 d, for: 7 d", "every: 1 d, for: 2 d")
     series.append(measured().series)
-    edit(here / "my-drug.yaml", "value: 0.80", "value: 0.40")
+    edit(here / "my-drug.yaml", "odds: {value: odds,", "odds: {value: 1.5,")
     series.append(measured().series)
-    edit(here / "scenarios" / "cohort.yaml", "[stB], cv: 0.3", "[stB], cv: 0.1")
+    edit(here / "scenarios" / "cohort.yaml", "symbol: stB, cv: 0.3", "symbol: stB, cv: 0.1")
     series.append(measured().series)
     for number, (before, after) in enumerate(pairwise(series)):
         assert not before.equals(after), number

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import Compared
+from unstuck.engine.step import Accuracy
 from unstuck_analysis.compare import Comparison, compare, paired_difference
 from unstuck_analysis.output.files import StorageError, write_parquet, write_whole
 from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
@@ -41,8 +42,8 @@ def test_the_report_says_what_the_issue_asks_of_it(page: str) -> None:
 
 def test_the_report_names_everything_that_decided_its_numbers(page: str) -> None:
     told = [
-        *("slow state 0.01 a step, firing 0.0001", "Patients of the model description, section 9"),
-        *(r"defaults.json (shipped, sha256 [0-9a-f]{12}): \d+ fitted", r"cohort.yaml (shipped, sha256"),
+        *(f"slow state {Accuracy().slow:g} a step, firing {Accuracy().firing:g}", "Patients of generation 2"),
+        *(r"parameters.csv (shipped, sha256 [0-9a-f]{12}): .*\d+ fitted", r"cohort.yaml (shipped, sha256"),
         *(f"treatments/{name}.yaml (shipped, sha256" for name in ("untreated", "ssri-like")),
         *("drugs/ketamine-like.yaml (shipped", "circuits/default.yaml (shipped"),
     ]

@@ -6,7 +6,8 @@ from quick_runs import DOCS, KEPT, TREATMENTS, Numbers
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
-from unstuck.patient.simulation import Simulation
+from unstuck.patient.life import run_treatment
+from unstuck.rules import Rules
 
 AGAIN = "python docs/make/all.py"
 
@@ -20,7 +21,7 @@ def test_the_quick_runs_give_the_numbers_kept_with_every_generated_page() -> Non
 def test_the_treatments_of_the_quick_runs_use_every_parameter_of_every_rule() -> None:
     """Each parameter that is not 0, raised by 2 %, changes connectivity under one of the treatments."""
     parameters = default_parameters()
-    named = set(parameters) & set(parameters.for_rules()._fields)
+    named = {symbol for kind in Rules.__annotations__.values() for symbol in kind._fields} & set(parameters)
     unused = {name for name in named if parameters[name] != 0.0}
     assert len(unused) > 25
     for treatment in map(Treatment, TREATMENTS):
@@ -34,7 +35,7 @@ def connectivities(treatment: Treatment, parameters: ParameterSet) -> list[float
     """Connectivity of the typical patient at every reading."""
     patient = draw_patient(treatment.circuit, parameters, None, seed=1, index=0, neurons=0)
     return [
-        reading.connectivity for reading in Simulation(patient, treatment).run(functional_days=()).readings
+        reading.connectivity for reading in run_treatment(patient, treatment, functional_days=()).readings
     ]
 
 

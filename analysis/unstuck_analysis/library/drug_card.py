@@ -79,14 +79,12 @@ def occupancies(course: Course, parameters: ParameterSet, times_h: Floats) -> di
     for action in course.drug.actions:
         if action.hill and not action.meaning.is_share:
             by_target.setdefault(action.target, []).append(course.occupied(action, parameters)(times_h))
-    return {target: _competing(parts) for target, parts in by_target.items()}
+    return {target: _together(parts) for target, parts in by_target.items()}
 
 
-def _competing(parts: Sequence[Floats]) -> Floats:
-    """Share that several compounds occupy together at one site, where their odds add."""
-    free = 1.0 - np.array(parts)
-    odds = np.divide(1.0 - free, free, out=np.full_like(free, np.inf), where=free > 0.0).sum(axis=0)
-    return 1.0 - 1.0 / (1.0 + odds)
+def _together(parts: Sequence[Floats]) -> Floats:
+    """Share of a site that several compounds occupy; each occupies its share of what the others leave."""
+    return 1.0 - np.prod(1.0 - np.array(parts), axis=0)
 
 
 def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: float, like: Measured) -> float:
@@ -101,7 +99,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
     times_h = doses[-1].time_h + after_h
     course = Course(drug, tuple(doses))
     actions = [action for action in drug.actions if action.target == target and action.hill]
-    return float(_competing([course.occupied(action, parameters)(times_h) for action in actions]).mean())
+    return float(_together([course.occupied(action, parameters)(times_h) for action in actions]).mean())
 
 
 @styled

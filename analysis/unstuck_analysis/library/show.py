@@ -190,7 +190,7 @@ def _circuit(circuit: CircuitFile) -> Iterator[RenderableType]:
     populations = plain_table("population", "cells", "share", "set-point", "maximum", "NMDA share")
     whole = sum(population.share for population in circuit.populations.values())
     for name, p in circuit.populations.items():
-        rates = (f"{p.set_point_Hz:g} Hz", f"{p.maximal_Hz:g} Hz")
+        rates = (_rate(p.set_point_Hz), _rate(p.maximal_Hz))
         populations.add_row(name, p.cells, f"{100 * p.share / whole:.0f} %", *rates, _value(p.nmda_share))
     yield Text()
     yield populations
@@ -204,6 +204,11 @@ def _circuit(circuit: CircuitFile) -> Iterator[RenderableType]:
     yield Text()
     yield projections
     yield from _roles(circuit)
+
+
+def _rate(rate_Hz: float | str) -> str:
+    """A rate with its unit; a symbol brings the unit of its parameter."""
+    return _value(rate_Hz) if isinstance(rate_Hz, str) else f"{rate_Hz:g} Hz"
 
 
 def _roles(circuit: CircuitFile) -> Iterator[RenderableType]:

@@ -176,6 +176,8 @@ def results_folder(out: Path | None, name: str, overwrite: bool) -> Iterator[Pat
             for path in made:
                 path.rmdir()
         if isinstance(fault, KeyboardInterrupt):
+            if folder and (folder / "study.json").exists():
+                stop_with_runs(folder)
             now = _written(folder) if folder else {}
             kept = sorted(name for name, when in now.items() if earlier.get(name) != when)
             _stopped(f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written")
@@ -186,6 +188,12 @@ def _written(folder: Path) -> dict[str, tuple[int, int]]:
     """Files of a folder, each with what changes when it is written again."""
     found = {path.name: path.stat() for path in folder.iterdir()} if folder.is_dir() else {}
     return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}
+
+
+def stop_with_runs(folder: Path) -> NoReturn:
+    """End after Ctrl-C in a folder that holds a study."""
+    say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
+    sys.exit(130)
 
 
 def _stopped(kept: str) -> NoReturn:

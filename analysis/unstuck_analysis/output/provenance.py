@@ -15,6 +15,7 @@ from unstuck.files.find import find, read, shipped_folders
 from unstuck.files.treatment import Treatment, TreatmentFile
 from unstuck.files.yaml import Document
 
+_SHOWN = frozenset({"stories"})
 _ANALYSIS = Path(__file__).parent.parent
 
 
@@ -38,9 +39,12 @@ def _version(*digests: str) -> str:
 
 
 def _scenarios() -> dict[str, Path]:
-    """Scenarios and the table of parameters by path, the same in a checkout and in an installed copy."""
+    """Scenarios and the table of parameters by path, the same in a checkout and in an installed copy.
+
+    Stories only show results and are left out.
+    """
     folder = next(folder for folder in shipped_folders() if folder.is_dir())
-    found = version.files_in(folder, ".yaml") | version.files_in(folder, ".csv")
+    found = version.files_in(folder, ".yaml", _SHOWN) | version.files_in(folder, ".csv")
     return {f"scenarios/{name}": path for name, path in found.items()}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from unstuck_analysis.output.command import mark_latest
+from unstuck_analysis.output.command import mark_latest, stop_with_runs
 from unstuck_analysis.output.terminal import say
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def watched(folder: Path) -> "Iterator[OnProgress]":
         else:
             yield _lines()
     except KeyboardInterrupt:
-        say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
-        sys.exit(130)
+        stop_with_runs(folder)
 
 
 def _lines() -> "OnProgress":

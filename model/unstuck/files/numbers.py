@@ -18,6 +18,21 @@ def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
     """InputError for an unknown symbol or a value out of range."""
     for key, number, lowest, highest in _numbers_of(file):
         _check_number(key, number, lowest, highest, places)
+    _check_set_points(file, places)
+
+
+def _check_set_points(file: CircuitFile, places: Places) -> None:
+    """A set-point is above 0 and at most half of the maximal rate; above that there is no healthy state."""
+    parameters = default_parameters()
+    for name, population in file.populations.items():
+        maximal_Hz = parameters.number(population.maximal_Hz)
+        set_point_Hz = parameters.number(population.set_point_Hz)
+        if not 0.0 < set_point_Hz <= 0.5 * maximal_Hz:
+            raise places.error(
+                ("populations", name, "set_point_Hz"),
+                f"no healthy state: {set_point_Hz:g} must be above 0 and at most half of maximal_Hz"
+                f" {maximal_Hz:g}",
+            )
 
 
 def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
@@ -82,6 +97,8 @@ def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float,
         yield ("regions", name, "uncleared_serotonin"), region.uncleared_serotonin, 1e-6, 1.0
     for name, population in file.populations.items():
         yield ("populations", name, "nmda_share"), population.nmda_share, 0.0, 1.0
+        yield ("populations", name, "maximal_Hz"), population.maximal_Hz, 0.0, inf
+        yield ("populations", name, "set_point_Hz"), population.set_point_Hz, -inf, inf
     for name, projection in file.projections.items():
         yield ("projections", name, "weight"), projection.weight, 0.0, inf
         yield ("projections", name, "times"), projection.times, 0.0, inf

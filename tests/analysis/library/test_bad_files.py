@@ -73,7 +73,7 @@ FAULTS = [
     (DRUG, "sert.occupancy", "sert.ocupancy", "6:actions.0.target", "did you mean 'sert.occupancy'?"),
     (DRUG, "mode: block", "mode: blok", "7:actions.0.mode", "did you mean 'block'?"),
     (DRUG, "value: 0.5", "value: 1.5", "9:actions.0.level.while_taken.value", "from 0 to 1, not 1.5"),
-    (DRUG, "value: 0.5", "value: p2AA", "9:actions.0.level.while_taken.value", "did you mean 'p2A'?"),
+    (DRUG, "value: 0.5", "value: toAMYY", "9:actions.0.level.while_taken.value", "did you mean 'toAMY'?"),
     (DRUG, "value: 0.5", "value: tauT", "9:actions.0.level.while_taken.value", "from 0 to 1"),
     (
         DRUG,
@@ -189,7 +189,7 @@ FAULTS = [
         "",
         "populations:\n  HPC_P: {set_point_Hz: 31}\n",
         "4:populations.HPC_P.set_point_Hz",
-        "no healthy state: 31 is above half of maximal_Hz 60",
+        "no healthy state: 31 must be above 0 and at most half of maximal_Hz",
     ),
     (
         CIRCUIT,

@@ -82,10 +82,10 @@ def test_a_class_drug_is_drawn_as_a_course_and_stays_until_the_day_ends() -> Non
 
 
 def test_a_site_whose_effect_is_no_occupancy_shows_both() -> None:
-    day = dosing_day(DRUGS["psilocybin-like-compound"], PARAMETERS)
-    assert 0.8 < np.max(day.occupied["receptor.5ht2a"]) < 1.0
-    assert np.max(day.effect["receptor.5ht2a agonist"]) < 0.1
-    assert dosing_day(DRUGS["escitalopram-like"], PARAMETERS).occupied == {}
+    day = dosing_day(DRUGS["tianeptine-oral-ampa"], PARAMETERS)
+    assert 0.6 < np.max(day.occupied["ampa"]) < 0.8
+    assert 0.2 < np.max(day.effect["ampa potentiate"]) < 0.4
+    assert dosing_day(DRUGS["pindolol-like"], PARAMETERS).occupied == {}
 
 
 def test_measured_occupancies_are_drawn_over_the_curve() -> None:

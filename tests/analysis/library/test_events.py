@@ -13,12 +13,12 @@ NEW = ("new", "treatment", "trial", "--from", "events.csv", "--drug")
 
 
 def doses(path: Path) -> list[tuple[float, float]]:
-    """Hour after the start of the phase and amount (usual doses) of every dose of a treatment."""
+    """Hour after the start of the phase and relative dose of every dose of a treatment."""
     treatment = Treatment(str(path))
     return sorted(
-        (dose.time_h, dose.amount)
+        (dose.time_h, dose.relative_dose)
         for regimen in treatment.file.phases["treatment"].drugs
-        for dose in regimen.doses(0.0, treatment.drugs[regimen.drug].usual_doses(regimen.dose, 70.0))
+        for dose in regimen.doses(0.0, treatment.drugs[regimen.drug].relative_dose(regimen.dose, 70.0))
     )
 
 

@@ -87,7 +87,7 @@ def test_line_ends_and_what_only_shows_results_do_not_count(checkout: Path) -> N
     before = version_of(checkout)
     path = checkout / "scenarios" / "cohort.yaml"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    (checkout / "model" / "unstuck" / "page" / "page.py").unlink()
+    (checkout / "scenarios" / "stories" / "too-short.yaml").unlink()
     (checkout / "analysis" / "report.py").unlink()
     assert version_of(checkout) == before
 

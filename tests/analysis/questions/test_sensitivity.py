@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from unstuck_analysis.questions.sensitivity import (
     OUTCOMES,
+    Question,
     Screening,
     Sobol,
     cohort_question,
@@ -19,6 +20,7 @@ from unstuck_analysis.questions.sensitivity import (
 )
 
 TREATMENT = "untreated"
+WIDE = 0.34  # standard deviation of the log factor of mM: with that of the cohort, every draw gets stuck
 
 
 def test_the_question_has_every_parameter_in_which_patients_differ() -> None:
@@ -46,10 +48,11 @@ def test_no_change_of_parameters_gives_the_typical_patient() -> None:
 def found() -> Sobol:
     from unstuck_analysis.questions import sensitivity
 
+    spreads = cohort_question(TREATMENT, ["mM", "stAmy", "kM"]).parameters
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sensitivity, "NOISE_NETWORKS", 2)
         patch.setattr(sensitivity, "NOISE_NEURONS", 100)
-        return sobol(cohort_question(TREATMENT, ["mM", "stAmy", "kM"]), 32, workers=1)
+        return sobol(Question(spreads | {"mM": WIDE}, TREATMENT), 32, workers=1)
 
 
 def test_the_effect_of_the_scar_decides_connectivity_on_day_0_more_than_amygdala_drive(found: Sobol) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
-from unstuck.files.find import shipped
+from unstuck.files.find import cohort_path, shipped
 from unstuck.files.treatment import Treatment
 from unstuck.files.yaml import InputError
+from unstuck.patient.draw import read_cohort
 from unstuck_analysis import Study
 from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import series_columns
@@ -20,7 +21,8 @@ from unstuck_analysis.study.vary import Variation, basis_of
 @pytest.fixture(scope="module")
 def basis_variation() -> Variation:
     """Everything that can be varied with two treatments."""
-    return Variation(basis_of([Treatment("ketamine-like"), Treatment("ssri-like")], None, 0))
+    treatments = [Treatment("ketamine-like"), Treatment("ssri-like")]
+    return Variation(basis_of(treatments, read_cohort(cohort_path()), 0))
 
 
 def loaded(folder: Path, *replacements: tuple[str, str]) -> Study:
@@ -55,8 +57,13 @@ def test_a_study_finds_what_a_single_run_finds(tmp_path: Path) -> None:
         for treatment in ("untreated", "ketamine-like"):
             alone = run(treatment, patient=patient, seed=3, neurons=0)
             row = table[(table.patient == patient) & (table.treatment == treatment)].iloc[0]
-            for name in OUTCOMES:
-                np.testing.assert_equal(row[name], alone.outcomes[name].iloc[0], err_msg=name)
+            pd.testing.assert_series_equal(
+                row[list(OUTCOMES)],
+                alone.outcomes.iloc[0][list(OUTCOMES)],
+                check_exact=True,
+                check_names=False,
+                check_index_type=False,
+            )
             here = series.loc[(series.patient == patient) & (series.treatment == treatment)]
             pd.testing.assert_frame_equal(
                 here[alone.series.columns[3:]].reset_index(drop=True),

@@ -58,7 +58,7 @@ class Copy:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Copy:
-    copytree(PACKAGE, tmp_path / "unstuck", ignore=ignore_patterns("page", "__pycache__"))
+    copytree(PACKAGE, tmp_path / "unstuck", ignore=ignore_patterns("__pycache__"))
     return Copy(tmp_path)
 
 
