@@ -15,6 +15,7 @@ from page_server import CHROMIUM, HERE, Server, start_server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+READY_MS = 180_000  # the first page also waits until the server has loaded its compiled code
 USUAL = "seed=1&patient=0&neurons=200&a=untreated&b=ssri-like&c=ketamine-like"
 
 
@@ -81,7 +82,7 @@ def open_page(new_page: Callable[..., Page], server: Server) -> Callable[..., Pa
         page = new_page(**options)
         page.goto(f"{server.origin}/?{query}{more}")
         if ready:
-            expect(page.locator("#app")).to_have_attribute("data-ready", "1")
+            expect(page.locator("#app")).to_have_attribute("data-ready", "1", timeout=READY_MS)
         return page
 
     return open_one

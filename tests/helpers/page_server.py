@@ -17,7 +17,7 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HERE = Path(__file__).parents[1] / "browser"
-READY_S = 90.0
+READY_S = 180.0
 
 
 def skip_without(*packages: str) -> None:
