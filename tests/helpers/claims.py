@@ -1,4 +1,4 @@
-"""Processes that claim a results folder at the same moment; here, because a new process must find the function."""
+"""Processes that claim a results folder at the same moment, in a module that a new process can import."""
 
 import multiprocessing
 from multiprocessing.queues import Queue
