@@ -49,7 +49,7 @@ def parameters(
 def _draw_circuit(model: CircuitModel, axes: Axes) -> None:
     graph = model.graph
     place = {
-        name: (node["position"][0], node["position"][1] - 0.06 * (node["cells"] == "interneuron"))
+        name: (node["x"], node["y"] - 0.06 * (node["cells"] == "interneuron"))
         for name, node in graph.nodes(data=True)
     }
     colours = [node["activity"] for _, node in graph.nodes(data=True)]
