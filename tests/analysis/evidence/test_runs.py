@@ -58,7 +58,7 @@ def test_sixty_patients_agree_with_the_reference_cohort_within_three_standard_er
 
 @pytest.mark.slow
 def test_the_reference_cohort_is_reproduced_within_its_standard_errors() -> None:
-    """Same patients, another solver: an independent program differed by 1 d in T07, within its error of 2 d."""
+    """Another solver: an independent program differed by 1 d in T07, within its standard error of 2 d."""
     data = cohort(1_500, set(ROWS))
     assert data.stuck.size == pytest.approx(1315, abs=2)
     for row, (value, error) in reference().items():
