@@ -209,17 +209,6 @@ def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Trea
     return list(found.values())
 
 
-def treatment_files(paths: Iterable[str]) -> list[str]:
-    """Treatments meant by names, files and folders; InputError for a folder without any."""
-    found: list[str] = []
-    for text in paths:
-        inside = sorted(str(p) for p in Path(text).glob("*.y*ml")) if Path(text).is_dir() else [text]
-        if not inside:
-            raise InputError(f"{text}: there is no .yaml file in this folder")
-        found += inside
-    return found
-
-
 def _matches(text: str, path: Path | None) -> Sequence[str]:
     if not set(text) & set("*?["):
         return [text]
