@@ -40,6 +40,7 @@ def test_a_story_plays_its_scenes_pauses_between_them_and_points(open_page: Open
 def test_a_story_can_be_paused_gone_through_and_left(open_page: OpenPage) -> None:
     page = open_page()
     choose(page, "Two weeks are too short")
+    expect(page.locator("#app")).to_have_attribute("data-playing", "true")  # the story is loaded, and plays
     page.keyboard.press(" ")
     expect(page.locator("#app")).to_have_attribute("data-playing", "false")
     page.locator("#story-next").click()
