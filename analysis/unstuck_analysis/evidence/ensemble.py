@@ -24,7 +24,7 @@ from unstuck_analysis.evidence.measure import Evidence, Part
 SETS, READINGS = "ensemble.csv", "ensemble-readings.csv"
 WANTED = 64  # accepted sets
 PATIENTS, CHECKED = 250, 1_000  # in which findings on cohorts must be reproduced; of the later check
-OPEN = 0.1  # sets that come nearer to an end of the prior than this share of its width: open at that end
+OPEN = 0.1  # sets that reach this outer share of the prior along a direction: open at that end
 STIFFEST, NAMED = 5, 3  # directions that are described, and parameters that are named in each
 Outcome = Literal["direction", "accepted", "rejected", "failed"]
 Key = tuple[int, int, int]  # chain, iteration, patients
@@ -196,15 +196,30 @@ def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
     )
 
 
+def constrained(ensemble: Ensemble) -> tuple[str, list[str]]:
+    """The directions that the findings constrain most, and what they come from.
+
+    Too few accepted sets have no covariance; then the sets that reproduce the findings on the typical patient
+    are used, which are more.
+    """
+    enough = 2 * len(fitted_parameters())
+    sets, source = ensemble.accepted, "accepted sets"
+    if len(sets) < enough:
+        sets, source = ensemble.tried, "sets that reproduce the fitted findings on the typical patient"
+    places = np.array([place_of(each.values) for each in sets])
+    text = f"They come from the {len(sets)} {source}"
+    few = f", because {len(ensemble.accepted)} accepted sets are too few" if sets is ensemble.tried else ""
+    return f"{text}{few}.", profiles(places) if len(sets) >= enough else []
+
+
 def profiles(places: Floats) -> list[str]:
     """The directions in which sets at places (sets, parameters) of the prior spread least, in words.
 
     The directions are eigenvectors of the covariance; the prior has the variance 1/12 in every direction.
     """
-    centre = places.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(places.T))
     return [
-        f"{_named(direction)}: {_ends(places, centre, direction)};"
+        f"{_named(direction)}: {_ends(places, direction)};"
         f" the sets spread over {100 * np.sqrt(12 * max(0.0, variance)):.0f} % of the prior"
         for variance, direction in zip(variances[:STIFFEST], directions.T[:STIFFEST], strict=True)
     ]
@@ -218,12 +233,12 @@ def _named(direction: Floats) -> str:
     return " ".join(f"{signed[place]:+.2f} {symbols[place]}" for place in largest)
 
 
-def _ends(places: Floats, centre: Floats, direction: Floats) -> str:
-    """Whether sets stay away from both ends of the prior along a direction."""
-    along = (places - centre) @ direction
-    low, high = chord(centre, direction)
-    near = OPEN * (high - low)
-    open_ends = (along.min() - low < near) + (high - along.max() < near)
+def _ends(places: Floats, direction: Floats) -> str:
+    """Whether sets stay away from the outer tenths of the prior along a direction."""
+    prior = np.random.default_rng(1).uniform(size=(4_000, places.shape[1])) @ direction
+    low, high = np.quantile(prior, [OPEN, 1.0 - OPEN])
+    lower, upper = np.quantile(places @ direction, [OPEN / 2, 1.0 - OPEN / 2])
+    open_ends = int(lower < low) + int(upper > high)
     return ("bounded on both sides", "open on one side", "flat")[open_ends]
 
 
