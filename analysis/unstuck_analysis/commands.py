@@ -58,8 +58,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings=HELP,
-    help="Simulate how stress makes a brain circuit stuck, and which treatments get it going again. A model for research and teaching, not"
-    " medical advice.",
+    help="Simulate how stress makes a brain circuit stuck, and which treatments get it going again."
+    " A model for research and teaching, not medical advice.",
     epilog="Example: unstuck compare untreated ssri-like ketamine-like",
 )
 

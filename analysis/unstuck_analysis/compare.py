@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def not_stuck(self) -> int:
-        """Number of patients who did not become stuck before the first treatment; its shares leave them out."""
+        """Number of patients who did not become stuck before the first treatment; shares leave them out."""
         return len(self.never_stuck(self.treatments[0].name))
 
     def never_stuck(self, treatment: str) -> list[int]:

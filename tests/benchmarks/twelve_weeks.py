@@ -1,4 +1,4 @@
-"""CPU time of twelve weeks of a treatment, of all treatments of the cohort, and the memory of a large circuit.
+"""CPU time of twelve weeks of one and of all treatments, and the memory of a large circuit.
 
     python tests/benchmarks/twelve_weeks.py
 

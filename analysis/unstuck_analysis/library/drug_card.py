@@ -281,7 +281,7 @@ def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> I
 
 
 def kinetics_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:
-    """Markdown table of all kinetics, published and in the model; drugs that share their kinetics are listed once."""
+    """Markdown table of published and simulated kinetics; drugs with the same kinetics are listed once."""
     told: dict[str, DrugFile] = {}
     for name, drug in drugs.items():
         if drug.kinetics and all(drug.kinetics != other.kinetics for other in told.values()):

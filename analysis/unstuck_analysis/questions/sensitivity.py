@@ -282,7 +282,7 @@ def dependence_table(found: Sobol) -> pd.DataFrame:
 
 
 def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], About]:
-    """Indices, by outcome and treatment, of a finished study whose design is sobol or morris, with their figures.
+    """Indices per outcome and treatment of a finished study with design sobol or morris, with their figures.
 
     InputError for another design, and where no outcome has indices (runs miss, or all draws fare alike).
     """

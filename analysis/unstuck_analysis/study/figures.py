@@ -1,4 +1,4 @@
-"""Figures of a study: heat maps over two axes, curves over one, treatments side by side, clouds of a sample."""
+"""Figures of a study: heat maps over two axes, curves over one, treatments compared, clouds of a sample."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil

@@ -155,7 +155,7 @@ def _overview(results: Results, counts: dict[str, int]) -> Table:
         ["design", f"{file.design}, {table.point.nunique()} points"],
         [
             "patients",
-            f"{file.patients} a point, {'the same' if file.paired else 'others'} at every point and treatment",
+            f"{file.patients} per point, {'the same' if file.paired else 'others'} for each treatment",
         ],
         ["neurons", str(file.neurons) if file.neurons else "mean-field"],
         ["rows", ", ".join(f"{number} {name}" for name, number in counts.items())],

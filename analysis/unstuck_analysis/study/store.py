@@ -372,9 +372,7 @@ class Store:
             return
         before, now = self.about["inputs"], json.loads(inputs.model_dump_json())
         lines = _shortened([f"  {line}" for line in _differences(before, now)])
-        told = "\n".join(
-            [f"{self.folder}: contains another study, which is not mixed with this one:", *lines]
-        )
+        told = "\n".join([f"{self.folder}: contains another study, not to be mixed with this one:", *lines])
         raise InputError(f"{told}\nGive another folder with --out, or --new to set the old one aside")
 
     def _grows_to(self, inputs: "StudyInputs", plan: "RunPlan") -> bool:

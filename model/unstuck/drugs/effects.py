@@ -85,8 +85,9 @@ def _share(usual: float, relative: Floats) -> Floats:
 class WhileTaken:
     """Effect of a level relative to the usual one: it rises or decreases to each new level.
 
-    changes: hours and the relative level from each hour on. A rise has a time constant, a decrease a half-life; 0
-    is at once. usual: strength at the usual level, a share whose odds follow the level where `is_share`.
+    changes: hours and the relative level from each hour on. A rise has a time constant, a decrease has a
+    half-life; 0 is at once. usual: strength at the usual level, a share whose odds follow the level where
+    `is_share`.
     """
 
     averaged_h = 0.0
@@ -240,7 +241,7 @@ class Course:
         )
 
     def _ends_of_doses(self) -> tuple[float, ...]:
-        """Moments at which a dose begins or an infusion ends; of frequent doses those next to a longer gap."""
+        """Times at which a dose begins or an infusion ends; of frequent doses those next to a longer gap."""
         doses, window_h = self.doses, self._averaged_h
         if not window_h:
             return tuple(sorted({t for dose in doses for t in (dose.time_h, dose.time_h + dose.over_h)}))

@@ -48,7 +48,7 @@ FULL_OCCUPANCY = Number(value=1.0, source="definition of an occupancy")
 class Area(Document):
     """The effect of one usual dose as the constant effect of the same area: so strong, for so long.
 
-    It fixes the height of a Hill curve whose height was never measured, so that a usual course has the same mean
+    It fixes the height of a Hill curve if that was never measured: a usual course has the same mean
     effect as a drug whose effect is given directly.
     """
 

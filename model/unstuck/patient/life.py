@@ -364,8 +364,8 @@ def checkpoint_key(treatment: Treatment) -> str:
 def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
     """Hours at which the follow-up ends, at which every drug has left the body, and of the last dose.
 
-    The follow-up is long enough after the last phase, after every drug has left the body, and to the endpoint. Without
-    `follow_up` the run ends with the last phase.
+    The follow-up is long enough after the last phase, after every drug has left, and to the endpoint.
+    Without `follow_up` the run ends with the last phase.
     """
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)

@@ -96,7 +96,7 @@ def test_numbers_at_risk_fall_from_all_patients_to_those_followed_to_the_end() -
 
 
 def answering_at_once(patients: int = 10) -> pd.DataFrame:
-    """Two treatments; under one of them everybody has an onset by day 4 and relapses within nine days of it."""
+    """Two treatments; under one, every patient has an onset by day 4 and relapses within nine days of it."""
     table = made_up(patients)
     quick = table.treatment == "drug"
     table.loc[quick, "onset_day"] = np.linspace(1.0, 4.0, patients)
