@@ -3,7 +3,7 @@
 Each named parameter is multiplied by a factor, lognormal as patients differ (scenarios/cohort.yaml) and cut
 at two standard deviations. Outcomes are connectivities, which every draw has: `stuck` before day 0,
 `endpoint` on the endpoint day, `later` 84 d after it. What heterogeneous networks of one and the same
-patient differ by is measured beside it, as the noise that no parameter explains. Sources: Morris 1991
+patient differ by is measured, too, as the noise that no parameter explains. Sources: Morris 1991
 (10.1080/00401706.1991.10484804); Saltelli 2010 (10.1016/j.cpc.2009.09.018); SALib, Herman & Usher 2017
 (10.21105/joss.00097).
 """
@@ -282,7 +282,7 @@ def dependence_table(found: Sobol) -> pd.DataFrame:
 
 
 def study_sensitivity(folder: Path) -> tuple[pd.DataFrame, dict[str, Shown], About]:
-    """Indices, by outcome and arm, of a finished study whose design is sobol or morris, with their figures.
+    """Indices, by outcome and treatment, of a finished study whose design is sobol or morris, with their figures.
 
     InputError for another design, and where no outcome has indices (runs miss, or all draws fare alike).
     """

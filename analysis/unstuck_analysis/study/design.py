@@ -58,7 +58,7 @@ class Design(Document):
 
 
 class DesignReader:
-    """Turns a design into numbers, with faults told at their place in the file."""
+    """Turns a design into numbers, with faults reported at their place in the file."""
 
     def __init__(self, design: Design, knobs: Mapping[str, Knob], places: Places) -> None:
         self.design, self.knobs, self.places = design, knobs, places
@@ -151,7 +151,7 @@ class DesignReader:
         for number, group in enumerate(self.design.together):
             for path in group:
                 if path in seen:
-                    raise self.places.error(("together", number), f"{path!r} stands in together twice")
+                    raise self.places.error(("together", number), f"{path!r} is in together twice")
                 seen.add(path)
 
     def _together(self, number: int, group: Sequence[str]) -> list[str]:

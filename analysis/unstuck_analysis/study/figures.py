@@ -1,4 +1,4 @@
-"""Figures of a study: heat maps over two axes, curves over one, arms side by side, clouds of a sample."""
+"""Figures of a study: heat maps over two axes, curves over one, treatments side by side, clouds of a sample."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -33,7 +33,7 @@ def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
 
 def label(results: Results, path: str) -> str:
-    """A path or outcome as it stands at an axis."""
+    """A path or outcome as the label of an axis."""
     unit = results.units.get(path, "")
     name = path.replace("treatment.phases.", "").replace("_", " ").removeprefix("drug.")
     return f"{name} ({unit})" if unit else name
@@ -54,7 +54,7 @@ def outcome_figure(results: Results, outcome: str) -> Figure | None:
 
 @styled
 def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str, up: str) -> Figure:
-    """Mean over patients (and over further axes) by two axes, a panel an arm."""
+    """Mean over patients (and over further axes) by two axes, one panel per treatment."""
     arms, counts = list(results.inputs.basis.arms), counted(table, outcome)
     figure = Figure(figsize=(1.6 + 5.4 * len(arms), 4.6), layout="constrained")
     maps = {
@@ -93,7 +93,7 @@ def _write_cells(axes: Axes, found: pd.DataFrame, middle: float, digits: str) ->
 
 @styled
 def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> Figure:
-    """Mean with its 95 % interval over one axis, a line an arm."""
+    """Mean with its 95 % interval over one axis, one line per treatment."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for position, arm in enumerate(results.inputs.basis.arms):
@@ -113,7 +113,7 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
 
 @styled
 def _arms(results: Results, table: pd.DataFrame, outcome: str) -> Figure:
-    """Every patient, the mean and its 95 % interval, a row an arm."""
+    """Every patient, the mean and its 95 % interval, one row per treatment."""
     arms = list(results.inputs.basis.arms)
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(arms)), layout="constrained")
     axes, rows = figure.add_subplot(), counted(table, outcome)
@@ -172,7 +172,7 @@ def course_figure(results: Results, column: str) -> Figure | None:
 
 @styled
 def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figure:
-    """Mean and 95 % band by arm, or of one arm by its first axis."""
+    """Mean and 95 % band by treatment, or of one treatment by its first axis."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, rows) in enumerate(_courses(results, series)):

@@ -61,7 +61,7 @@ def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Secti
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
-    """What of the drugs of a study lies outside the model, doses that may be a slip, equal treatments."""
+    """What of the drugs of a study is outside the model, doses that may be a slip, equal treatments."""
     arms = results.inputs.basis.arms.values()
     of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
@@ -113,7 +113,7 @@ def sensitivity_indices(results: Results, outcome: str, arm: str) -> pd.DataFram
 
 
 def outcome_table(results: Results) -> Table:
-    """Means over patients by point and arm: at most MOST_ROWS, the rest are in the exported table."""
+    """Means over patients by point and treatment: at most MOST_ROWS, the rest are in the exported table."""
     table, shown = results.outcomes(), shown_outcomes(results, 8)
     keys = [*results.plan.paths, "treatment"]
     planned = results.plan.table.drop_duplicates(["point", "treatment"])
@@ -141,9 +141,7 @@ def _heading(table: pd.DataFrame, outcome: str) -> str:
 
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
-    notes = [
-        "Outcomes but `not stuck` and `connectivity stuck` are those of patients whom stress had trapped."
-    ]
+    notes = ["Outcomes but `not stuck` and `connectivity stuck` are those of patients who were stuck."]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 
 
@@ -157,7 +155,7 @@ def _overview(results: Results, counts: dict[str, int]) -> Table:
         ["design", f"{file.design}, {table.point.nunique()} points"],
         [
             "patients",
-            f"{file.patients} a point, {'the same' if file.paired else 'others'} at every point and arm",
+            f"{file.patients} a point, {'the same' if file.paired else 'others'} at every point and treatment",
         ],
         ["neurons", str(file.neurons) if file.neurons else "mean-field"],
         ["rows", ", ".join(f"{number} {name}" for name, number in counts.items())],

@@ -83,7 +83,7 @@ def basis_of(treatments: Sequence[Treatment], cohort: CohortFile | None, neurons
 
 @dataclass(frozen=True)
 class Knob:
-    """What a dotted path stands for: the places it writes to, and the unit of its numbers."""
+    """What a dotted path means: the places it writes to, and the unit of its numbers."""
 
     unit: str
     places: tuple[tuple[Part, Key], ...]
@@ -127,7 +127,7 @@ class Knob:
         return float(value)
 
     def written(self, number: float) -> float | str:
-        """A number as it stands in a file."""
+        """A number as it is written in a file."""
         if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM", "per year"):
             return f"{number!r} {self.unit}"
         if self.odds:
@@ -305,7 +305,7 @@ class VariedTreatment(Treatment):
 
 @dataclass(frozen=True)
 class Scene:
-    """All that one run reads beside its patient's number; digests stand for the content.
+    """All that one run reads, apart from its patient's number; digests replace the content.
 
     patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
     """
@@ -324,7 +324,7 @@ class Scene:
 
 
 class _NoFile(Places):
-    """Places of what was varied and stands in no file: a fault is told with its key alone."""
+    """Places of values that were varied and are in no file: a fault is reported with its key alone."""
 
     def error(self, key: Sequence[str | int], message: str) -> InputError:
         return InputError(f"{'.'.join(map(str, key))}: {message}")
@@ -340,7 +340,7 @@ class Variation:
         self._health_checks = HEALTH_CHECKS
 
     def scene(self, arm: str, settings: Settings) -> Scene:
-        """What an arm reads under some settings; ValueError for a number that a file refuses."""
+        """What a treatment reads under some settings; ValueError for a number that a file refuses."""
         changes = self._changes(settings)
         drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
         treatment, treatment_digest = self._changed(("treatment", arm), changes)

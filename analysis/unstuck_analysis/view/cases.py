@@ -32,7 +32,7 @@ class Cases:
     """What the page may show, and what has been simulated so far.
 
     Args:
-        files: treatment files offered besides the shipped treatments.
+        files: treatment files offered in addition to the shipped treatments.
     """
 
     files: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Cases:
         return plan, min(day, last), notes
 
     def recorder(self, plan: Plan, panel: PanelPlan, on_day: OnDay = lambda day: None) -> Recorder:
-        """Start to record one copy; on_day is told how far the way to day 0 is simulated."""
+        """Start to record one copy; on_day gets the day up to which the way to day 0 is simulated."""
         given = prescribed(treatment(panel.treatment), panel)
         who = (given.circuit.model_dump_json(), plan.seed, plan.patient, plan.neurons)
         if who not in self._patients:

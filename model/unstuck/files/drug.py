@@ -5,7 +5,7 @@ A drug is kinetics and a list of actions. An action names a target and a mode (`
     hill    a concentration through a Hill curve:        maximum C^n / (C^n + half_effect^n)
     pulse   given directly, after every dose (doses add): a jump that halves with a half-life, the same after
             it has been formed (`appears`), or a rise and a fall that peaks after a time (`peaks_after`)
-    level   given directly, in proportion to a level that rises while the drug is taken and then falls
+    level   given directly, in proportion to a level that rises while the drug is taken and then decreases
 
 Strengths are those at the usual dose. Another dose, or a patient's exposure, multiplies a concentration, a
 pulse or a level. Where the strength is an occupancy or a share (0 to 1), it multiplies the odds of it. A
@@ -48,7 +48,7 @@ FULL_OCCUPANCY = Number(value=1.0, source="definition of an occupancy")
 class Area(Document):
     """The effect of one usual dose as the constant effect of the same area: so strong, for so long.
 
-    It fixes the height of a Hill curve whose height nobody measured, so that a usual course has the same mean
+    It fixes the height of a Hill curve whose height was never measured, so that a usual course has the same mean
     effect as a drug whose effect is given directly.
     """
 
@@ -116,7 +116,7 @@ class Pulse(Document):
 
 
 class Level(Document):
-    """Effect while a usual dose is taken; rises with a time constant, falls with a half-life.
+    """Effect while a usual dose is taken; rises with a time constant, decreases with a half-life.
 
     The strength at steady state is `while_taken`, or for a share the `odds` of it, or for a target whose
     contributions multiply the `factor`.
@@ -353,7 +353,7 @@ class DrugFile(Document):
     @classmethod
     def _usual_dose_is_a_dose(cls, dose: quantities.DoseAmount | None) -> quantities.DoseAmount | None:
         if dose is not None and dose.amount == 0:
-            raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
+            raise ValueError("a usual dose is more than zero: all other doses are multiples of it")
         return dose
 
     @model_validator(mode="after")

@@ -88,7 +88,7 @@ def _scaled(table: dict[str, Fraction], factor: int) -> dict[str, Fraction]:
 class _Kind:
     """What can be written for one kind of quantity: each unit with the number of base units that it is.
 
-    An annotation of a float: `Annotated[float, _Kind(...)]` reads the text and holds the amount. Messages
+    An annotation of a float: `Annotated[float, _Kind(...)]` reads the text and keeps the amount. Messages
     name the units in `common`; other spellings are read too. `limits`, if given, are in the base unit.
     """
 

@@ -1,4 +1,4 @@
-"""Sensitivity: which parameters decide, and the noise beside them."""
+"""Sensitivity: which parameters decide, and the noise to compare with."""
 
 import numpy as np
 import pandas as pd

@@ -181,7 +181,7 @@ def test_verify_says_what_to_do_with_a_damaged_file(
     [
         (["sweep", "smok"], "did you mean 'smoke'"),
         (["sweep", "smoke", "--shard", "4/3"], "write i/n with i from 1 to n"),
-        (["status", "nowhere"], "holds no study"),
+        (["status", "nowhere"], "is not the folder of a study"),
         (["compare", "."], "there is no .yaml file"),
         (["compare", "smoke.txt"], "unknown treatment"),
         (["report", "nowhere"], "open report.html in its folder"),

@@ -1,4 +1,4 @@
-"""What people may write as a quantity, and what they are told when it is not one."""
+"""What people may write as a quantity, and the message if it is not one."""
 
 import math
 import time

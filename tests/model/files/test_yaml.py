@@ -1,4 +1,4 @@
-"""What may stand in a file, and what the person who wrote it is told when something else does."""
+"""What may be written in a file, and which message its author gets when something else is written."""
 
 import json
 import os

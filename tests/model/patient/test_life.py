@@ -1,4 +1,4 @@
-"""A patient's life can be lived step by step, and taken part in."""
+"""A patient can be simulated step by step, and changed between steps."""
 
 from math import isnan
 from pathlib import Path
