@@ -83,6 +83,11 @@ class Comparison:
         return [name for name, key in keys.items() if key != keys[self.treatments[0].name]]
 
     @property
+    def overactive_region(self) -> str:
+        """The region whose firing is reported next to recovery (all of them where circuits differ)."""
+        return " or ".join(dict.fromkeys(t.circuit.overactive_region for t in self.treatments))
+
+    @property
     def endpoint(self) -> str:
         """The day on which response is read: 'day 84', or 'the endpoint day' where treatments differ."""
         days = {treatment.file.endpoint_day for treatment in self.treatments}
@@ -221,7 +226,7 @@ def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
         "remission_share": _mean(outcomes.remitted),
         "relapse_share": _mean(with_onset.relapsed),
         "escaped_share": _mean(outcomes.escaped),
-        "amygdala_activity": _mean(outcomes.overactive_activity_endpoint),
+        "overactive_activity": _mean(outcomes.overactive_activity_endpoint),
         **means_by_day(readings, treatment.circuit),
         "difference": paired_difference(comparison, treatment.name),
     }

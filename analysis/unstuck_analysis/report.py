@@ -157,7 +157,7 @@ def summary_rows(comparison: Comparison) -> Table:
         "remitted",
         "relapsed of those with an onset",
         "still recovered 12 weeks after the drug",
-        "amygdala firing (healthy = 1)",
+        f"{comparison.overactive_region} firing (healthy = 1)",
         f"R on day 84, minus {comparison.treatments[0].name} (95 %)",
     ]
     rows = [
@@ -169,7 +169,7 @@ def summary_rows(comparison: Comparison) -> Table:
             _percent(arm["remission_share"]),
             _percent(arm["relapse_share"]),
             _percent(arm["escaped_share"]),
-            "-" if arm["amygdala_activity"] is None else f"{arm['amygdala_activity']:.2f}",
+            "-" if arm["overactive_activity"] is None else f"{arm['overactive_activity']:.2f}",
             _interval(arm["difference"]),
         ]
         for arm in summary(comparison)["arms"]
@@ -186,21 +186,21 @@ def reading_help(comparison: Comparison) -> list[str]:
         "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
         "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
         " its peak, as a share of all stuck patients followed until then (n/a: none was).",
-        "A recovered circuit with an overactive amygdala (above about 1.1) is not recovery.",
-        f"Differences are paired: every patient who is stuck under both treatments is"
-        f" compared with itself under {first}.",
+        f"A recovered circuit with {comparison.overactive_region} firing above about 1.1 is not recovery.",
+        "Differences are paired: every patient who is stuck under both treatments is compared with itself"
+        f" under {first}.",
     ]
 
 
 def start_notes(comparison: Comparison) -> list[str]:
-    """Patients who were never stuck, treatments with another stuck state, and repeated runs."""
+    """Who was never stuck, treatments with another stuck state than the first, and what had to be repeated."""
     first, elsewhere = comparison.treatments[0].name, comparison.starts_elsewhere
     notes = [_left_out(comparison.never_stuck(first), f" under {first}" if elsewhere else "")]
     notes += [_left_out(comparison.never_stuck(name), f" under {name}") for name in elsewhere]
     if elsewhere:
         notes.append(
-            "Not the same stuck state under every treatment: another circuit or another way to day 0 than"
-            f" {first} in {', '.join(elsewhere)}."
+            f"Not the same stuck state under every treatment: another circuit or another way to day 0 than {first} in"
+            f" {', '.join(elsewhere)}."
         )
     if fallbacks := int(comparison.outcomes.fallbacks.sum()):
         notes.append(

@@ -13,6 +13,7 @@ from unstuck_analysis.figures import recovery_figure, shelf_figure, treatment_cl
 from unstuck_analysis.library.drug_card import dose_figure
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.output.style import save_figure
+from unstuck_analysis.output.terminal import format_number
 
 PATIENTS, NEURONS, SEED = 6, 300, 1
 BEGIN, END = "<!-- whole shelf: begin -->", "<!-- whole shelf: end -->"
@@ -23,7 +24,7 @@ COLUMNS = (
     "onset day",
     "recovered",
     "R, day 84",
-    "amygdala",
+    "{overactive} firing",
     "still recovered 12 weeks after the drug",
 )
 
@@ -42,19 +43,16 @@ def shelf_table(comparison: Comparison) -> str:
             name,
             kind,
             str(arm["patients"]),
-            _number(arm["onset_day_median"], ".0f"),
-            _number(arm["response_share"], ".0%"),
-            _number(arm["recovery"]["84"], ".2f"),
-            _number(arm["amygdala_activity"], ".2f"),
-            _number(arm["escaped_share"], ".0%"),
+            format_number(arm["onset_day_median"], ".0f"),
+            format_number(arm["response_share"], ".0%"),
+            format_number(arm["recovery"]["84"], ".2f"),
+            format_number(arm["overactive_activity"], ".2f"),
+            format_number(arm["escaped_share"], ".0%"),
         )
         for kind, name, arm in sorted(arms, key=lambda each: each[:2])
     ]
-    return table(COLUMNS, rows)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    columns = [column.format(overactive=comparison.overactive_region) for column in COLUMNS]
+    return table(columns, rows)
 
 
 def make(workers: int) -> None:

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from unstuck.drugs.effects import Course, steady_h, usual_course
 from unstuck.files.drug import DrugFile, Measured, Sourced
 from unstuck.files.schedule import Dose
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration
-from unstuck.files.units import Dose as AmountOfDrug
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
@@ -93,7 +92,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
     Where the measurement says no time, the mean over the interval after the last dose.
     """
     interval_h = drug.usual_every or HOURS_A_DAY
-    amount = drug.relative_dose(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
+    amount = drug.relative_dose(DoseAmount(dose_mg), BODY_WEIGHT_KG)
     doses = [Dose(k * interval_h, amount, drug.usual_over, interval_h) for k in range(like.doses)]
     after_h = np.linspace(0.0, interval_h, 200) if like.after is None else np.array([like.after])
     times_h = doses[-1].time_h + after_h

@@ -38,7 +38,7 @@ from unstuck.files.cohort import CohortFile, LognormalDraw, StressLengthDraw
 from unstuck.files.drug import Action, DrugFile, Kinetics
 from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, Dose, Hours, PerYear
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount, Hours, PerYear
 from unstuck.files.yaml import Document, InputError, Key, Places
 from unstuck.parameters import KINDS, Parameter, ParameterSet, default_parameters
 from unstuck.patient.checks import check_circuit
@@ -114,7 +114,7 @@ class Knob:
         if self.unit == "d" and not self.limits:
             return _hours(value) / HOURS_A_DAY
         if self.unit in ("mg", "mg/kg"):
-            dose = Dose.parse(value)
+            dose = DoseAmount.parse(value)
             if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
                 raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
             return dose.amount

@@ -150,7 +150,7 @@ class Level(Document):
 class Measured(Document):
     """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
 
-    dose: quantities.Dose
+    dose: quantities.DoseAmount
     doses: int = Field(ge=1, le=MOST_DOSES)
     after: quantities.Hours | None = None
     occupancy: float = Field(ge=0, le=1)
@@ -339,7 +339,7 @@ class DrugFile(Document):
     drug_class: str = Field(alias="class")
     description: str = ""
     extends: str | None = None
-    usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
+    usual_dose: quantities.DoseAmount | None = None  # what is no drug (a knock-out) has none
     usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
@@ -351,7 +351,7 @@ class DrugFile(Document):
 
     @field_validator("usual_dose")
     @classmethod
-    def _usual_dose_is_a_dose(cls, dose: quantities.Dose | None) -> quantities.Dose | None:
+    def _usual_dose_is_a_dose(cls, dose: quantities.DoseAmount | None) -> quantities.DoseAmount | None:
         if dose is not None and dose.amount == 0:
             raise ValueError("a usual dose is more than zero: all other doses are multiples of it")
         return dose
@@ -400,7 +400,7 @@ class DrugFile(Document):
             with at_key(*key, "hill", "half_effect", "value"):
                 law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
 
-    def relative_dose(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
+    def relative_dose(self, dose: quantities.DoseAmount | None, body_weight_kg: float) -> float:
         """Dose relative to the usual dose (None: one usual dose); ValueError where there is no usual dose."""
         if dose is None:
             return 1.0

@@ -65,7 +65,7 @@ class Regimen(Document):
     """One drug in one phase: how much, when, for how long, and under which condition it starts or stops."""
 
     drug: str
-    dose: quantities.Dose | None = None
+    dose: quantities.DoseAmount | None = None
     every: quantities.Interval | None = None
     on_days: list[float] | None = None
     starting: quantities.Hours = Field(default=0.0, alias="from")

@@ -2,7 +2,7 @@
 
 Each type is a pydantic annotation with its own table of units, and every factor is exact. Text becomes a
 float in the base unit (`Hours`, `PositiveHours`, `PerYear`) or a record that prints as it was written
-(`Dose`, `Concentration`). A month is a twelfth of a year of 365.25 days.
+(`DoseAmount`, `Concentration`). A month is a twelfth of a year of 365.25 days.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class _Amount:
 
 
 @dataclass(frozen=True)
-class Dose(_Amount):
+class DoseAmount(_Amount):
     """An amount of drug in mg, or in mg per kg of body weight; `str(dose)` is the text it was read from."""
 
     kind = _Kind(

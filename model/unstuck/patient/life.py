@@ -21,8 +21,7 @@ from unstuck.engine.readouts import Reading, connectivity, take_reading
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
-from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.units import Dose as DoseAmount
+from unstuck.files.units import HOURS_A_DAY, DoseAmount
 from unstuck.patient.draw import Patient
 from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
