@@ -193,14 +193,14 @@ def reading_help(comparison: Comparison) -> list[str]:
 
 
 def start_notes(comparison: Comparison) -> list[str]:
-    """Who was never stuck, treatments with another stuck state than the first, and what had to be repeated."""
+    """Patients who were never stuck, treatments with another stuck state, and repeated runs."""
     first, elsewhere = comparison.treatments[0].name, comparison.starts_elsewhere
     notes = [_left_out(comparison.never_stuck(first), f" under {first}" if elsewhere else "")]
     notes += [_left_out(comparison.never_stuck(name), f" under {name}") for name in elsewhere]
     if elsewhere:
         notes.append(
-            f"Not the same stuck state under every treatment: another circuit or another way to day 0 than {first} in"
-            f" {', '.join(elsewhere)}."
+            "Not the same stuck state under every treatment: another circuit or another way to day 0 than"
+            f" {first} in {', '.join(elsewhere)}."
         )
     if fallbacks := int(comparison.outcomes.fallbacks.sum()):
         notes.append(
