@@ -84,7 +84,7 @@ def sensitivity_numbers(found: Sampled, noise: pd.DataFrame) -> Numbers:
     ranked = found.ranked("endpoint")
     return {
         "parameters": len(ranked),
-        "strongest": [[row.parameter, row.ST, row.ST_conf] for row in ranked.head(3).itertuples()],
+        "strongest": ranked[["parameter", "ST", "ST_conf"]].head(3).to_numpy().tolist(),
         "sd_parameters": float(found.sample.endpoint.std()),
         "sd_networks": float(noise.set_index("outcome").sd["endpoint"]),
         "draws": len(found.sample),

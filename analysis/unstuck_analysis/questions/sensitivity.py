@@ -313,7 +313,7 @@ def sensitivity_figure(
     figure = Figure(figsize=(11, 5), layout="constrained")
     ranking, *panels = figure.subplots(1, 1 + top, width_ratios=[2.2] + [1] * top)
     ranked = found.ranked(outcome)
-    _draw_ranking(ranking, ranked[::-1])
+    _draw_ranking(ranking, ranked.iloc[::-1])
     between = float(noise.set_index("outcome").sd[outcome])
     share = between**2 / float(np.nanvar(found.sample[outcome], ddof=1))
     ranking.axvline(share, color=PALETTE[3], linewidth=1.6, linestyle=(0, (4, 2.5)))
