@@ -235,7 +235,7 @@ def indices_figure(found: pd.DataFrame, first: str, second: str) -> Figure:
     figure = Figure(figsize=(8, 1.0 + 0.45 * len(ordered)), layout="constrained")
     axes, rows = figure.add_subplot(), np.arange(len(ordered))
     for offset, column, position in ((0.18, second, 1), (-0.18, first, 2)):
-        errors = ordered.get(f"{column} +-")
+        errors = ordered.get(f"{column}_conf")
         axes.barh(
             rows + offset, ordered[column], 0.34, xerr=errors, label=column, color=look(position)["color"]
         )

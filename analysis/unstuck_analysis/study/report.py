@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.study.answer import answer
-from unstuck_analysis.study.design import MORRIS_LEVELS, problem_of, unit_sample
 from unstuck_analysis.study.figures import (
     NOBODY,
     SHARES,
@@ -24,6 +22,7 @@ from unstuck_analysis.study.figures import (
     shown_as,
     shown_outcomes,
 )
+from unstuck_analysis.study.indices import DESIGNS, SHOWN, indices
 from unstuck_analysis.study.results import Results
 
 MOST_ROWS, MOST_FAILURES = 60, 20
@@ -77,43 +76,28 @@ def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
     yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
     for arm in results.inputs.basis.arms:
-        found = sensitivity_indices(results, outcome, arm)
-        if found is not None:
-            first, second = found.columns[1], found.columns[3]
-            figure = indices_figure(found, first, second)
-            yield figure_section(f"What {name} depends on: {arm}", figure, f"indices of {name}", _MEANING)
+        yield from _indices_section(results, outcome, arm)
+
+
+def _indices_section(results: Results, outcome: str, arm: str) -> Iterator[Section]:
+    """What an outcome depends on under one treatment, or why that is not known (sampled designs only)."""
+    if (design := results.inputs.study.design) not in DESIGNS:
+        return
+    name, (table, note) = outcome.replace("_", " "), indices(results, outcome, arm)
+    heading, note = f"What {name} depends on: {arm}", note and f"{note}."
+    if table is None:
+        yield Section(heading, text=f"There are no indices: {note}")
+        return
+    table["axis"] = [label(results, path) for path in table["axis"]]
+    figure = indices_figure(table, *SHOWN[design])
+    yield figure_section(heading, figure, f"indices of {name}", f"{_MEANING} {note}".strip())
 
 
 _MEANING = (
     "Sobol: share of the variance by an axis alone (S1) and with all its interactions (ST). Morris: mean"
-    " absolute effect of an axis (mu*) and how much it depends on where the others are (sigma). Lines:"
+    " absolute effect of an axis (mu_star) and how much it depends on where the others are (sigma). Lines:"
     " 95 % intervals."
 )
-
-
-def sensitivity_indices(results: Results, outcome: str, arm: str) -> pd.DataFrame | None:
-    """Sobol or Morris measures of the mean over patients; None for other designs, or while points miss."""
-    file = results.inputs.study
-    if file.design not in ("sobol", "morris"):
-        return None
-    table = counted(results.outcomes(), outcome)
-    by_point = table.loc[table.treatment == arm, ["point", outcome]].astype(float).groupby("point")
-    problem, y = problem_of(file), by_point.mean().sort_index().to_numpy().ravel()
-    if len(y) < results.plan.table.point.nunique() or np.ptp(y) == 0:
-        return None
-    if file.design == "sobol":
-        from SALib.analyze import sobol
-
-        found = sobol.analyze(problem, y, calc_second_order=False, seed=file.seed)
-        columns = {"S1": found["S1"], "S1 +-": found["S1_conf"], "ST": found["ST"], "ST +-": found["ST_conf"]}
-    else:
-        from SALib.analyze import morris
-
-        x = unit_sample(file, file.seed)
-        found = morris.analyze(problem, x, y, num_levels=MORRIS_LEVELS, seed=file.seed)
-        columns = {"sigma": found["sigma"], "sigma +-": np.zeros(problem["num_vars"])}
-        columns |= {"mu*": found["mu_star"], "mu* +-": found["mu_star_conf"]}
-    return pd.DataFrame({"axis": [label(results, path) for path in problem["names"]], **columns})
 
 
 def outcome_table(results: Results) -> Table:

@@ -97,7 +97,10 @@ class Knob:
         """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
         if self.refused:
             raise ValueError(self.refused)
-        number = self._read(value)
+        return self.allowed(self._read(value))
+
+    def allowed(self, number: float) -> float:
+        """The number itself (ValueError if the knob cannot have it)."""
         if number < 0 and not self.signed:
             raise ValueError(f"must not be negative, but is {number:g}")
         if self.limits and not self.limits[0] <= number <= self.limits[1]:

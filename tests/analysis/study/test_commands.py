@@ -92,20 +92,25 @@ def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
 @pytest.mark.parametrize("design", ["morris", "sobol"])
 def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, design: str) -> None:
     from unstuck_analysis import Study
-    from unstuck_analysis.study.report import sensitivity_indices, study_report
+    from unstuck_analysis.study.indices import indices
+    from unstuck_analysis.study.report import study_report
 
     axes = "drug.ketamine-like.dose: {from: 0.1 mg/kg, to: 1 mg/kg}\n  model.tauB: {from: 20, to: 60}"
     text = TWO_DOSES.replace("drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}", axes)
     text = text.replace("patients: 3", f"patients: 1\nvaried: false\ndesign: {design}\nsamples: 2")
-    text += "outcomes: [connectivity_stuck]\n"
+    text += "outcomes: [connectivity_stuck, relapse_day]\n"
     results = Study.load(write_study(tmp_path, text)).run(tmp_path / "out")
-    found = sensitivity_indices(results, "connectivity_stuck", "ketamine-like")
+    found, note = indices(results, "connectivity_stuck", "ketamine-like")
     assert found is not None
-    strength = found.set_index("axis").iloc[:, 2]
+    assert not note
+    strength = found.set_index("axis")["ST" if design == "sobol" else "mu_star"]
     assert abs(strength.iloc[0]) < 1e-6  # what comes after day 0 cannot matter before it
     assert strength.iloc[1] != 0
     assert "What connectivity stuck depends on" in study_report(results)
     assert run("sensitivity", tmp_path / "out", "--out", tmp_path / "indices") == 0
+    told = (tmp_path / "indices" / "report.html").read_text()
+    assert "relapse_day under untreated has no indices: only 0 of 2 groups of points have all" in told
+    assert f"{8 if design == 'sobol' else 6} runs have no value" in told
     told = (tmp_path / "indices" / "connectivity_stuck-ketamine-like.caption.md").read_text()
     assert f"* inputs: study {results.inputs.hash}" in told
 
