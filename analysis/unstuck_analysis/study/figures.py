@@ -15,7 +15,8 @@ from unstuck_analysis.outcomes import bootstrap_mean
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
 
-ALWAYS_COUNTED = ("not_stuck", "connectivity_stuck")  # of all patients; other outcomes only of those stuck
+NOT_STUCK = "not_stuck"
+ALWAYS_COUNTED = (NOT_STUCK, "connectivity_stuck")  # of all patients; other outcomes only of those stuck
 MOST_CURVES = 6
 SHARES = "boolean"
 NOBODY = "no patient counts here"
@@ -28,15 +29,38 @@ def shown_outcomes(results: Results, most: int = 3) -> list[str]:
 
 def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """Rows that count for an outcome: finished, with a value, and of patients who were stuck."""
-    stuck = (table.status == "done") & table[outcome].notna()
-    return table.loc[stuck if outcome in ALWAYS_COUNTED else stuck & ~table.not_stuck.fillna(True)]
+    done = (table.status == "done") & table[outcome].notna()
+    found = table.loc[done if outcome in ALWAYS_COUNTED else done & ~table.not_stuck.fillna(True)]
+    return found.assign(not_stuck=~found.not_stuck) if outcome == NOT_STUCK else found
+
+
+def shown_as(outcome: str) -> str:
+    """An outcome in words; `not_stuck` is shown as its opposite."""
+    return "stuck" if outcome == NOT_STUCK else outcome.replace("_", " ")
 
 
 def label(results: Results, path: str) -> str:
     """A path or outcome as the label of an axis."""
     unit = results.units.get(path, "")
-    name = path.replace("treatment.phases.", "").replace("_", " ").removeprefix("drug.")
-    return f"{name} ({unit})" if unit else name
+    return f"{axis_name(path)} ({unit})" if unit not in ("", "1") else axis_name(path)
+
+
+def axis_name(path: str) -> str:
+    """A path or outcome in words, such as "length of stress" for `treatment.phases.stress.for`."""
+    phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+    if path.startswith("treatment.phases."):
+        return (
+            f"length of {phase}"
+            if key == "for"
+            else f"strength of stress in phase {phase}".removesuffix(" in phase stress")
+        )
+    return path.replace("_", " ").removeprefix("drug.")
+
+
+def axis_value(results: Results, path: str, value: float) -> str:
+    """A value of an axis with its unit."""
+    unit = results.units.get(path, "")
+    return f"{value:g} {unit}" if unit not in ("", "1") else f"{value:g}"
 
 
 def outcome_figure(results: Results, outcome: str) -> Figure | None:
@@ -230,5 +254,5 @@ def _interval(values: Floats, seed: int) -> tuple[float, float, float]:
 
 
 def _what(outcome: str, table: pd.DataFrame) -> str:
-    name = outcome.replace("_", " ")
-    return f"share: {name}" if table[outcome].dtype == SHARES else f"mean: {name}"
+    name = shown_as(outcome)
+    return f"share of patients: {name}" if table[outcome].dtype == SHARES else f"mean: {name}"

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
+from unstuck_analysis.study.answer import answer
 from unstuck_analysis.study.figures import (
     NOBODY,
     SHARES,
@@ -18,6 +19,7 @@ from unstuck_analysis.study.figures import (
     indices_figure,
     label,
     outcome_figure,
+    shown_as,
     shown_outcomes,
 )
 from unstuck_analysis.study.indices import DESIGNS, SHOWN, indices
@@ -36,7 +38,9 @@ def _sections(results: Results) -> Iterator[Section]:
     counts = results.store.status()
     yield Section("What was run", table=_overview(results, counts))
     if counts["done"]:
-        yield Section("What came of it", table=outcome_table(results), notes=_notes(results))
+        if sentence := answer(results):
+            yield Section("Answer", text=sentence)
+        yield Section("Results", table=outcome_table(results), notes=_notes(results))
         for outcome in shown_outcomes(results):
             yield from _outcome_sections(results, outcome)
         for column in results.inputs.study.series.columns:
@@ -67,7 +71,7 @@ def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
 
 
 def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
-    name = outcome.replace("_", " ")
+    name = shown_as(outcome)
     whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
     yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
@@ -120,12 +124,12 @@ def _mean(table: pd.DataFrame, outcome: str) -> str:
 
 
 def _heading(table: pd.DataFrame, outcome: str) -> str:
-    return outcome.replace("_", " ") + ("" if table[outcome].dtype == SHARES else " (mean)")
+    return shown_as(outcome) + ("" if table[outcome].dtype == SHARES else " (mean)")
 
 
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
-    notes = ["Outcomes but `not stuck` and `connectivity stuck` are those of patients who were stuck."]
+    notes = ["All outcomes except `stuck` and `connectivity stuck` count only patients who became stuck."]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 
 

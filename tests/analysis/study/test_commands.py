@@ -224,3 +224,24 @@ def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     runpy.run_path(str(EXAMPLES / "study_api.py"))["main"](tmp_path / "out")
     assert "units: {'treatment.phases.stress.for': 'd'" in capsys.readouterr().out
     assert (tmp_path / "out" / "outcomes.parquet").exists()
+
+
+def test_a_map_over_two_axes_is_answered_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "map.yaml"
+    study.write_text(
+        "title: Map\ntreatments: [untreated]\npatients: 2\nneurons: 0\nvary:\n"
+        "  treatment.phases.stress.stress: {values: [0.2, 1.0]}\n"
+        "  treatment.phases.stress.for: {values: [1 week, 12 weeks]}\n"
+        "fixed: {treatment.phases.treatment.for: 1 d, treatment.follow_up: 1 d, treatment.endpoint_day: 1,\n"
+        "  treatment.phases.wash-out.for: 1 d}\n"
+        "outcomes: [not_stuck]\nseries: {columns: []}\n"
+    )
+    assert run("sweep", study, "--out", tmp_path / "out", "--workers", 1) == 0
+    answer = (
+        "At least half of the patients are stuck from length of stress 84 d at strength of stress 1;"
+        " fewer at 0.2."
+    )
+    assert capsys.readouterr().out.strip() == answer
+    assert answer in (tmp_path / "out" / "report.html").read_text()
