@@ -227,12 +227,13 @@ def _reached(recovery: float, least: float) -> bool | None:
 
 def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float | None:
     """Median time to an event with right-censoring (product limit); None where half is never reached."""
-    surviving = 1.0
-    for day in np.unique(days[happened]):
-        surviving *= 1.0 - np.sum(happened & (days == day)) / np.sum(days >= day)
-        if surviving <= 0.5 + 1e-12:
-            return float(day)
-    return None
+    from scipy.stats import CensoredData, ecdf
+
+    if not happened.any():
+        return None
+    curve = ecdf(CensoredData(uncensored=days[happened], right=days[~happened])).sf
+    reached = curve.quantiles[curve.probabilities <= 0.5 + 1e-12]
+    return float(reached[0]) if len(reached) else None
 
 
 def bootstrap(

@@ -33,10 +33,11 @@ from unstuck.rules.trkb import gate
 from unstuck.state import Floats, State, bound
 from unstuck.targets import NO_EFFECT, Effects
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import ESCAPE_DAYS, RecoveryCourse, recovery_course
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.table import Cell, Column, Table
-from unstuck_analysis.questions.stuck import UNTREATED, StuckPatient, require_stuck, untreated_course
+from unstuck_analysis.questions.stuck import StuckPatient, require_stuck, untreated_course
 
 DEFAULT_TREATMENTS = (
     UNTREATED,
