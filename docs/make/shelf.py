@@ -43,10 +43,10 @@ def shelf_table(comparison: Comparison) -> str:
             kind,
             str(arm["patients"]),
             _number(arm["onset_day_median"], ".0f"),
-            _number(arm["response_share"], ".0%"),
+            _number(arm["recovered_share"], ".0%"),
             _number(arm["recovery"]["84"], ".2f"),
             _number(arm["amygdala_activity"], ".2f"),
-            _number(arm["escaped_share"], ".0%"),
+            _number(arm["still_recovered_share"], ".0%"),
         )
         for kind, name, arm in sorted(arms, key=lambda each: each[:2])
     ]

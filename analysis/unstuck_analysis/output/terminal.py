@@ -18,8 +18,8 @@ HIGHEST_SEED = 2**32 - 1
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-escaped: of at least 0.5 twelve weeks after the drug was gone (% of the stuck
-patients followed so long); relapsed: % of those with an onset; amygdala:
+still rec.: still recovered twelve weeks after the drug was gone (% of the
+stuck patients followed so long); relapsed: % of those with an onset; amygdala:
 firing, healthy is 1; R vs: paired, on day 84
 """
 
@@ -81,7 +81,7 @@ def summary_text(comparison: "Comparison") -> str:
     )
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
-    for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped", "amyg-\ndala"):
+    for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "still\nrec.", "amyg-\ndala"):
         table.add_column(header, justify="right", no_wrap=True)
     versus = first if len(first) <= 12 else "first arm"
     table.add_column(f"R vs {versus}\n(95 %)", justify="right", no_wrap=True)
@@ -96,7 +96,7 @@ def summary_text(comparison: "Comparison") -> str:
 
 
 def _summary_row(arm: dict[str, Any]) -> list[str]:
-    shares = ("response_share", "remission_share", "relapse_share", "escaped_share")
+    shares = ("recovered_share", "remitted_share", "relapsed_share", "still_recovered_share")
     return [
         arm["treatment"],
         _number(arm["onset_day_median"], ".1f"),
@@ -126,9 +126,9 @@ def patient_text(found: dict[str, Any], title: str, stuck: float | None) -> str:
     return "\n".join(
         [
             head,
-            f"Onset: {onset}; time recovered: {found['held_days']:.0f} days",
+            f"Onset: {onset}; time recovered: {found['recovered_days']:.0f} days",
             f"Remitted on the endpoint day: {_yes(found['remitted'])}; relapsed: {_yes(found['relapsed'])};",
-            f"still recovered 12 weeks after the drug: {_yes(found['escaped'])}",
+            f"still recovered 12 weeks after the drug: {_yes(found['still_recovered'])}",
         ]
     )
 

@@ -12,6 +12,7 @@ from unstuck.state import Floats
 
 from unstuck_analysis.figures import mean_band
 from unstuck_analysis.outcomes import bootstrap_mean
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
 
@@ -23,7 +24,7 @@ NOBODY = "no patient counts here"
 
 def shown_outcomes(results: Results, most: int = 3) -> list[str]:
     """The outcomes that figures show: the first ones that the study file names."""
-    return (results.inputs.study.outcomes or ["responded", "held_days", "escaped"])[:most]
+    return (results.inputs.study.outcomes or ["recovered", "recovered_days", "still_recovered"])[:most]
 
 
 def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
 def label(results: Results, path: str) -> str:
     """A path or outcome as it stands at an axis."""
-    unit = results.units.get(path, "")
+    unit = results.units.get(column_name(path), "")
     name = path.replace("treatment.phases.", "").replace("_", " ").removeprefix("drug.")
     return f"{name} ({unit})" if unit else name
 
@@ -44,7 +45,7 @@ def outcome_figure(results: Results, outcome: str) -> Figure | None:
     table = results.outcomes()
     if counted(table, outcome).empty:
         return None
-    paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
+    paths = [path for path in results.plan.paths if table[column_name(path)].nunique(dropna=False) > 1]
     if results.inputs.study.design not in ("grid", "list"):
         return _clouds(results, table, outcome, paths)
     if len(paths) >= 2:
@@ -60,7 +61,7 @@ def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str,
     maps = {
         arm: counts[counts.treatment == arm]
         .astype({outcome: float})
-        .pivot_table(index=up, columns=across, values=outcome)
+        .pivot_table(index=column_name(up), columns=column_name(across), values=outcome)
         for arm in arms
     }
     every = np.concatenate([m.to_numpy().ravel() for m in maps.values()])
@@ -99,8 +100,9 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
     for position, arm in enumerate(results.inputs.basis.arms):
         rows = counted(table, outcome)
         of_arm = rows.loc[rows.treatment == arm]
-        where, values = np.unique(of_arm[path].to_numpy(dtype=float)), of_arm[outcome].to_numpy(dtype=float)
-        at = [values[of_arm[path] == number] for number in where]
+        numbers, values = (of_arm[name].to_numpy(dtype=float) for name in (column_name(path), outcome))
+        where = np.unique(numbers)
+        at = [values[numbers == number] for number in where]
         values = np.array([_interval(found, results.inputs.study.seed) for found in at])
         if len(values):
             ends = np.abs(values[:, 1:].T - values[:, 0])
@@ -148,7 +150,7 @@ def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence
     for number, path in enumerate(paths):
         axes = figure.add_subplot(rows, columns, number + 1)
         for position, arm in enumerate(results.inputs.basis.arms):
-            rows_of_arm = counts.loc[counts.treatment == arm, ["point", path, outcome]]
+            rows_of_arm = counts.loc[counts.treatment == arm, ["point", column_name(path), outcome]]
             x, y = rows_of_arm.groupby("point").mean().to_numpy(dtype=float).T
             color = look(position)["color"]
             axes.plot(x, y, "o", color=color, markersize=3, alpha=0.6, label=arm)
@@ -165,7 +167,7 @@ def course_figure(results: Results, column: str) -> Figure | None:
     """A column of the series over days; None where no patient counts."""
     series, table = results.series(), results.outcomes()
     who = ["run_id", "point", "treatment", "patient"]
-    stuck = table.loc[~table.not_stuck.fillna(True), [*who, *results.plan.paths]]
+    stuck = table.loc[~table.not_stuck.fillna(True), [*who, *map(column_name, results.plan.paths)]]
     series = series.merge(stuck, on=who).dropna(subset=column)
     return None if series.empty else _course_figure(results, series, column)
 
@@ -194,9 +196,10 @@ def _courses(results: Results, series: pd.DataFrame) -> Iterator[tuple[str, pd.D
     if len(arms) > 1 or not paths:
         by, groups, names = "treatment", arms, arms
     else:
-        by, values = paths[0], np.unique(series[paths[0]])
+        by = column_name(paths[0])
+        values = np.unique(series[by])
         groups = values[np.unique(np.linspace(0, len(values) - 1, MOST_CURVES).round().astype(int))]
-        names = [f"{label(results, by)} {value:g}" for value in groups]
+        names = [f"{label(results, paths[0])} {value:g}" for value in groups]
     for group, name in zip(groups, names, strict=True):
         rows = series.loc[series[by] == group]
         if len(rows):
