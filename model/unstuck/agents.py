@@ -168,7 +168,7 @@ class Neuron(Agent):
             getattr(self, name)[:] += hours * getattr(rate, name)[self._incoming]
 
     def silence(self) -> None:
-        """Stop this neuron from firing for the rest of the run, by whoever makes the steps."""
+        """Stop this neuron from firing for the rest of the run, no matter which object makes the steps."""
         self.milieu.circuit.wiring.bias[self.index] = -np.inf
         self.activity = 0.0
 

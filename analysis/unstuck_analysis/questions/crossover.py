@@ -34,7 +34,7 @@ _DRAWS = 2_000
 
 @dataclass(frozen=True)
 class Crossover:
-    """Recovery (patients by treatments), overlaps of those who recover, rank correlations of features.
+    """Recovery (patients by treatments), overlap of recovered patients, rank correlations of day-0 measures.
 
     outcomes: what was read; incomplete: patients left out because a run of theirs failed.
     """
@@ -81,7 +81,7 @@ def crossover(
 
 
 def overlap_of(recovered: pd.DataFrame) -> pd.DataFrame:
-    """Share of those who recover under one treatment (row) who also recover under another, else NaN."""
+    """Share of the patients recovered under one treatment (row) who recover under another, or NaN."""
     values = recovered.to_numpy(dtype=float)
     both, each = values.T @ values, values.sum(axis=0)
     shares = np.divide(both, each[:, None], out=np.full(both.shape, np.nan), where=each[:, None] > 0)

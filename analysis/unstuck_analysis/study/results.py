@@ -31,7 +31,7 @@ _PANDAS = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
 class Results:
-    """What a study's folder holds, at any moment of the study. InputError if there is no study."""
+    """The content of a study's folder, at any moment of the study. InputError if there is no study."""
 
     def __init__(self, folder: str | Path) -> None:
         self.store = Store(Path(folder))
@@ -58,12 +58,16 @@ class Results:
         Failed runs have status `failed`, their error, and no outcomes. What varies has a column that is named
         as its path, with `_` for all but letters and digits.
         """
+        return _with_units(self.by_path().rename(columns=column_name), self.units)
+
+    def by_path(self) -> pd.DataFrame:
+        """The same rows, with the paths of what varies as names of columns."""
         columns = ["run_id", "status", *self.inputs.outcomes, "error"]
         rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get)
-        planned = self.plan.table.drop(columns="group").rename(columns=column_name)
+        planned = self.plan.table.drop(columns="group")
         table = planned.merge(rows, on="run_id", how="inner", validate="many_to_one")
         table["error"] = table["error"].fillna("")
-        return _with_units(table, self.units)
+        return table
 
     def patients(self) -> pd.DataFrame:
         """One row per point and patient: every draw of the cohort by column; without a cohort no draws."""
