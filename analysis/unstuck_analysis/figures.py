@@ -16,6 +16,7 @@ from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, main_population
 from unstuck_analysis.outcomes import bootstrap
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
 
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
@@ -128,8 +129,8 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
     endpoint_day = next(t.file.endpoint_day for t in comparison.treatments if t.name == name)
     axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
     axes.set_xlabel(
-        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.responded)} of {len(outcomes)}"
-        f"\nstill recovered later: {_count(outcomes.escaped)}",
+        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
+        f"\nstill recovered later: {_count(outcomes.still_recovered)}",
         fontsize=8.5,
     )
     axes.set_xticks([0, 84, 168])
@@ -299,7 +300,7 @@ def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[tuple[str, 
         if projection.plastic:
             pre, post = projection_ends(name)
             ends = (circuit.populations[pre].region, circuit.populations[post].region)
-            strength = _value(state, f"strength_{name}")
+            strength = _value(state, column_name(f"strength_{name}"))
             found.setdefault(ends, []).append(strength)
     return {ends: float(np.mean(strengths)) for ends, strengths in found.items()}
 

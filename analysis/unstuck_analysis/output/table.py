@@ -15,6 +15,8 @@ from itertools import zip_longest
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from unstuck_analysis.output.columns import column_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -103,7 +105,7 @@ class Table:
 
     def records(self) -> list[dict[str, Cell]]:
         """Rows as JSON can hold them: null for a number that is not finite."""
-        names = [column.name for column in self.columns]
+        names = self._names()
         return [dict(zip(names, map(_finite, row), strict=True)) for row in self.rows]
 
     def meanings(self) -> list[str]:
@@ -114,9 +116,12 @@ class Table:
         """The table with numbers in full; a missing value is an empty cell."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.name for column in self.columns])
+        writer.writerow(self._names())
         writer.writerows([["" if _is_missing(cell) else cell for cell in row] for row in self.rows])
         return text.getvalue()
+
+    def _names(self) -> list[str]:
+        return [column_name(column.name) for column in self.columns]
 
     def markdown(self) -> str:
         """A Markdown table."""
