@@ -12,8 +12,8 @@ from unstuck.files.treatment import TreatmentFile
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
-from unstuck_analysis.library.words import schedule_of
 from unstuck_analysis.output.table import Table
+from unstuck_analysis.output.words import schedule_of
 from unstuck_analysis.study.file import StudyFile
 
 Row = tuple[str, list[str]]  # heading of the group, cells

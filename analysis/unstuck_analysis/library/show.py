@@ -15,8 +15,8 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health, runnable_treatment
 
 from unstuck_analysis.library.check import kind_of, plural
-from unstuck_analysis.library.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
 from unstuck_analysis.output.table import Table, wrapped
+from unstuck_analysis.output.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
 
 SHOWN = ("drug", "treatment", "circuit")
 

@@ -28,11 +28,11 @@ from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
 
-from unstuck_analysis.library.words import notes_on
 from unstuck_analysis.outcomes import ESCAPE_DAYS, RESPONSE, RecoveryCourse
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import FAINT, PALETTE, styled
 from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.output.words import notes_on
 from unstuck_analysis.questions.stuck import StuckPatient, recovery_under, untreated_course
 
 LATER = "12 weeks after the drug has left the body"
