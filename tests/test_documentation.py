@@ -15,9 +15,11 @@ from unstuck_analysis.cli import main
 from unstuck_analysis.commands import app
 
 ROOT = Path(__file__).parent.parent
+TUTORIAL = ("compare", "watch-one-patient", "add-a-drug", "sweep-a-dose")
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "landscape", "studies")),
+    ROOT / "docs" / "landscape.md",
+    *(ROOT / "docs" / "tutorial" / f"{name}.md" for name in TUTORIAL),
     *sorted((ROOT / "docs" / "how-to").glob("*.md")),
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -17,7 +17,9 @@ import evidence
 import landscape
 import model_description
 import quick_runs
+import reference_pages
 import shelf
+import tutorial
 from quick_runs import DOCS
 from unstuck_analysis.study.processes import available_cores
 
@@ -41,6 +43,8 @@ PAGES = (
         landscape.make,
     ),
     Page("shelf", ("drug-shelf.md", "images/shelf.png", "images/dose-occupancy.png"), shelf.make),
+    Page("reference", tuple(f"reference/{name}.md" for name in reference_pages.PAGES), reference_pages.make),
+    Page("tutorial", tutorial.FILES, tutorial.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 
