@@ -6,7 +6,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.ensemble import Ensemble, summary
