@@ -35,7 +35,7 @@ def test_a_finding_is_counted_in_the_sets_in_which_all_its_parts_are_inside() ->
         {("F34", "all cells"): 0.1, ("F34", "interneurons"): 0.3},
         {("F18", ""): nan},
     ]
-    sets = ensemble(["accepted"] * 3 + ["rejected"], rows)
+    sets = ensemble(["accepted", "accepted", "accepted", "rejected"], rows)
     assert sets.reproduced(FACTS["F34"]) == (1, 2)
     assert sets.reproduced(FACTS["F18"]) == (0, 1)
     assert sets.reproduced(FACTS["U04"]) == (0, 0)
