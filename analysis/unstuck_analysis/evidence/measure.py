@@ -8,7 +8,7 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite, isinf, isnan, nan
@@ -46,6 +46,11 @@ COUNTED: dict[Group, str] = {
 Watch = Callable[[str, int], AbstractContextManager[Callable[[object], None]]]
 
 
+def unwatched(what: str, total: int) -> AbstractContextManager[Callable[[object], None]]:
+    """No progress bar."""
+    return nullcontext(lambda done: None)
+
+
 @dataclass(frozen=True)
 class Part:
     """One number of a finding: value, 95 % interval over patients (NaN without one), and published range."""
@@ -58,7 +63,7 @@ class Part:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the value lies inside the published range (None: there is no value)."""
+        """Whether the value is inside the published range (None: there is no value)."""
         low, high = self.range
         if isnan(self.value):
             return None
@@ -90,7 +95,7 @@ class Finding:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether every part lies inside its range (None: not measured, or a part has no value)."""
+        """Whether every part is inside its range (None: not measured, or a part has no value)."""
         inside = [part.inside for part in self.parts]
         if False in inside:
             return False
@@ -102,7 +107,7 @@ class Plan:
     """What to simulate.
 
     patients: drawn for cohort findings; networks: of the typical patient, 0 for the mean-field; folder: where
-    courses are stored; without: a mechanism that is switched off.
+    courses are stored; without: a mechanism that is switched off; values: changed parameters.
     """
 
     patients: int = PATIENTS
@@ -111,6 +116,7 @@ class Plan:
     workers: int = 1
     folder: Path | None = None
     without: str = ""
+    values: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ def measure(facts: Sequence[Fact], plan: Plan, watch: Watch, *, held_out: bool =
 
 def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
     """Simulate what findings need: the typical patient, and drawn patients where one is about a cohort."""
-    values = tuple(mechanisms()[plan.without].values.items()) if plan.without else ()
+    values = (*plan.values, *(mechanisms()[plan.without].values.items() if plan.without else ()))
     neurons = NEURONS if plan.networks else 0
 
     def patients(number: int, drawn: bool, neurons: int) -> Cohort:
@@ -165,7 +171,7 @@ def _parts(fact: Fact, data: Recorded, plan: Plan) -> list[Part]:
 
 
 def part_values(id: str, data: Recorded) -> dict[str, float]:
-    """The value of every part of a finding; NaN where nobody has the course that it is read from."""
+    """The value of every part of a finding; NaN where no patient has the course that it is read from."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # means and medians of no patients
         return dict(MEASURES[id](data))

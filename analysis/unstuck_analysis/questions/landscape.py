@@ -33,10 +33,11 @@ from unstuck.rules.trkb import gate
 from unstuck.state import Floats, State, bound
 from unstuck.targets import NO_EFFECT, Effects
 
-from unstuck_analysis.outcomes import ESCAPE_DAYS, RecoveryCourse, recovery_course
+from unstuck_analysis.defaults import UNTREATED
+from unstuck_analysis.outcomes import STILL_RECOVERED_DAYS, RecoveryCourse, recovery_course
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.table import Cell, Column, Table
-from unstuck_analysis.questions.stuck import UNTREATED, StuckPatient, require_stuck, untreated_course
+from unstuck_analysis.questions.stuck import StuckPatient, require_stuck, untreated_course
 
 DEFAULT_TREATMENTS = (
     UNTREATED,
@@ -274,8 +275,9 @@ def sentences(found: Landscape) -> list[str]:
     return [
         f"There is one state at every scar, not two: {len(found.starts)} starts end within {apart:.4f} in"
         " connectivity C.",
-        f"C at rest falls from {rest.connectivity[0]:.2f} without a scar to {rest.connectivity[-1]:.2f} with"
-        f" a full one. The stuck patient has scar {scar:.2f} and C {stuck:.2f}.",
+        f"C at rest decreases from {rest.connectivity[0]:.2f} without a scar to"
+        f" {rest.connectivity[-1]:.2f} with a full one. The stuck patient has scar {scar:.2f} and"
+        f" C {stuck:.2f}.",
         f"Without treatment every scar heals. At the stuck state it would take {rest.heals_days(scar):.0f}"
         f" days to fall to 1/e. The typical patient reaches R = 0.5 {recovers}.",
         f"At a scar held fixed, C comes nearer to rest by a factor of e in {np.nanmin(follows):.0f} to"
@@ -318,8 +320,8 @@ def _leaving_rows(found: Landscape) -> list[list[Cell]]:
         steady, alone = found.under(path.treatment), path.treatment == UNTREATED
         heals = nan if steady is None else steady.heals_days(found.stuck[0])
         course = found.untreated if alone else path.recovery
-        later = path.recovery.at(path.gone_day + ESCAPE_DAYS)
-        rows.append([path.treatment, heals, course.first_day, path.recovery.at(ESCAPE_DAYS), later])
+        later = path.recovery.at(path.gone_day + STILL_RECOVERED_DAYS)
+        rows.append([path.treatment, heals, course.first_day, path.recovery.at(STILL_RECOVERED_DAYS), later])
     return rows
 
 

@@ -1,7 +1,7 @@
 """The plan of a study: every run with a name made of its content, and the order in which runs are best done.
 
 run_id names what a run reads (resolved scenario, parameters, patient, model version) and seeds nothing: the
-random streams are those of patient.py. Rows that read the same, as an untreated arm at two doses of a drug,
+random streams are those of patient.py. Rows that read the same, as untreated patients at two doses of a drug,
 have one name and are run once.
 """
 
@@ -11,9 +11,10 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from unstuck.errors import InputError
 from unstuck.files.treatment import TreatmentFile, what_is_given
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError, Key, Places
+from unstuck.files.yaml import Key, Places
 
 from unstuck_analysis.study.vary import Settings, Variation, digest
 
@@ -100,7 +101,7 @@ def make_plan(
 def _equal_by_variation(
     names: Sequence[str], points: Sequence[Settings], variation: Variation
 ) -> tuple[str, str] | None:
-    """Two arms that the points make equal, as when a varied dose replaces all in which they differ."""
+    """Two treatments that the points make equal, as when a varied dose replaces all in which they differ."""
 
     def given(arm: str, settings: Settings) -> str:
         scene = variation.scene(arm, settings)

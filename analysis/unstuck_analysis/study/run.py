@@ -18,8 +18,8 @@ from time import monotonic, perf_counter, process_time
 from typing import Any
 
 from unstuck.engine.step import Accuracy, RunError
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, PatientRun, checkpoint_key, get_stuck, run_treatment
@@ -55,8 +55,7 @@ class Workplace:
         key = (scene.patient_digest, index)
         self._check_health(scene)
         if key not in self._patients:
-            if any(known != index for _, known in self._patients):
-                self._patients, self._stuck = {}, {}
+            self._patients, self._stuck = {}, {}  # runs of one patient come one after the other
             self._patients[key] = draw_patient(
                 scene.treatment.circuit,
                 scene.parameters,

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from unstuck.files.yaml import InputError, shown
+from unstuck.errors import InputError, shown
 
 from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.page import exported_page, live_page
@@ -270,7 +270,7 @@ def serve(
 
     Args:
         plan: what a bare address shows.
-        files: treatment files offered besides the shipped treatments.
+        files: treatment files offered in addition to the shipped treatments.
         stories: a story that plays when the page opens.
         port: 0 takes any free port.
         host: an address of this machine.

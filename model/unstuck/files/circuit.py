@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from unstuck.files.yaml import Document, Misplaced, at_key, choose
+from unstuck.errors import choose
+from unstuck.files.yaml import Document, Misplaced, at_key
 
 NumberOrSymbol = float | str
 
@@ -75,6 +76,11 @@ class CircuitFile(Document):
     populations: dict[str, PopulationFile] = Field(min_length=1)
     projections: dict[str, ProjectionFile] = Field(min_length=1)
     roles: RolesFile
+
+    @property
+    def overactive_region(self) -> str:
+        """The region of the population whose firing is reported next to recovery."""
+        return self.populations[self.roles.overactive].region
 
     @model_validator(mode="after")
     def _populations_fill_regions(self) -> "CircuitFile":
