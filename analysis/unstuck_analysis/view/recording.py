@@ -2,7 +2,7 @@
 
 A frame is one moment:
 
-    values    float32 (columns,)    day, recovery, connectivity, and one value per region or connection
+    values    float32 (columns,)    day, recovery, connectivity, scar, and one value per region or connection
     neurons   uint8 (3, neurons)    activity, BDNF and TrkB of every neuron; a byte is 100 times the value
 
 Frames lie at the end of every step of the engine, once per day, and close together after every dose and
@@ -57,7 +57,7 @@ class Columns:
             k for k, name in enumerate(circuit.projections) if circuit.file.projections[name].plastic
         ]
         self.names = [
-            *("day", "recovery", "connectivity"),
+            *("day", "recovery", "connectivity", "scar"),
             *(f"{what} {region}" for what in ("serotonin", "bdnf", "activity") for region in circuit.regions),
             *(f"strength {circuit.projections[k]}" for k in self.plastic),
         ]
@@ -86,7 +86,7 @@ def _values(columns: Columns, day: float, state: State) -> Values:
     slow = state.slow
     whole = slow.labile + slow.intermediate + slow.consolidated
     strength = projection_strength(circuit, whole)[columns.plastic]
-    head = [day, np.nan, connectivity(circuit, state)[0]]
+    head = [day, np.nan, connectivity(circuit, state)[0], population_means(circuit, slow.scar).mean()]
     serotonin = state.serotonin_nM / circuit.parameters["S0"]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 

@@ -21,7 +21,7 @@ from unstuck_analysis.view.cases import (
     recording_key,
     treatment,
 )
-from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, Note, Plan, to_query
+from unstuck_analysis.view.plan import LETTERS, Note, Plan, to_query
 from unstuck_analysis.view.prescribe import as_yaml, doses_given, prescribed
 from unstuck_analysis.view.recording import Recorder, encode, header, last_day
 
@@ -118,7 +118,6 @@ def offer(cases: Cases) -> dict[str, object]:
     return {
         "treatments": [[name, *about_treatment(name)] for name in cases.treatments],
         "drugs": [[name, *about_drug(name)] for name in cases.drugs()],
-        "mostNeurons": MOST_NEURONS,
     }
 
 

@@ -2,6 +2,7 @@
 
 const live = { socket: null, number: 0, waiting: new Map(), query: '', retry: 0, next: null, changing: null };
 const LETTERS = 'abc';
+const offer = { treatments: [], drugs: [], asked: false, list: () => {} }; // filled when the first plan is shown
 
 /** The link of a plan, as the server reads it. */
 function queryOf({ seed, patient, neurons, panels }) {
@@ -79,7 +80,7 @@ function connect() {
   socket.binaryType = 'arraybuffer';
   socket.addEventListener('open', async () => {
     $('lost').hidden = true;
-    try { await openFirst(); } catch (fault) { note(fault.message); }
+    try { await openFirst(); await loadOffer(); } catch (fault) { note(fault.message); }
   });
   socket.addEventListener('message', ({ data }) => { if (typeof data === 'string') take(JSON.parse(data)); else addFrames(data); });
   socket.addEventListener('close', () => {
@@ -97,6 +98,16 @@ async function openFirst() {
   const story = SETUP.stories.find(one => one.name === SETUP.story);
   if (story && !location.search) { await chooseStory(story); return; }
   await showPlan(location.search.slice(1) || SETUP.usual);
+}
+
+/** Ask for everything that can be chosen: reading all those files takes the server about a second. */
+async function loadOffer() {
+  if (offer.asked) return;
+  offer.asked = true;
+  try { Object.assign(offer, await ask({ offer: true })); } catch (fault) { offer.asked = false; throw fault; }
+  offer.treatments.slice(0, 3).forEach(([name], k) => { player.parked[k] ??= { treatment: name, dose: '', give: [], stress: [] }; });
+  player.views.forEach(view => fillDrugs(view, view.panel));
+  offer.list();
 }
 
 function take(message) {
@@ -118,7 +129,9 @@ function showFault({ copy, why }) {
 
 async function chooseStory(story) {
   leaveStory();
+  player.opening = { playing: true };
   try { await showPlan(story.query, { day: story.scenes[0].start }); startStory(story); } catch (fault) { note(fault.message); }
+  player.opening = null;
 }
 
 function fillForms({ seed, patient, neurons, panels }) {
@@ -174,9 +187,10 @@ function updatePanel(view, panel) {
 }
 
 function fillDrugs(view, panel) {
-  const select = view.find('.drug'), chosen = select.value, drugs = [...panel.drugs, ...SETUP.offer.drugs];
+  const select = view.find('.drug'), chosen = select.value, drugs = [...panel.drugs, ...offer.drugs];
   view.drugs = drugs;
   select.replaceChildren(...drugs.map(([name, title]) => new Option(title, name)));
+  view.find('.give-now').disabled = !drugs.length; // until the server has read the drugs
   const known = drugs.map(([name]) => name);
   select.value = [view.shown === panel.treatment ? chosen : '', panel.drug, ...player.show.panels.map(p => p.drug), known[0]].find(name => known.includes(name));
   setAmountHint(view);
@@ -205,9 +219,9 @@ function listByHand(view, panel) {
 
 /** A searchable list of all treatments, in groups. */
 function openChooser(view) {
-  const list = () => {
+  const list = offer.list = () => {
     const wanted = $('search').value.trim().toLowerCase(), groups = new Map();
-    for (const [name, title, group] of SETUP.offer.treatments) {
+    for (const [name, title, group] of offer.treatments) {
       if (`${name} ${title} ${group}`.toLowerCase().includes(wanted)) groups.set(group, [...(groups.get(group) || []), [name, title]]);
     }
     $('choices').replaceChildren(...[...groups].sort(([a], [b]) => (b === 'No drug') - (a === 'No drug') || a.localeCompare(b)).flatMap(([group, treatments]) => {
@@ -242,7 +256,6 @@ async function copyLink() {
 /** Connect the controls that need the server, and open the connection. */
 function startLive() {
   player.parked = [];
-  for (const [name] of SETUP.offer.treatments.slice(0, 3)) player.parked.push({ treatment: name, dose: '', give: [], stress: [] });
   $('patient-form').addEventListener('submit', async event => {
     event.preventDefault();
     leaveStory();
