@@ -64,7 +64,7 @@ class Plan:
 
     panels: tuple[PanelPlan, ...]
     seed: int = 1
-    patient: int = PATIENT
+    patient: int = 0
     neurons: int = 500
 
     def with_panel(self, number: int, panel: PanelPlan) -> "Plan":
