@@ -259,8 +259,8 @@ def check(
         print(f"{path}: a valid {kind}")
         for note in notes:
             say(f"Note: {note}")
-    if checked and (next_step := NEXT_AFTER_CHECK.get(checked[-1][1])):
-        say(f"Next: {next_step} {checked[-1][0]}")
+    if len(checked) == 1 and (next_step := NEXT_AFTER_CHECK.get(checked[0][1])):
+        say(f"Next: {next_step} {checked[0][0]}")
 
 
 @plain_command(app, "unstuck sweep smoke --workers 2", STUDIES)
