@@ -132,6 +132,7 @@ function showFault({ copy, why }) {
 async function chooseStory(story) {
   leaveStory();
   player.opening = { playing: true };
+  $('play').focus(); // space pauses the story, also while it loads
   try { await showPlan(story.query, { day: story.scenes[0].start }); startStory(story); } catch (fault) { note(fault.message); }
   player.opening = null;
 }
