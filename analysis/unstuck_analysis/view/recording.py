@@ -28,6 +28,7 @@ from unstuck.patient.life import Checkpoint, Life
 from unstuck.state import State
 
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
+from unstuck_analysis.view.lesions import injure
 from unstuck_analysis.view.plan import LAST_DAY, PanelPlan
 from unstuck_analysis.view.prescribe import dose_times
 
@@ -103,15 +104,17 @@ def _events(life: Life) -> list[float]:
     return sorted(edges | {hour for part in exposure.contributions for hour in part.law.edges_h})
 
 
-def _frame_hours(life: Life, until_h: float) -> list[float]:
+def _frame_hours(life: Life, until_h: float, happened: Sequence[float]) -> list[float]:
     """Hours up to `until_h` at which a frame is wanted in addition to the ends of steps."""
     now_h = life.time_h
-    hours = {hour + after for hour in _events(life) for after in AFTER_EVENT_H}
+    hours = {hour + after for hour in [*_events(life), *happened] for after in AFTER_EVENT_H}
     hours |= set(np.arange(now_h // HOURS_A_DAY + 1, until_h // HOURS_A_DAY + 1) * HOURS_A_DAY)
     return sorted(float(hour) for hour in hours | {until_h} if now_h < hour <= until_h)
 
 
-def _advance(life: Life, until_h: float, seen: Callable[[float, State], None]) -> None:
+def _advance(
+    life: Life, until_h: float, seen: Callable[[float, State], None], happened: Sequence[float] = ()
+) -> None:
     """Simulate until an hour and show every moment that gets a frame, with firing settled."""
     last_h = life.time_h
 
@@ -124,7 +127,7 @@ def _advance(life: Life, until_h: float, seen: Callable[[float, State], None]) -
         if hour - last_h > CLOSEST_H:
             on_output(hour, life.engine.settled(*life.exposure.ending(hour)))
 
-    hours = _frame_hours(life, until_h)
+    hours = _frame_hours(life, until_h, happened)
     life.advance(until_h, output_h=hours, on_output=on_output, on_step=on_step)
 
 
@@ -187,14 +190,23 @@ class Recorder:
         return -self.treatment.file.day_0_h / HOURS_A_DAY
 
     def advance(self, day: float) -> None:
-        """Record until a day."""
+        """Record until a day; what is silenced or cut on the way becomes so at its hour."""
+        day_0_h = self.treatment.file.day_0_h
+        waiting = sorted(self.plan.lesions, key=lambda lesion: lesion.hour)
+        for lesion in (one for one in waiting if self.life.day <= one.hour / HOURS_A_DAY < day):
+            self._record_until(day_0_h + lesion.hour)
+            injure(self.life, lesion)
+        self._record_until(day_0_h + day * HOURS_A_DAY)
+
+    def _record_until(self, until_h: float) -> None:
         day_0_h = self.treatment.file.day_0_h
 
         def seen(hour: float, state: State) -> None:
             values = _values(self.columns, (hour - day_0_h) / HOURS_A_DAY, state)
             self.frames.append(_fill_in_recovery(Frame(values, _neurons(state)), self.way.checkpoint))
 
-        _advance(self.life, day_0_h + day * HOURS_A_DAY, seen)
+        happened = [day_0_h + lesion.hour for lesion in self.plan.lesions]
+        _advance(self.life, until_h, seen, happened)
 
     def stressed_days(self) -> list[list[float]]:
         """First and last day of every period of stress that is known so far, life events included."""

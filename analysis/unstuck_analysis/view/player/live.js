@@ -2,6 +2,7 @@
 
 const live = { socket: null, number: 0, waiting: new Map(), query: '', retry: 0, next: null, changing: null };
 const LETTERS = 'abc';
+const UNCHANGED = () => ({ dose: '', give: [], stress: [], lesions: [] });
 const offer = { treatments: [], drugs: [], asked: false, list: () => {} }; // filled when the first plan is shown
 
 /** The link of a plan, as the server reads it. */
@@ -12,6 +13,7 @@ function queryOf({ seed, patient, neurons, panels }) {
     link.append(letter, panel.treatment);
     if (panel.dose) link.append(`${letter}.dose`, panel.dose);
     for (const [hour, drug, dose] of panel.give) link.append(`${letter}.give`, `${hour} ${drug} ${dose}`.trim());
+    for (const [hour, kind, name] of panel.lesions) link.append(`${letter}.${kind}`, `${hour} ${name}`);
     for (const [from, to] of panel.stress) link.append(`${letter}.stress`, `${from}-${to ?? ''}`);
   });
   return link.toString();
@@ -105,7 +107,7 @@ async function loadOffer() {
   if (offer.asked) return;
   offer.asked = true;
   try { Object.assign(offer, await ask({ offer: true })); } catch (fault) { offer.asked = false; throw fault; }
-  offer.treatments.slice(0, 3).forEach(([name], k) => { player.parked[k] ??= { treatment: name, dose: '', give: [], stress: [] }; });
+  offer.treatments.slice(0, 3).forEach(([name], k) => { player.parked[k] ??= { treatment: name, ...UNCHANGED() }; });
   player.views.forEach(view => fillDrugs(view, view.panel));
   offer.list();
 }
@@ -130,6 +132,7 @@ function showFault({ copy, why }) {
 async function chooseStory(story) {
   leaveStory();
   player.opening = { playing: true };
+  $('play').focus(); // space pauses the story, also while it loads
   try { await showPlan(story.query, { day: story.scenes[0].start }); startStory(story); } catch (fault) { note(fault.message); }
   player.opening = null;
 }
@@ -158,6 +161,7 @@ function connectPanel(view) {
     if (await edit(panel => panel.give.push([nextHour(), find('.drug').value, amount.value.trim()]), amount)) amount.value = '';
   });
   find('.drug').addEventListener('change', () => setAmountHint(view));
+  find('.lesion').addEventListener('click', () => edit(panel => panel.lesions.push([nextHour(), ...view.lesion])));
   find('.stress-now').addEventListener('click', () => edit(panel => {
     const open = panel.stress.find(([, to]) => to === null);
     if (!open) panel.stress.push([nextHour(), null]);
@@ -205,6 +209,7 @@ function setAmountHint(view) {
 function listByHand(view, panel) {
   const when = hour => clockText(hour / 24), items = [
     ...panel.give.map(([hour, drug, dose], k) => [`${drug}${dose ? ` ${dose}` : ''}, ${when(hour)}`, p => p.give.splice(k, 1)]),
+    ...panel.lesions.map(([hour, kind, name], k) => [`${name.replace('>', '→')} ${kind === 'cut' ? 'cut' : 'silenced'}, ${when(hour)}`, p => p.lesions.splice(k, 1)]),
     ...panel.stress.map(([from, to], k) => [`stress, ${when(from)}${to === null ? ' on' : ` to ${when(to)}`}`, p => p.stress.splice(k, 1)]),
   ];
   if (panel.changed) items.push(['Save this treatment (YAML)', null]);
@@ -230,7 +235,7 @@ function openChooser(view) {
       return [title, ...treatments.map(([name, text]) => {
         const button = document.createElement('button');
         button.type = 'button'; button.value = name; setText(button, text);
-        button.addEventListener('click', () => { $('chooser').close(); leaveStory(); change(plan => { plan.panels[view.place] = { ...plan.panels[view.place], treatment: name, dose: '', give: [], stress: [] }; }, { error: view.find('.error') }); });
+        button.addEventListener('click', () => { $('chooser').close(); leaveStory(); change(plan => { plan.panels[view.place] = { ...plan.panels[view.place], treatment: name, ...UNCHANGED() }; }, { error: view.find('.error') }); });
         return button;
       })];
     }));
@@ -260,7 +265,7 @@ function startLive() {
     event.preventDefault();
     leaveStory();
     const wanted = Object.fromEntries(['seed', 'patient', 'neurons'].map(id => [id, $(id).value.trim()]));
-    const fresh = plan => { Object.assign(plan, wanted); for (const panel of plan.panels) Object.assign(panel, { give: [], stress: [] }); };
+    const fresh = plan => { Object.assign(plan, wanted); for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); };
     if (await change(fresh, { error: $('patient-error') })) { $('set-up').open = false; jump(0, false); }
   });
   $('copies').addEventListener('change', event => change(plan => {
@@ -270,7 +275,7 @@ function startLive() {
   }));
   $('reset').addEventListener('click', async () => {
     leaveStory();
-    await change(plan => { for (const panel of plan.panels) Object.assign(panel, { give: [], stress: [] }); });
+    await change(plan => { for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); });
     jump(0, false);
   });
   $('copy-link').addEventListener('click', copyLink);
