@@ -347,7 +347,7 @@ def test_a_region_is_silenced_and_a_connection_cut_from_their_numbers(open_page:
     assert "b.silence=0+NAc&b.cut=0+mPFC_P+%3E+HPC_P" in page.url
     go_on(page, 1)
     expect_day(page, 1.0)
-    row = page.locator("#copy-1 tr", has_text="NAc").first
+    row = page.locator("#copy-1 tbody tr", has_text="NAc").first
     expect(row.locator("td").first).to_have_text("0 %")
     page.get_by_role("button", name="Undo NAc silenced, day 0, 00:00, copy B").click()
     expect(row.locator("td").first).not_to_have_text("0 %")
