@@ -30,7 +30,6 @@ from time import monotonic
 
 import numpy as np
 from unstuck.engine.settle import RunError
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.courses import Floats
@@ -56,14 +55,14 @@ from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 10, 60
+SEED, STEPS, DIRECTIONS = 1, 10, 67
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
 FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
 LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
 EARLY = (40, 100)  # patients after which hopeless sets are rejected
-FAULTS = (RunError, InputError, ValueError, ArithmeticError)
+FAULTS = (RunError, ValueError, ArithmeticError)
 Values = Mapping[str, float]
 
 
