@@ -61,7 +61,7 @@ ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
 FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
 LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
-EARLY = (40, 100)  # patients after which hopeless sets are rejected
+EARLY = (10, 40, 100)  # patients after which hopeless sets are rejected
 FAULTS = (RunError, ValueError, ArithmeticError)
 Values = Mapping[str, float]
 
@@ -138,10 +138,11 @@ def verdict(values: Values, shipped: Mapping[int, Readings]) -> tuple[Outcome, s
     """
     fitted = [fact for fact in read_facts() if fact.group == "fitted" and fact.id in OF_COHORT]
     short = [fact for fact in fitted if fact.id not in LONG]
+    stages = [(10, short), (40, short), *((patients, fitted) for patients in (*EARLY[1:], PATIENTS))]
     patients = 0
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for patients, facts in ((EARLY[0], short), *((number, fitted) for number in (*EARLY, PATIENTS))):
+            for patients, facts in stages:
                 plan = Plan(patients, 0, SEED, 1, Path(folder), values=tuple(values.items()))
                 evidence, early = measure(facts, plan, unwatched), patients < PATIENTS
                 reason = (
