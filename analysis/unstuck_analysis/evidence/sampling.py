@@ -55,7 +55,7 @@ from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 10, 67
+SEED, STEPS, DIRECTIONS = 1, 3, 67
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
