@@ -10,8 +10,8 @@ are read in the first 250 patients of seed 1, the same patients for every set.
 
 Sampler: hit-and-run among the sets that reproduce the findings on the typical patient. After every `STEPS`
 steps the set is tested in cohorts. Sets that pass have the target as their distribution. A test ends early if
-a finding is hopeless: it is outside its range by more than its standard error over the patients so far, after
-a correction by what the shipped set has in these patients and in all 250.
+a finding is hopeless: it is outside its range, and by more than its standard error over the patients so far
+after a correction by what the shipped set has in these patients and in all 250.
 
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
 iteration only, so the same command continues a stopped chain exactly. Chains are independent: start one
@@ -123,9 +123,9 @@ def outside(evidence: Evidence, shipped: Readings | None = None, final: Readings
 
 
 def hopeless(part: Part, correction: float) -> bool:
-    """Whether a corrected value is outside its range by more than its standard error."""
+    """Whether a value is outside its range, and by more than its standard error after a correction."""
     value, error = part.value + correction, (part.interval[1] - part.interval[0]) / 4.0
-    if not isfinite(value) or not isfinite(error):
+    if part.inside or not isfinite(value) or not isfinite(error):
         return False
     low, high = part.range
     return not low - error <= value <= high + error

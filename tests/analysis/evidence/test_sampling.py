@@ -90,7 +90,7 @@ def test_a_finding_is_hopeless_beyond_its_standard_error() -> None:
         *[False] * 3,
         True,
     ]
-    assert hopeless(part(0.35), -0.1)
+    assert [hopeless(part(value), -0.2) for value in (0.35, 0.45)] == [True, False]  # 0.45 is inside
 
 
 def test_every_shipped_set_is_in_the_prior_and_the_accepted_ones_reproduce_every_fitted_finding() -> None:
