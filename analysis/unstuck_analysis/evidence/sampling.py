@@ -15,8 +15,8 @@ over the patients so far after a correction by what the shipped set has in these
 
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
 iteration only, so the same command continues a stopped chain exactly. Chains are independent: start one
-process for each. A chain begins with `DIRECTIONS` single steps that are not tested in patients: the later steps
-follow differences of these sets. Both parts begin at the shipped set.
+process for each. A chain begins with `DIRECTIONS` single steps that are not tested in patients. The later
+steps follow differences of these sets. Both parts begin at the shipped set.
 
 Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
 Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions).
