@@ -1,6 +1,6 @@
 """Ways to expose a circuit in a test, and to see its state on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,13 @@ class Held:
         effects = [self.reported(hour)[0] for hour in times_h.tolist()]
         return np.array(effects), np.zeros((len(effects), self.regions))
 
+    reported_at = at_times
+
+
+def kept(seen: dict[float, State]) -> Callable[[Floats, State], None]:
+    """An observer that keeps every state by its hour."""
+    return lambda hours, states: seen.update(zip(hours.tolist(), states.rows(), strict=True))
+
 
 def states_at(engine: Engine, exposure: Exposure, hours: Iterable[float]) -> dict[float, State]:
     """The settled state of a run at each of the hours, the first of which may be now."""
@@ -39,5 +46,5 @@ def states_at(engine: Engine, exposure: Exposure, hours: Iterable[float]) -> dic
     wanted = sorted(hours)
     if wanted[0] == engine.time_h:
         seen[wanted[0]] = engine.settled(*exposure.reported(wanted[0]))
-    engine.advance(exposure, wanted[-1], output_h=wanted, on_output=seen.__setitem__)
+    engine.advance(exposure, wanted[-1], output_h=wanted, on_output=kept(seen))
     return seen

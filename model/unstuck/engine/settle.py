@@ -183,14 +183,21 @@ def serotonin_and_surroundings(
 
 @compiled
 def settle(
-    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast, tolerance: float
+    w: Wiring,
+    p: Rules,
+    acting: Effects,
+    region_input: Floats,
+    y: Slow,
+    fast: Fast,
+    tolerance: float,
+    do: Work,
 ) -> tuple[float, int, int]:
-    """Find the firing that sustains itself, starting from fast.x; fast is overwritten.
+    """Find the firing that sustains itself, starting from fast.x; fast and `do` are overwritten.
 
     Returns how far the farthest neuron was from it before the last move (above tolerance, or NaN, if firing
     does not settle), the number of sweeps and of fallbacks.
     """
-    x, do = fast.x, work_for(w)
+    x = fast.x
     whole_strength(w, y, do.around.strength, do.excitation)
     sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
     while True:
@@ -243,7 +250,8 @@ def settled_state(
     """
     settled = state.copy(y)
     fast = Fast(settled.x, settled.serotonin_nM)
-    left, _, _ = settle(circuit.wiring, circuit.rules, effects, region_input, settled.slow, fast, tolerance)
+    w, p, do = circuit.wiring, circuit.rules, work_for(circuit.wiring)
+    left, _, _ = settle(w, p, effects, region_input, settled.slow, fast, tolerance, do)
     if left <= tolerance:
         return settled
     raise RunError(why_not_settled(circuit, settled, effects, region_input))
