@@ -200,7 +200,7 @@ def _life(patient: Patient, name: str, checkpoints: dict[str, Checkpoint]) -> Li
 
 
 def _rows(life: Life, name: str) -> Floats:
-    """A row per day from the present on, and at the first hours of some treatments: the day, then `SERIES`."""
+    """A row per day from the present on, and at the first hours of some treatments: day, `SERIES`."""
     day_0_h, hours = life.treatment.file.day_0_h, FIRST_HOURS.get(name, ())
     readings = [life.present()]
     days = np.arange(1, (life.end_h - day_0_h) / HOURS_A_DAY + 1e-9)

@@ -131,28 +131,3 @@ def set_acting(table: Acting, cell: int, time_h: float, rows: Floats) -> float:
             rows[end, k] += third * points[2, end, k] + last * points[3, end, k]
     share = table.share[cell]
     return first * share[0] + second * share[1] + third * share[2] + last * share[3]
-
-
-@compiled_part
-def effects_of(row: Floats) -> Effects:
-    """Effects from a row of numbers in the order of their fields."""
-    return Effects(
-        row[0],
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        row[11],
-        row[12],
-        row[13],
-        row[14],
-        row[15],
-        row[16],
-        row[17],
-    )

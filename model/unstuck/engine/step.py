@@ -18,7 +18,7 @@ Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048); model descriptio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from unstuck.engine.acting import (
     Acting,
     Exposure,
     cell_at,
-    effects_of,
     set_acting,
     swinging_step,
     tabulate,
@@ -42,16 +41,14 @@ from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
 from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
-from unstuck.targets import Effects
+from unstuck.targets import Effects, compiled_effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
 EXACT_DECAY = 0.5  # share of the linear decay of labile strength that is solved exactly
 BLOCK = 500_000  # numbers that are kept for observers at a time (4 MB)
-UNSETTLED, UNSETTLED_OUTPUT = (
-    -1.0,
-    -2.0,
-)  # instead of an error: firing does not settle in a step, in an output
+# Instead of an error of a step: firing does not settle in the step, or in an output.
+UNSETTLED, UNSETTLED_OUTPUT = -1.0, -2.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +156,7 @@ class Progress(NamedTuple):
 
 
 _views = compiled_views()
+effects_of = compiled_effects()
 
 
 @compiled_part
@@ -176,7 +174,7 @@ def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
             decay.per_h[g] = EXACT_DECAY * labile_decay(made, gate(y.trkb[i], p.trkb), p.plasticity)
 
 
-@compiled
+@compiled_part
 def move(course: Course, length_h: float, bend: Floats, bend_per_h: float, decay: Decay, out: Floats) -> None:
     """Set out to the start moved by length_h, each group's decay exact, with a departure that grows evenly.
 
@@ -391,8 +389,8 @@ class Engine:
         self.state = healthy_state(circuit) if state is None else state.copy()
         self.diagnostics = Diagnostics()
         self._day_0_h = day_0_h
-        y, below = self.state.y, self.state.copy()
         self._at = Progress(time_h, step_h=1.0)
+        y, below = self.state.y, self.state.copy()
         self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
         bounds, neuron = circuit.layout.groups()
         self._decay = Decay(bounds, neuron, np.empty(len(neuron)))
@@ -497,19 +495,18 @@ class Engine:
         self.diagnostics.rejected += at.rejected
         self.diagnostics.sweeps += at.sweeps
         self.diagnostics.fallbacks += at.fallbacks
-        if at.error in (UNSETTLED, UNSETTLED_OUTPUT):
-            in_step = at.error == UNSETTLED
-            y, row = (
-                (self.course.end, self._solver.acting[0])
-                if in_step
-                else (outputs.y[at.outputs], outputs.acting[at.outputs])
-            )
-            state = self.state.copy(y)
-            why = why_not_settled(self.circuit, state, Effects(*row[:FIELDS]), row[FIELDS:])
-            raise RunError(f"{why} {self._when}")
+        if at.error == UNSETTLED:
+            self._stop_unsettled(self.course.end, self._solver.acting[0])
+        if at.error == UNSETTLED_OUTPUT:
+            self._stop_unsettled(outputs.y[at.outputs], outputs.acting[at.outputs])
         if not isfinite(at.error):
             raise RunError(f"{not_finite(self.circuit, self.course.end) or 'the change'} {self._when}")
         return at
+
+    def _stop_unsettled(self, y: Floats, row: Floats) -> NoReturn:
+        effects = Effects(*row[:FIELDS])
+        why = why_not_settled(self.circuit, self.state.copy(y), effects, row[FIELDS:])
+        raise RunError(f"{why} {self._when}")
 
     @property
     def _when(self) -> str:
