@@ -440,8 +440,9 @@ class Engine:
             most -= at.steps + at.rejected
             waiting = waiting[at.outputs :]
             if on_output and at.outputs:
-                found = (part[: at.outputs] for part in (outputs.y, outputs.x, outputs.serotonin_nM))
-                on_output(outputs.hours[: at.outputs], State(*found, self.circuit.layout))
+                n, layout = at.outputs, self.circuit.layout
+                found = State(outputs.y[:n], outputs.x[:n], outputs.serotonin_nM[:n], layout)
+                on_output(outputs.hours[:n], found)
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
             if most <= 0 and self.time_h < until_h:
