@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
+from unstuck.engine.settle import FIELDS
 from unstuck.rules.compiled import compiled_part
 from unstuck.state import Floats
 from unstuck.targets import Effects
 
-FIELDS = len(Effects._fields)
 CLOSE = 1e-8  # largest difference between what acts and the cubic
 SHORTEST_H = 1e-3  # cells are not halved further
 STAGES = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])  # of a step

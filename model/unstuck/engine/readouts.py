@@ -11,7 +11,7 @@ from math import nan
 import numpy as np
 
 from unstuck.circuit import PYRAMIDAL, Circuit, Numbers
-from unstuck.engine.settle import settled_state
+from unstuck.engine.settle import FIELDS, settled_states
 from unstuck.files.circuit import projection_ends
 from unstuck.rules.compiled import compiled
 from unstuck.state import Floats, State
@@ -140,14 +140,15 @@ def functional_connectivity(
 
     dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board.
     """
-    regions = readout_regions(circuit)
-    resting = _principal_activity(circuit, state, effects, region_input, tolerance)
-    response = np.empty((len(regions), len(regions)))
-    for row, region in enumerate(regions):
-        probed = region_input.copy()
-        probed[region] += PROBE_DRIVE
-        response[row] = _principal_activity(circuit, state, effects, probed, tolerance) - resting
-    return response / PROBE_DRIVE
+    regions, of = readout_regions(circuit), circuit.wiring.populations
+    acting = np.tile(np.concatenate([np.array(effects), region_input]), (1 + len(regions), 1))
+    for row, region in enumerate(regions, 1):
+        acting[row, FIELDS + region] += PROBE_DRIVE
+    probed = state.with_rows(np.tile(state.y, (len(acting), 1)))
+    means = population_means(circuit, settled_states(circuit, probed, acting, tolerance).x)
+    principal = [means[:, (of.region == r) & (of.cells == PYRAMIDAL)].mean(axis=1) for r in regions]
+    resting, *responding = np.array(principal).T
+    return (np.array(responding) - resting) / PROBE_DRIVE
 
 
 def mean_functional_connectivity(
@@ -156,13 +157,3 @@ def mean_functional_connectivity(
     """Mean response over ordered pairs of different readout regions."""
     response = functional_connectivity(circuit, state, effects, region_input)
     return float(response[~np.eye(len(response), dtype=bool)].mean())
-
-
-def _principal_activity(
-    circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float
-) -> Floats:
-    settled = settled_state(circuit, state, effects, region_input, tolerance)
-    means, of = population_means(circuit, settled.x), circuit.wiring.populations
-    return np.array(
-        [means[(of.region == r) & (of.cells == PYRAMIDAL)].mean() for r in readout_regions(circuit)]
-    )

@@ -24,7 +24,6 @@ import numpy as np
 
 from unstuck.circuit import Circuit, Wiring, healthy_state
 from unstuck.engine.acting import (
-    FIELDS,
     STAGES,
     Acting,
     Exposure,
@@ -34,14 +33,24 @@ from unstuck.engine.acting import (
     tabulate,
 )
 from unstuck.engine.neuron import Fast, circuit_change, neuron_change
+from unstuck.engine.settle import (
+    FIELDS,
+    Work,
+    effects_of,
+    not_finite,
+    settle,
+    settled_state,
+    slow_views,
+    why_not_settled,
+    work_for,
+)
 from unstuck.engine.settle import RunError as RunError
-from unstuck.engine.settle import Work, not_finite, settle, settled_state, why_not_settled, work_for
 from unstuck.rules import Rules
 from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
-from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
-from unstuck.targets import Effects, compiled_effects
+from unstuck.state import Floats, Integers, Positions, Slow, State
+from unstuck.targets import Effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
@@ -94,12 +103,13 @@ class Solver(NamedTuple):
     """What all steps of one circuit share: how exactly they are solved, and arrays that they work on."""
 
     start: Positions  # (variables + 1,) first position of each variable in the slow state
-    scale: Floats  # what a deviation of each entry of the slow state is relative to
+    per_scale: Floats  # 1 / what a deviation of each entry of the slow state is relative to
     tolerance: float  # of settled firing
     slow_tolerance: float  # largest error of a step
     longest_step_h: float
     acting: Floats  # (ends of a swing, columns) what acts at a stage
     there: Floats  # slow state at a stage
+    fired: Floats  # (stages, neurons) activity at the stages of the last step
     rate: Floats  # rates of change at the lower end of a swing
     settling: Work
 
@@ -155,10 +165,6 @@ class Progress(NamedTuple):
     ends: int = 0
 
 
-_views = compiled_views()
-effects_of = compiled_effects()
-
-
 @compiled_part
 def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
     """Set the share of the decay of labile strength that is solved exactly: a mean by weight per neuron."""
@@ -175,40 +181,83 @@ def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
 
 
 @compiled_part
-def move(course: Course, length_h: float, bend: Floats, bend_per_h: float, decay: Decay, out: Floats) -> None:
-    """Set out to the start moved by length_h, each group's decay exact, with a departure that grows evenly.
+def phi(z: float) -> tuple[float, float]:
+    """phi1 = (1 - e^-z)/z and phi2 = (1 - phi1)/z, with which decay is solved exactly."""
+    if z > 1e-3:
+        phi1 = (1.0 - np.exp(-z)) / z
+        return phi1, (1.0 - phi1) / z
+    return 1.0 - z / 2.0 + z * z / 6.0, 0.5 - z / 6.0 + z * z / 24.0
 
-    y + t phi1(L t) change + (t^2 bend_per_h) phi2(L t) bend, phi1(z) = (1 - e^-z)/z, phi2(z) = (1 - phi1)/z.
+
+@compiled_part
+def go_straight(course: Course, elapsed_h: float, decay: Decay, there: Floats) -> None:
+    """Set `there` to start + t phi1(L t) change, at t = elapsed_h."""
+    for g in range(decay.per_h.size):
+        phi1, _ = phi(decay.per_h[g] * elapsed_h)
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            there[i] = course.start[i] + elapsed_h * phi1 * course.change[i]
+
+
+@compiled_part
+def go_bent(course: Course, length_h: float, decay: Decay, there: Floats) -> None:
+    """Turn bend_before, the change at t = h/3, into a departure, and move `there` on to t = 2h/3:
+
+    start + t phi1(L t) change + (3 t^2 / h) phi2(L t) bend_before
     """
+    elapsed_h = 2.0 * length_h / 3.0
     for g in range(decay.per_h.size):
-        z = decay.per_h[g] * length_h
-        phi1 = (1.0 - np.exp(-z)) / z if z > 1e-3 else 1.0 - z / 2.0 + z * z / 6.0
-        phi2 = (1.0 - phi1) / z if z > 1e-3 else 0.5 - z / 6.0 + z * z / 24.0
-        straight, bent = length_h * phi1, length_h * length_h * bend_per_h * phi2
+        phi1, phi2 = phi(decay.per_h[g] * elapsed_h)
+        straight, bent = elapsed_h * phi1, 3.0 * elapsed_h * elapsed_h / length_h * phi2
         for i in range(decay.bounds[g], decay.bounds[g + 1]):
-            out[i] = course.start[i] + straight * course.change[i] + bent * bend[i]
+            gone = decay.per_h[g] * (there[i] - course.start[i])
+            course.bend_before[i] += gone - course.change[i]
+            there[i] = course.start[i] + straight * course.change[i] + bent * course.bend_before[i]
 
 
 @compiled_part
-def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
-    """Turn bend, the change at a stage, into its departure from the course of the start."""
+def finish(course: Course, length_h: float, decay: Decay, solver: Solver) -> float:
+    """Set the end point, and bend to a departure; returns how far the companion is from the end point.
+
+    end       = start + h phi1(L h) change + 1.5 h phi2(L h) bend
+    companion = start + h phi1(L h) change + 3 h phi2(L h) bend_before
+    The distance is the largest root mean square among the variables; NaN in, NaN out.
+    """
+    largest, total, v, start, there = 0.0, 0.0, 0, solver.start, solver.there
     for g in range(decay.per_h.size):
+        phi1, phi2 = phi(decay.per_h[g] * length_h)
+        straight, bent = length_h * phi1, length_h * phi2
         for i in range(decay.bounds[g], decay.bounds[g + 1]):
-            bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
-
-
-@compiled_part
-def error_of(course: Course, companion: Floats, solver: Solver) -> float:
-    """Largest root mean square difference of end point and companion among the variables; NaN in, NaN out."""
-    largest, start, scale = 0.0, solver.start, solver.scale
-    for v in range(start.size - 1):
-        total = 0.0
-        for i in range(start[v], start[v + 1]):
-            total += ((course.end[i] - companion[i]) / scale[i]) ** 2
-        error = np.sqrt(total / max(start[v + 1] - start[v], 1))
-        if error > largest or error != error:
-            largest = error
+            course.bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
+            by_bend = 1.5 * bent * course.bend[i]
+            course.end[i] = course.start[i] + straight * course.change[i] + by_bend
+            apart = (by_bend - 3.0 * bent * course.bend_before[i]) * solver.per_scale[i]
+            total += apart * apart
+        if v + 1 < start.size and decay.bounds[g + 1] == start[v + 1]:  # the last group of a variable
+            error = np.sqrt(total / max(start[v + 1] - start[v], 1))
+            if error > largest or error != error:
+                largest = error
+            total = 0.0
+            v += 1
     return largest
+
+
+@compiled_part
+def go_within(course: Course, elapsed_h: float, length_h: float, decay: Decay, out: Floats) -> None:
+    """Set out to the slow state within a step (dense output), as `finish` does for its end."""
+    for g in range(decay.per_h.size):
+        phi1, phi2 = phi(decay.per_h[g] * elapsed_h)
+        straight, bent = elapsed_h * phi1, 1.5 * elapsed_h * elapsed_h / length_h * phi2
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            out[i] = course.start[i] + straight * course.change[i] + bent * course.bend[i]
+
+
+@compiled_part
+def foresee_firing(fired: Floats, place: float, x: Floats) -> None:
+    """Set x to the parabola through the activity at the three stages, at a place of the step from 0 to 1."""
+    s = 3.0 * place
+    first, second, third = (s - 1.0) * (s - 2.0) / 2.0, s * (2.0 - s), s * (s - 1.0) / 2.0
+    for i in range(x.size):
+        x[i] = max(0.0, first * fired[0, i] + second * fired[1, i] + third * fired[2, i])
 
 
 @compiled_part
@@ -229,7 +278,7 @@ def rates_at(
         fallbacks += fell
         if not left <= solver.tolerance:
             return left, sweeps, fallbacks
-        changes = _views(rate if end == 0 else solver.rate, solver.start)
+        changes = slow_views(rate if end == 0 else solver.rate, solver.start)
         for i in range(fast.x.size):
             neuron_change(w, p, acting, y, fast, i, changes)
         circuit_change(w, p, acting, y, fast, changes)
@@ -257,29 +306,28 @@ def try_step(
     Returns the error, or UNSETTLED where firing does not settle (for the slow state that `course.end` then
     has), the number of sweeps and of fallbacks.
     """
-    there, sweeps, fallbacks = solver.there, 0, 0
-    there[:] = course.start
+    sweeps, fallbacks, x = 0, 0, firing.above.x
     for stage in range(STAGES.size):
-        time_h = start_h + STAGES[stage] * length_h
+        time_h, there = start_h + STAGES[stage] * length_h, course.start if stage == 0 else solver.there
         cell = cell_at(table, time_h, cell)
         share = set_acting(table, cell, time_h, solver.acting)
         rate = course.change if stage == 0 else course.bend_before if stage == 1 else course.bend
-        y = _views(there, solver.start)
+        y = slow_views(there, solver.start)
         left, swept, fell = rates_at(w, p, solver.acting, share, y, firing, solver, rate)
         sweeps += swept
         fallbacks += fell
         if not left <= solver.tolerance:
             course.end[:] = there
             return UNSETTLED, sweeps, fallbacks
+        solver.fired[stage] = x
         if stage == 0:
-            set_decay(w, p, y, firing.above.x, decay)
-        else:
-            depart(course, there, rate, decay)
-        if stage < 2:
-            move(course, length_h * STAGES[stage + 1], rate, 3.0 * stage / length_h, decay, there)
-    move(course, length_h, course.bend, 1.5 / length_h, decay, course.end)
-    move(course, length_h, course.bend_before, 3.0 / length_h, decay, there)
-    return error_of(course, there, solver), sweeps, fallbacks
+            set_decay(w, p, y, x, decay)
+            go_straight(course, length_h / 3.0, decay, solver.there)
+        elif stage == 1:
+            go_bent(course, length_h, decay, solver.there)
+            for i in range(x.size):  # the next stage starts from where firing leads
+                x[i] = max(0.0, 2.0 * x[i] - solver.fired[0, i])
+    return finish(course, length_h, decay, solver), sweeps, fallbacks
 
 
 @compiled
@@ -302,7 +350,6 @@ def put_out(
     p: Rules,
     outputs: Outputs,
     k: int,
-    firing: Firing,
     solver: Solver,
     decay: Decay,
     course: Course,
@@ -311,9 +358,10 @@ def put_out(
 ) -> float:
     """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
     y, fast = outputs.y[k], Fast(outputs.x[k], outputs.serotonin_nM[k])
-    move(course, outputs.hours[k] - start_h, course.bend, 1.5 / length_h, decay, y)
-    fast.x[:], fast.serotonin_nM[:] = firing.above.x, firing.above.serotonin_nM
-    row, slow = outputs.acting[k], _views(y, solver.start)
+    elapsed_h = outputs.hours[k] - start_h
+    go_within(course, elapsed_h, length_h, decay, y)
+    foresee_firing(solver.fired, elapsed_h / length_h, fast.x)
+    row, slow = outputs.acting[k], slow_views(y, solver.start)
     left, _, _ = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, solver.settling)
     return left
 
@@ -342,7 +390,7 @@ def follow(
     steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
     while True:
         while filled < outputs.hours.size and outputs.hours[filled] <= time_h and error >= 0.0:
-            left = put_out(w, p, outputs, filled, firing, solver, decay, course, start_h, length_h)
+            left = put_out(w, p, outputs, filled, solver, decay, course, start_h, length_h)
             error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
             filled += error >= 0.0
         full = 0 < outputs.hours.size == filled
@@ -363,7 +411,9 @@ def follow(
         if not 0.0 <= error <= solver.slow_tolerance:
             rejected += 1
             step_h = h * factor
+            firing.above.x[:] = solver.fired[0]
             continue
+        foresee_firing(solver.fired, 1.0, firing.above.x)
         step_h = max(h * factor, step_h if h == left_h else 0.0)
         start_h, length_h, due = time_h, h, True
         time_h += h
@@ -398,12 +448,13 @@ class Engine:
         self._columns = FIELDS + len(circuit.regions)
         self._solver = Solver(
             circuit.layout.start,
-            circuit.layout.scale(),
+            1.0 / circuit.layout.scale(),
             accuracy.firing,
             accuracy.slow,
             accuracy.longest_step_h,
             np.empty((2, self._columns)),
             np.empty_like(y),
+            np.empty((len(STAGES), circuit.neurons)),
             np.empty_like(y),
             work_for(circuit.wiring),
         )
@@ -432,7 +483,8 @@ class Engine:
         most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)
         swings = getattr(exposure, "swings", False)
         table = None if swings or until_h <= self.time_h else tabulate(exposure, [self.time_h, *stops_h])
-        while self.time_h < until_h or len(waiting):
+        self._at = self._at._replace(due=False)
+        while self.time_h < until_h or len(waiting) or (on_step and self._at.due):
             stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
             acting = table or self._swinging_step(exposure, float(stops_h[0]))
             outputs, ends = self._rows_for_observers(exposure, waiting, on_step is not None)
