@@ -109,7 +109,6 @@ class Solver(NamedTuple):
     longest_step_h: float
     acting: Floats  # (ends of a swing, columns) what acts at a stage
     there: Floats  # slow state at a stage
-    fired: Floats  # (stages, neurons) activity at the stages of the last step
     rate: Floats  # rates of change at the lower end of a swing
     settling: Work
 
@@ -252,15 +251,6 @@ def go_within(course: Course, elapsed_h: float, length_h: float, decay: Decay, o
 
 
 @compiled_part
-def foresee_firing(fired: Floats, place: float, x: Floats) -> None:
-    """Set x to the parabola through the activity at the three stages, at a place of the step from 0 to 1."""
-    s = 3.0 * place
-    first, second, third = (s - 1.0) * (s - 2.0) / 2.0, s * (2.0 - s), s * (s - 1.0) / 2.0
-    for i in range(x.size):
-        x[i] = max(0.0, first * fired[0, i] + second * fired[1, i] + third * fired[2, i])
-
-
-@compiled_part
 def rates_at(
     w: Wiring, p: Rules, rows: Floats, share: float, y: Slow, firing: Firing, solver: Solver, rate: Floats
 ) -> tuple[float, int, int]:
@@ -306,7 +296,7 @@ def try_step(
     Returns the error, or UNSETTLED where firing does not settle (for the slow state that `course.end` then
     has), the number of sweeps and of fallbacks.
     """
-    sweeps, fallbacks, x = 0, 0, firing.above.x
+    sweeps, fallbacks = 0, 0
     for stage in range(STAGES.size):
         time_h, there = start_h + STAGES[stage] * length_h, course.start if stage == 0 else solver.there
         cell = cell_at(table, time_h, cell)
@@ -319,14 +309,11 @@ def try_step(
         if not left <= solver.tolerance:
             course.end[:] = there
             return UNSETTLED, sweeps, fallbacks
-        solver.fired[stage] = x
         if stage == 0:
-            set_decay(w, p, y, x, decay)
+            set_decay(w, p, y, firing.above.x, decay)
             go_straight(course, length_h / 3.0, decay, solver.there)
         elif stage == 1:
             go_bent(course, length_h, decay, solver.there)
-            for i in range(x.size):  # the next stage starts from where firing leads
-                x[i] = max(0.0, 2.0 * x[i] - solver.fired[0, i])
     return finish(course, length_h, decay, solver), sweeps, fallbacks
 
 
@@ -350,6 +337,7 @@ def put_out(
     p: Rules,
     outputs: Outputs,
     k: int,
+    firing: Firing,
     solver: Solver,
     decay: Decay,
     course: Course,
@@ -360,7 +348,7 @@ def put_out(
     y, fast = outputs.y[k], Fast(outputs.x[k], outputs.serotonin_nM[k])
     elapsed_h = outputs.hours[k] - start_h
     go_within(course, elapsed_h, length_h, decay, y)
-    foresee_firing(solver.fired, elapsed_h / length_h, fast.x)
+    fast.x[:] = firing.above.x
     row, slow = outputs.acting[k], slow_views(y, solver.start)
     left, _, _ = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, solver.settling)
     return left
@@ -390,7 +378,7 @@ def follow(
     steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
     while True:
         while filled < outputs.hours.size and outputs.hours[filled] <= time_h and error >= 0.0:
-            left = put_out(w, p, outputs, filled, solver, decay, course, start_h, length_h)
+            left = put_out(w, p, outputs, filled, firing, solver, decay, course, start_h, length_h)
             error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
             filled += error >= 0.0
         full = 0 < outputs.hours.size == filled
@@ -411,9 +399,7 @@ def follow(
         if not 0.0 <= error <= solver.slow_tolerance:
             rejected += 1
             step_h = h * factor
-            firing.above.x[:] = solver.fired[0]
             continue
-        foresee_firing(solver.fired, 1.0, firing.above.x)
         step_h = max(h * factor, step_h if h == left_h else 0.0)
         start_h, length_h, due = time_h, h, True
         time_h += h
@@ -454,7 +440,6 @@ class Engine:
             accuracy.longest_step_h,
             np.empty((2, self._columns)),
             np.empty_like(y),
-            np.empty((len(STAGES), circuit.neurons)),
             np.empty_like(y),
             work_for(circuit.wiring),
         )
