@@ -428,8 +428,10 @@ def run_treatment(
     run = PatientRun(treatment.name, checkpoint, patient.draws, conditions=life.conditions)
     run.steps.append((0.0, stuck.connectivity, stuck.structure))
 
+    functional_h = {round(HOURS_A_DAY * day, 4) for day in functional_days}
+
     def probed(hour: float) -> bool:
-        return any(abs((hour - day_0_h) / HOURS_A_DAY - wanted) < 1e-6 for wanted in functional_days)
+        return round(hour - day_0_h, 4) in functional_h
 
     def read(at_h: Floats, states: State) -> None:
         run.readings += life.readings(at_h, states, probed)
