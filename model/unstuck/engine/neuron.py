@@ -84,8 +84,8 @@ def population_drive(
 ) -> tuple[float, float]:
     """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, 5-HT1A).
 
-    local_nM, local_input: serotonin and input of its region. (Compiled code is slow where many arrays are
-    passed to a function with branches, so this one gets no more than it needs.)
+    local_nM, local_input: serotonin and input of its region. It gets few arrays, because numba counts
+    references to every array that is passed to a function with branches, which takes longer than the rest.
     """
     cells, open_nmda = of.cells[k], receptors.open_nmda_principal
     if cells == INTERNEURON:
