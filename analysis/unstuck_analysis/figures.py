@@ -14,6 +14,7 @@ from unstuck.files.treatment import Treatment
 from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, main_population
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
 
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
@@ -128,8 +129,8 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
     endpoint_day = next(t.file.endpoint_day for t in comparison.treatments if t.name == name)
     axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
     axes.set_xlabel(
-        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.responded)} of {len(outcomes)}"
-        f"\nstill recovered later: {_count(outcomes.escaped)}",
+        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
+        f"\nstill recovered later: {_count(outcomes.still_recovered)}",
         fontsize=8.5,
     )
     axes.set_xticks([0, 84, 168])
@@ -154,7 +155,7 @@ def _who(comparison: Comparison, first: str) -> str:
 
 @styled
 def shelf_figure(comparison: Comparison) -> Figure:
-    """Small multiples by drug class: mean recovery of every treatment, the first arm behind each panel."""
+    """One panel per drug class: mean recovery of every treatment, with the first treatment in each."""
     reference, *others = [t for t in comparison.treatments if len(comparison.arm(t.name))]
     by_class: dict[str, list[Treatment]] = {}
     for treatment in others:
@@ -299,7 +300,7 @@ def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[tuple[str, 
         if projection.plastic:
             pre, post = projection_ends(name)
             ends = (circuit.populations[pre].region, circuit.populations[post].region)
-            strength = _value(state, f"strength_{name}")
+            strength = _value(state, column_name(f"strength_{name}"))
             found.setdefault(ends, []).append(strength)
     return {ends: float(np.mean(strengths)) for ends, strengths in found.items()}
 
@@ -310,7 +311,7 @@ def _value(state: pd.Series, name: str) -> float:
 
 
 def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series) -> None:
-    """Regions as discs coloured by firing; a pale band of the healthy width lies behind every connection."""
+    """Regions as discs coloured by firing; a pale band of the healthy width is behind every connection."""
     place = {name: region.position for name, region in circuit.regions.items()}
     for (pre, post), strength in region_strengths(circuit, state).items():
         both_ways = (post, pre) in region_strengths(circuit, state)

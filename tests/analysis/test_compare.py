@@ -19,11 +19,11 @@ ARM_KEYS = [
     "treatment",
     "patients",
     "onset_day_median",
-    "response_share",
-    "remission_share",
-    "relapse_share",
-    "escaped_share",
-    "amygdala_activity",
+    "recovered_share",
+    "remitted_share",
+    "relapsed_share",
+    "still_recovered_share",
+    "overactive_activity",
     "recovery",
     "serotonin_ratio",
     "bdnf",
@@ -34,10 +34,10 @@ RUN_KEYS = [
     "patient",
     "treatment",
     "onset_day",
-    "held_days",
+    "recovered_days",
     "remitted",
     "relapsed",
-    "escaped",
+    "still_recovered",
     "recovery",
     "serotonin_ratio",
     "bdnf",
@@ -83,7 +83,7 @@ def test_a_notebook_shows_a_comparison_as_a_table_and_a_figure(compared: Compare
 
 def test_numbers_are_numbers_and_shares_are_shares(compared: Compared) -> None:
     for arm in compared.done.json["arms"]:
-        for key in ("response_share", "remission_share", "escaped_share"):
+        for key in ("recovered_share", "remitted_share", "still_recovered_share"):
             assert 0.0 <= arm[key] <= 1.0
         values = [arm["recovery"], *arm["serotonin_ratio"].values(), *arm["bdnf"].values()]
         assert all(isinstance(value, float) for by_day in values for value in by_day.values())
@@ -91,8 +91,8 @@ def test_numbers_are_numbers_and_shares_are_shares(compared: Compared) -> None:
 
 def test_without_an_onset_median_and_relapse_are_null(compared: Compared) -> None:
     untreated = arm_of(compared, "untreated")
-    assert (untreated["onset_day_median"], untreated["relapse_share"]) == (None, None)
-    assert untreated["response_share"] == 0.0
+    assert (untreated["onset_day_median"], untreated["relapsed_share"]) == (None, None)
+    assert untreated["recovered_share"] == 0.0
 
 
 def test_the_difference_is_paired_with_the_first_arm(compared: Compared) -> None:
@@ -169,7 +169,7 @@ def test_run_is_the_row_of_compare(compared: Compared, unstuck: Unstuck, treatme
     row = rows[(rows.treatment == treatment) & (rows.patient == 1)].iloc[0]
     onset = None if np.isnan(row.onset_day) else row.onset_day
     assert done.json["onset_day"] == onset
-    for key in ("held_days", "remitted", "relapsed", "escaped"):
+    for key in ("recovered_days", "remitted", "relapsed", "still_recovered"):
         assert done.json[key] == row[key]
     series = pd.read_parquet(compared.folder / "series.parquet")
     same = series.loc[(series.treatment == treatment) & (series.patient == 1)].reset_index(drop=True)
@@ -250,8 +250,8 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "recovered on day 28" in page
     assert "<td>n/a</td>" in page
-    assert unstuck(*arguments, "--json").json["arms"][0]["escaped_share"] is None
-    assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["escaped"] is None
+    assert unstuck(*arguments, "--json").json["arms"][0]["still_recovered_share"] is None
+    assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["still_recovered"] is None
 
 
 def test_a_treatment_named_twice_is_run_once() -> None:
@@ -272,6 +272,18 @@ def test_the_terminal_table_fits_80_columns(unstuck: Unstuck) -> None:
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
     header = " ".join(done.out.splitlines()[2:4])
-    for word in ("treatment", "onset", "recov-", "lapsed", "amyg-", "R vs untreated", "(95 %)"):
+    for word in ("treatment", "onset", "recov-", "lapsed", "AMY", "firing", "R vs untreated", "(95 %)"):
         assert word in header
     assert any(line.startswith("ketamine-like ") for line in done.out.splitlines())
+
+
+def test_the_region_whose_firing_is_reported_is_that_of_the_circuit_file(
+    unstuck: Unstuck, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text(
+        "title: t\nextends: default\nroles: {overactive: HPC_P}\n", encoding="utf-8"
+    )
+    (tmp_path / "short.yaml").write_text(SHORT + "circuit: other.yaml\n")
+    done = unstuck("compare", "short.yaml", "--patients", "1", "--neurons", "100", "--workers", "1")
+    assert "HPC firing:" in done.out
+    assert "AMY" not in done.out

@@ -1,6 +1,6 @@
 """Tables, once for every way of showing them: terminal, HTML, Markdown and CSV.
 
-A column carries its heading, unit, meaning and number format. CSV holds the numbers in full, with the plain
+A column carries its heading, unit, meaning and number format. CSV has the numbers in full, with the plain
 names of the columns; the other three are for reading.
 """
 
@@ -14,6 +14,8 @@ from html import escape
 from itertools import zip_longest
 from math import isfinite
 from typing import TYPE_CHECKING
+
+from unstuck_analysis.output.columns import column_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +85,7 @@ class Table:
 
     def records(self) -> list[dict[str, Cell]]:
         """Rows as JSON can hold them: null for a number that is not finite."""
-        names = [column.name for column in self.columns]
+        names = self._names()
         return [dict(zip(names, map(_finite, row), strict=True)) for row in self.rows]
 
     def meanings(self) -> list[str]:
@@ -94,9 +96,12 @@ class Table:
         """The table with numbers in full; a missing value is an empty cell."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.name for column in self.columns])
+        writer.writerow(self._names())
         writer.writerows([["" if _is_missing(cell) else cell for cell in row] for row in self.rows])
         return text.getvalue()
+
+    def _names(self) -> list[str]:
+        return [column_name(column.name) for column in self.columns]
 
     def markdown(self) -> str:
         """A Markdown table."""
@@ -135,7 +140,7 @@ class Table:
         return [*_wrapped(heads, widths, right), rule, *body]
 
     def _is_number(self, place: int) -> bool:
-        """Whether a column holds numbers and no texts."""
+        """Whether a column has numbers and no texts."""
         cells = [row[place] for row in self.rows if row[place] is not None]
         return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
 

@@ -91,7 +91,9 @@ def read_outcomes(folder: Path) -> Outcomes:
     if (folder / "outcomes.parquet").exists():
         table = read_parquet(folder / "outcomes.parquet")
     elif not (folder / "study.json").exists():
-        raise InputError(f"{folder}: holds neither a comparison (outcomes.parquet) nor a study (study.json)")
+        raise InputError(
+            f"{folder}: contains neither a comparison (outcomes.parquet) nor a study (study.json)"
+        )
     else:
         from unstuck_analysis.study.results import Results
 
@@ -259,7 +261,7 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     """
     reference = outcomes.reference(against)
     rows: list[dict[str, Any]] = []
-    for outcome in ("responded", "escaped"):
+    for outcome in ("recovered", "still_recovered"):
         wide = outcomes.rows.pivot_table(index="patient", columns="treatment", values=outcome, aggfunc="mean")
         for name in (arm for arm in outcomes.arms if arm != reference):
             pairs = wide.reindex(columns=[name, reference]).dropna().to_numpy(dtype=float)
@@ -328,7 +330,7 @@ _COLUMNS = (
     Column("logrank_p", "log-rank p", "", "against the treatment compared with", ".2g"),
 )
 _NEEDED = (
-    Column("outcome", meaning="responded: R at least 0.5 at the endpoint; escaped: 12 weeks after the drug"),
+    Column("outcome", meaning="recovered: R at least 0.5 at the endpoint; still recovered: 12 weeks later"),
     Column("share", format=".0%"),
     Column("share_reference", "share, compared with", format=".0%"),
     Column("difference", format="+.2f"),

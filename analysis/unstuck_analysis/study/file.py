@@ -22,6 +22,7 @@ from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 
 from unstuck_analysis.outcomes import Outcome, series_columns
+from unstuck_analysis.output.columns import refuse_old_name
 from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.output.terminal import HIGHEST_SEED
 from unstuck_analysis.study.design import Design, DesignReader
@@ -157,7 +158,7 @@ class Study:
         """Run what is not stored yet, into `out` (results/NAME if not given), and return the results.
 
         The numbers do not depend on workers (a number of processes, or those of a cluster) or shard (i, n:
-        only the i-th of n parts). Raises InputError if the folder holds another study or another process
+        only the i-th of n parts). Raises InputError if the folder contains another study or another process
         works on it, StorageError if the disk refuses a file.
         """
         from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
@@ -187,7 +188,7 @@ class Study:
 
 
 def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Treatment]:
-    """The treatments a study names: shipped names, files, or globs beside the study file."""
+    """The treatments a study names: shipped names, files, or patterns relative to the study file."""
     found: dict[str, Treatment] = {}
     for number, text in enumerate(file.treatments):
         key = ("treatments", number)
@@ -223,9 +224,11 @@ def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places
         check_neurons(file.neurons)
         for number, name in enumerate(file.outcomes):
             key = ("outcomes", number)
+            refuse_old_name(name)
             choose(name, OUTCOMES, "outcome")
         for number, name in enumerate(file.series.columns):
             key = ("series", "columns", number)
+            refuse_old_name(name)
             choose(name, [*columns, EVERY_COLUMN], "column")
     except ValueError as fault:
         raise places.error(key, str(fault)) from None

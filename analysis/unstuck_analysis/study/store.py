@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from unstuck.files.yaml import InputError
 
+from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
 from unstuck_analysis.output.folder import LOCK, holds_study
 
@@ -81,7 +82,9 @@ class Store:
         store = cls(folder)
         claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
         if folder.is_dir() and not claimed and not store.can_continue:
-            raise InputError(f"{folder}: is not empty and holds no study; give another folder with --out")
+            raise InputError(
+                f"{folder}: is not empty and is not the folder of a study; give another folder with --out"
+            )
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, not a folder")
         try:
@@ -102,7 +105,7 @@ class Store:
 
     @property
     def can_continue(self) -> bool:
-        """Whether the folder holds a study, or only what a stop leaves while one is made."""
+        """Whether the folder contains a study, or only what a stop leaves while one is made."""
         return holds_study(self.folder)
 
     @property
@@ -112,14 +115,16 @@ class Store:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """study.json; InputError if the folder holds no study, or the file was changed."""
+        """study.json; InputError if the folder contains no study, or the file was changed."""
         path = self.folder / "study.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             written = about.pop("checksum")
             _ = about["hash"], about["inputs"], about["environment"], about["plan"], about["rows"]
         except FileNotFoundError:
-            raise InputError(f"{self.folder}: holds no study (there is no study.json)") from None
+            raise InputError(
+                f"{self.folder}: is not the folder of a study (there is no study.json)"
+            ) from None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as fault:
             raise InputError(f"{path}: is damaged: {fault}. {_move_away('study.json')}") from None
         if written != _checksum(_canonical(about)):
@@ -142,7 +147,7 @@ class Store:
         from unstuck_analysis.study.file import StudyInputs
 
         try:
-            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
+            return StudyInputs.model_validate_json(json.dumps(_with_current_names(self.about["inputs"])))
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -368,7 +373,7 @@ class Store:
             return
         before, now = self.about["inputs"], json.loads(inputs.model_dump_json())
         lines = _shortened([f"  {line}" for line in _differences(before, now)])
-        told = "\n".join([f"{self.folder}: holds another study; it is not mixed with this one:", *lines])
+        told = "\n".join([f"{self.folder}: contains another study, not to be mixed with this one:", *lines])
         raise InputError(f"{told}\nGive another folder with --out, or --new to set the old one aside")
 
     def _grows_to(self, inputs: "StudyInputs", plan: "RunPlan") -> bool:
@@ -379,13 +384,15 @@ class Store:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Rename a results folder, so that a study can begin anew; nothing is deleted."""
+    """Rename a results folder, so that a study can begin again; nothing is deleted."""
     if not folder.exists():
         return None
     store = Store(folder)
     if not store.exists:
         if not holds_study(folder):
-            raise InputError(f"{folder}: holds no study, and --new moves nothing else; give another --out")
+            raise InputError(
+                f"{folder}: is not the folder of a study, and --new moves nothing else; give another --out"
+            )
         return None
     with store.working():
         aside = folder.with_name(f"{folder.name}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -394,7 +401,7 @@ def set_aside(folder: Path) -> Path | None:
 
 
 def environment() -> dict[str, str]:
-    """What the numbers could depend on beside the model: versions and the machine."""
+    """What the numbers could depend on, apart from the model: versions and the machine."""
     from unstuck_analysis.output.provenance import git_state, model_version
 
     versions = {name: metadata.version(name) for name in _PACKAGES}
@@ -435,19 +442,32 @@ def _verified(path: Path) -> bytes:
 
 
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file; InputError if it has not all of them."""
+    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing."""
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
-            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if columns is None:
+                return file.read()
+            stored = {current_name(name): name for name in file.schema_arrow.names}
+            missing = set(columns) - set(stored)
             if not missing:
-                return file.read(columns=columns)
+                table = file.read(columns=[stored[name] for name in columns])
+                return table.select([stored[name] for name in columns]).rename_columns(columns)
     except (pa.ArrowException, OSError):
         missing = {"columns that can be read"}
     raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")
 
 
+def _with_current_names(inputs: Any) -> Any:
+    """Stored inputs of a study with the present names of outcomes and columns."""
+    study = inputs["study"]
+    outcomes = [current_name(name) for name in study["outcomes"]]
+    columns = [current_name(name) for name in study["series"]["columns"]]
+    series = {**study["series"], "columns": columns}
+    return {**inputs, "study": {**study, "outcomes": outcomes, "series": series}}
+
+
 def _move_away(name: str) -> str:
-    return f"Move {name} away and run the same command again: it writes the file anew and keeps all runs"
+    return f"Move {name} away and run the same command again: it writes the file again and keeps all runs"
 
 
 def _one_per_run(table: pa.Table) -> list[int]:

@@ -22,7 +22,7 @@ from unstuck_analysis.questions.survival import (
 
 
 def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
-    """Outcomes of two arms over the same patients, with censoring, drawn from a fixed stream."""
+    """Outcomes of two treatments over the same patients, with censoring, drawn from a fixed stream."""
     rng, rows = np.random.default_rng(4), []
     for treatment, share in (("untreated", 0.3), ("drug", onset_in_drug)):
         for patient in range(patients):
@@ -37,8 +37,8 @@ def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
                     "onset_day": onset,
                     "relapse_day": relapse,
                     "relapsed": had and relapsed,
-                    "responded": had,
-                    "escaped": had and not relapsed,
+                    "recovered": had,
+                    "still_recovered": had and not relapsed,
                     "followed_days": 168.0,
                 }
             )
@@ -96,7 +96,7 @@ def test_numbers_at_risk_fall_from_all_patients_to_those_followed_to_the_end() -
 
 
 def answering_at_once(patients: int = 10) -> pd.DataFrame:
-    """Two arms; in one of them everybody has an onset by day 4 and relapses within nine days of it."""
+    """Two treatments; under one, every patient has an onset by day 4 and relapses within nine days of it."""
     table = made_up(patients)
     quick = table.treatment == "drug"
     table.loc[quick, "onset_day"] = np.linspace(1.0, 4.0, patients)
@@ -126,7 +126,7 @@ def test_curves_run_to_the_end_of_the_follow_up() -> None:
 def test_number_needed_to_treat_is_one_over_the_paired_difference() -> None:
     table = made_up()
     found = needed_to_treat(outcomes_of(table, "here")).iloc[0]
-    shares = table.groupby("treatment").responded.mean()
+    shares = table.groupby("treatment").recovered.mean()
     assert found.nnt == pytest.approx(1 / (shares["drug"] - shares["untreated"]))
     assert found.low < found.difference < found.high
 
