@@ -108,7 +108,7 @@ def compare(
     from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or DEFAULT_TREATMENTS, folder)
-    with watched(folder) as show:
+    with watched() as show:
         found = comparing.compare(
             names,
             patients=patients,
@@ -261,6 +261,9 @@ def sweep(
     new: Annotated[
         bool, typer.Option("--new", help="Begin again; what is in the folder is set aside.")
     ] = False,
+    mix_versions: Annotated[
+        bool, typer.Option("--mix-versions", help="Go on with other versions of the code or its libraries.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the size of the plan only.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
@@ -279,8 +282,9 @@ def sweep(
     elif dry_run:
         studying.print_size(loaded, as_json)
     else:
-        options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
-        studying.run(loaded, folder, studying.team(cluster, workers), studying.part(shard), **options)
+        options = {"retry_failed": retry_failed, "new": new, "mix_versions": mix_versions}
+        workers_here, part = studying.team(cluster, workers), studying.part(shard)
+        studying.run(loaded, folder, workers_here, part, **options, as_json=as_json)
 
 
 StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]

@@ -25,7 +25,7 @@ from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.output.files import write_parquet, write_whole
-from unstuck_analysis.output.provenance import git_state, model_version, named_file
+from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
 from unstuck_analysis.study.run import ACCURACY
@@ -247,6 +247,7 @@ def provenance(seed: int) -> Table:
         ["seed", str(seed)],
         ["Python", sys.version.split()[0]],
         ["platform", platform.platform()],
+        ["processor", processor()],
         *[[name, metadata.version(name)] for name in _PACKAGES],
     ]
     return Table(["what", "value"], rows)

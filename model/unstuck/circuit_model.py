@@ -49,8 +49,8 @@ class CircuitModel(Model):
     differ in their parameters as in the shipped cohort. start: "day 0" (stuck, treatment begins) or "healthy"
     (lives through all phases from the first). agents_recorded: columns of the agents to collect at every
     step, for example ("rate_Hz", "bdnf"). seed or rng seed the patient; without either, a seed is drawn. It
-    is kept in `seed` and collected at every step, so that `mesa.batch_run` reports it (among the parameters of
-    `batch_run` use `rng`: newer Mesa overwrites `seed` there).
+    is kept in `seed` and collected at every step, so that `mesa.batch_run` reports it. Among the parameters
+    of `batch_run` use `rng`, because newer Mesa overwrites `seed` there.
 
     Doses and stress can be given on the way: `model.life.give("ketamine-like")`. `running` turns false at the
     end of the follow-up. InputError or ValueError for what cannot be run, before anything is run.

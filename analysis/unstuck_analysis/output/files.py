@@ -28,10 +28,21 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        _flush_folder(path.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):  # a file system that is read-only
             beside.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let a rename survive a loss of power, on systems that can flush a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_parquet(path: Path, frame: "pd.DataFrame") -> None:

@@ -19,7 +19,7 @@ from unstuck.state import Floats
 from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.study.plan import RunPlan
-from unstuck_analysis.study.store import SERIES, Store
+from unstuck_analysis.study.store import SERIES, VERSIONS, Store
 from unstuck_analysis.study.vary import Variation
 
 if TYPE_CHECKING:
@@ -56,14 +56,17 @@ class Results:
         """One row per finished run (one patient, point and treatment), as planned; units in `.attrs`.
 
         Failed runs have status `failed`, their error, and no outcomes. What varies has a column that is named
-        as its path, with `_` for all but letters and digits.
+        as its path, with `_` for all but letters and digits. There is a column `versions` if rows were made
+        with several versions of the model or its libraries.
         """
         return _with_units(self.by_path().rename(columns=column_name), self.units)
 
     def by_path(self) -> pd.DataFrame:
         """The same rows, with the paths of what varies as names of columns."""
-        columns = ["run_id", "status", *self.inputs.outcomes, "error"]
+        columns = ["run_id", "status", *self.inputs.outcomes, "error", VERSIONS]
         rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get)
+        if rows[VERSIONS].nunique(dropna=False) <= 1:
+            rows = rows.drop(columns=VERSIONS)
         planned = self.plan.table.drop(columns="group")
         table = planned.merge(rows, on="run_id", how="inner", validate="many_to_one")
         table["error"] = table["error"].fillna("")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from kill_sweep import kill_and_resume
-from study_cases import ROWS, all_fail, deadly, invented, write_study
+from study_cases import ROWS, all_fail, deadly, endless, invented, write_study
 from unstuck.engine.step import RunError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.study.cluster import client_workers
@@ -108,6 +108,20 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
     assert set(zip(failed.treatment, failed.patient, strict=True)) == {("untreated", 1)}
     assert set(table[table.status == "done"].patient) == {0, 1, 2}
     assert "worker process died" in Results(store.folder).failures().error.iloc[0]
+
+
+def test_a_run_that_does_not_end_is_a_failed_row(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstuck_analysis.study.run.LONGEST_RUN_S", 0.2)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, execute=endless)
+    failures = Results(store.folder).failures()
+    assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
+    assert set(failures.error) == {
+        "TookTooLong: stopped by the time limit of a run: use fewer neurons or a shorter follow-up"
+    }
+    assert store.status()["left"] == 0
 
 
 def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import random
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from threading import Timer
 
@@ -23,7 +24,8 @@ from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
-from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside
+from unstuck_analysis.study.report import study_report, version_notes
+from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside, versions
 
 FLIPS = 300
 
@@ -88,6 +90,26 @@ def test_another_model_is_refused_with_the_difference(store: Store, study: Study
     newer = StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9.9")
     with pytest.raises(InputError, match=r'model: "0.1.*\(stored\), "9.9.9" \(now\)'):
         Store.prepare(store.folder, newer, replace(study, inputs=newer).plan)
+
+
+def test_other_versions_are_refused_with_the_difference_and_mixed_only_if_asked(
+    store: Store, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_plan(store, execute=invented, shard=(1, 3))
+    newer = {**versions(), "model": "9.9", "numpy": "99.0"}
+    monkeypatch.setattr("unstuck_analysis.study.store.versions", lambda: newer)
+    old = study.inputs
+    now = replace(study, inputs=StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9"))
+    with pytest.raises(InputError, match=r'numpy: "2.*" \(stored\), "99.0" \(now\)\n.*sweep --mix-versions'):
+        now.run(store.folder)
+    results = now.run(store.folder, mix_versions=True)
+    table = results.outcomes()
+    assert (table.status == "done").all()
+    assert len(table) == ROWS
+    by_version = table.drop_duplicates("run_id").versions.str.split(",").str[0].value_counts().to_dict()
+    assert by_version == {old.model: DISTINCT // 3, "9.9": DISTINCT - DISTINCT // 3}
+    assert "several versions of the program" in version_notes(results)[0]
+    assert version_notes(results)[0] in unescape(study_report(results))
 
 
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
