@@ -313,7 +313,7 @@ def status(
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
 def export(
     folder: StudyFolder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet, .dta (Stata, SPSS) or .xlsx.")],
     series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
@@ -329,8 +329,8 @@ def export(
             f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
             " --partial to export the others"
         )
-    results.export(to, series=series)
-    say(f"Open {to}")
+    written = results.export(to, series=series)
+    say(f"Written: {', '.join(map(str, written))}. Open {to}")
 
 
 @command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)

@@ -24,7 +24,8 @@ from unstuck.patient.draw import read_cohort
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
-from unstuck_analysis.output.files import write_parquet, write_whole
+from unstuck_analysis.output.export import write_table
+from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
@@ -311,9 +312,9 @@ class ComparisonAnswer:
         given = [word for key, value in self.options.items() for word in (f"--{key}", str(value))]
         command = shlex.join(["unstuck", "compare", *self.treatments, *given])
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
-        write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
-        write_parquet(folder / "series.parquet", self.comparison.series)
-        write_parquet(folder / "patients.parquet", self.comparison.draws)
+        write_table(folder / "outcomes.parquet", self.comparison.outcomes)
+        write_table(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "patients.parquet", self.comparison.draws)
         figure = figures.recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")
@@ -366,7 +367,7 @@ class PatientAnswer:
     def write(self, folder: Path) -> list[str]:
         """Write readings, outcomes and the figure."""
         remove_results(folder)
-        write_parquet(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "series.parquet", self.comparison.series)
         write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
         save_figure(figures.patient_figure(self.comparison), folder / self.opens)
         return list(self.files)

@@ -1,7 +1,6 @@
 """Files that are written whole or not at all."""
 
 import contextlib
-import io
 import os
 import secrets
 from pathlib import Path
@@ -43,13 +42,6 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a table as Parquet, whole or not at all."""
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    write_whole(path, buffer.getvalue())
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":

@@ -41,7 +41,7 @@ def test_export_writes_one_sorted_row_a_run_and_arm(done: Path, tmp_path: Path) 
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert len(lines) == ROWS + 1
     assert lines[0].startswith("run_id,point,treatment,seed,patient,drug_ketamine_like_dose,status,not_stuck")
-    assert run("export", done, "--to", tmp_path / "a.xlsx") == 2
+    assert run("export", done, "--to", tmp_path / "a.docx") == 2
 
 
 def test_the_same_command_again_has_nothing_to_do(done: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,8 @@ from unstuck_analysis.output.columns import RENAMED
 from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
-from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.report import study_report, version_notes
+from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside, versions
 
 FLIPS = 300
