@@ -23,12 +23,13 @@ from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
-from unstuck_analysis.library.words import dosing_notes_on, notes_on
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.output.export import write_table
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
+from unstuck_analysis.output.words import dosing_notes_on, notes_on
 from unstuck_analysis.study.run import ACCURACY
 
 LIMITS = [
@@ -38,11 +39,11 @@ LIMITS = [
     "Many parameters were fitted to group averages; several sets would fit as well.",
     "The patients are draws around one parameter set, not a sample of people.",
 ]
+LARGEST_SVG = 500_000  # bytes, of a figure in a report
 NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
 )
-BASELINE = "untreated"  # the treatment that others are compared with unless another is named
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
@@ -81,8 +82,11 @@ def _template() -> jinja2.Template:
 
 
 def inline_image(figure: Figure) -> str:
-    """A figure as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(figure_bytes(figure, "svg")).decode()
+    """A figure as a data URI: SVG, or PNG where years of readings make the SVG large."""
+    drawn, kind = figure_bytes(figure, "svg"), "svg+xml"
+    if len(drawn) > LARGEST_SVG:
+        drawn, kind = figure_bytes(figure, "png"), "png"
+    return f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
 
 
 def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Section:
@@ -340,7 +344,7 @@ class PatientAnswer:
     @property
     def next_step(self) -> str:
         """Compare what was run with no treatment."""
-        return f"unstuck compare {BASELINE} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
+        return f"unstuck compare {UNTREATED} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
 
     @property
     def notes(self) -> list[str]:

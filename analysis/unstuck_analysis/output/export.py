@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.output.columns import described
 from unstuck_analysis.output.files import write_whole

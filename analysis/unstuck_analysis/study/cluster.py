@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from unstuck.engine.step import RunError
-from unstuck.files.yaml import Document, InputError, read_document
+from unstuck.errors import InputError
+from unstuck.files.yaml import Document, read_document
 
 from unstuck_analysis.study.processes import Workers
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.find import cohort_path
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import draw_traits, read_cohort
 from unstuck_analysis.outcomes import series_columns
@@ -47,7 +47,7 @@ def test_stata_reads_every_column_with_its_label(table: pd.DataFrame, tmp_path: 
     np.testing.assert_array_equal(
         back[["onset_day", "recovered", "conditions_met"]], [[np.nan] * 3, [2.5, 1, 2]]
     )
-    assert labels["onset_day"] == "first day with R of at least 0.5 (d)"
+    assert labels["onset_day"] == "First day with R of at least 0.5 (d)"
     first, second = back.columns[-2:]
     assert (len(first), first[:30], second) == (32, LONG[:30], f"{LONG[:30]}_2")
     assert (labels[first], labels[second]) == (f"{LONG}_a (d)", f"{LONG}_b")
@@ -64,14 +64,14 @@ def test_excel_has_the_table_and_a_sheet_of_meanings(table: pd.DataFrame, tmp_pa
 def test_parquet_carries_unit_and_meaning_of_each_column(table: pd.DataFrame, tmp_path: Path) -> None:
     write_table(tmp_path / "t.parquet", table)
     field = pq.read_schema(tmp_path / "t.parquet").field("onset_day")
-    assert field.metadata == {b"unit": b"d", b"meaning": b"first day with R of at least 0.5"}
+    assert field.metadata == {b"unit": b"d", b"meaning": b"First day with R of at least 0.5"}
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), table)
 
 
 def test_csv_comes_with_a_table_of_meanings(table: pd.DataFrame, tmp_path: Path) -> None:
     written = write_table(tmp_path / "t.csv", table)
     assert [path.name for path in written] == ["t.csv", "t.columns.csv"]
-    assert "onset_day,d,first day with R of at least 0.5" in (tmp_path / "t.columns.csv").read_text()
+    assert "onset_day,d,First day with R of at least 0.5" in (tmp_path / "t.columns.csv").read_text()
 
 
 def test_another_ending_is_refused_with_those_that_work(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -87,5 +87,7 @@ def test_every_column_of_the_shipped_model_has_a_meaning(
     drawn = draw_traits(reference, read_cohort(cohort_path()), 1, 0).draws
     columns = {"seed", "patient", "treatment", "day", *OUTCOMES, *series_columns(default_file), *drawn}
     assert [name for name in columns if not described(name)[1]] == []
-    assert described("strength_mPFC_P_to_HPC_P")[1] == "strength of the connection mPFC_P to HPC_P"
+    assert (
+        described("strength_mPFC_P_to_HPC_P")[1] == "Mean strength of a plastic projection: mPFC_P_to_HPC_P"
+    )
     assert max(len(f"{meaning} ({unit})") for unit, meaning in COLUMNS.values()) <= 80  # as Stata's labels

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from study_cases import ROWS, write_study
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.study.cluster import ClusterFile, dask_workers, queued_cluster, slurm_script
 from unstuck_analysis.study.store import Store
 
