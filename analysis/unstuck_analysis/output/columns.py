@@ -64,7 +64,7 @@ COLUMNS: dict[str, tuple[str, str]] = {  # unit and meaning
     "functional_recovery": ("", "Recovery of firing in the forebrain"),
     "labile_share": ("", "Share of the strength that is labile"),
     "autoreceptor_sensitivity": ("healthy = 1", "Sensitivity of the 5-HT1A autoreceptors"),
-    "exposure": ("median = 1", "Drawn factor on the occupancy of the serotonin transporter by a drug"),
+    "exposure": ("median = 1", "Drawn factor on the occupancy of the serotonin transporter"),
     "stress_days": ("d", "Drawn length of the stress"),
     "bdnf_genotype": ("", "Drawn variant of the BDNF gene"),
 }

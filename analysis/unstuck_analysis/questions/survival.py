@@ -194,14 +194,15 @@ def kaplan_meier(times: Times) -> Curve | None:
     return Curve(days, share, low, high)
 
 
-def horizon_days(outcomes: Outcomes, event: str, name: str) -> float:
-    """The day up to which a restricted mean counts: that of all treatments which were followed as long.
+def horizon_days(outcomes: Outcomes, event: str, name: str, reference: str) -> float:
+    """The day up to which the restricted mean of a treatment counts: that of all that were followed as long.
 
     It comes from follow-up and not from events, so a treatment that acts early and in all patients does not
-    shorten it; nor does a treatment that was followed for a shorter time.
+    shorten it. Nor does a treatment that was followed for a shorter time, nor the one compared with.
     """
     followed = {arm: outcomes.arm(arm).followed_days.max() for arm in outcomes.arms}
-    as_long = [arm for arm in outcomes.arms if followed[arm] >= followed[name]]
+    asked = [arm for arm in outcomes.arms if arm == name or arm != reference]
+    as_long = [arm for arm in asked if followed[arm] >= followed[name]]
     ends = [times_to(event, outcomes.arm(arm)).followed for arm in as_long]
     return min((float(days.max()) for days in ends if len(days)), default=nan)
 
@@ -224,7 +225,7 @@ def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> 
     if curve is None:
         missing = dict.fromkeys(("median_days", "restricted_mean_days", "horizon_days", "logrank_p"), nan)
         return {**row, **missing, "note": "no patient recovered"}
-    horizon = horizon_days(outcomes, event, name)
+    horizon = horizon_days(outcomes, event, name, reference)
     other = times_to(event, outcomes.arm(reference))
     few = f"only {events} events: too few for a reliable estimate" if events < FEW_EVENTS else ""
     return {

@@ -87,7 +87,7 @@ def test_every_column_of_the_shipped_model_has_a_meaning(
     drawn = draw_traits(reference, read_cohort(cohort_path()), 1, 0).draws
     columns = {"seed", "patient", "treatment", "day", *OUTCOMES, *series_columns(default_file), *drawn}
     assert [name for name in columns if not described(name)[1]] == []
+    assert described("serotonin_HPC") == ("healthy = 1", "Extracellular serotonin: HPC")
     assert (
-        described("strength_mPFC_P_to_HPC_P")[1] == "Mean strength of a plastic projection: mPFC_P_to_HPC_P"
-    )
-    assert max(len(f"{meaning} ({unit})") for unit, meaning in COLUMNS.values()) <= 80  # as Stata's labels
+        max(len(f"{meaning} ({unit})" if unit else meaning) for unit, meaning in COLUMNS.values()) <= 80
+    )  # as Stata's labels
