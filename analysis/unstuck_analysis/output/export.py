@@ -9,6 +9,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -62,7 +63,7 @@ def _parquet(table: pd.DataFrame, meanings: pd.DataFrame) -> bytes:
         for field, unit, meaning in zip(arrow.schema, meanings.unit, meanings.meaning, strict=True)
     ]
     of_table = {**(arrow.schema.metadata or {}), "PANDAS_ATTRS": json.dumps(table.attrs)}
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()
     pq.write_table(arrow.cast(pa.schema(fields, of_table)), buffer)
     return buffer.getvalue()
 
@@ -77,7 +78,7 @@ def _stata(table: pd.DataFrame, meanings: pd.DataFrame) -> bytes:
     ]
     texts = plain.select_dtypes("object")
     long = [name for name in texts if texts[name].str.len().max() > _STATA_TEXT]
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()
     plain.to_stata(
         buffer,
         write_index=False,
@@ -113,7 +114,7 @@ def _short_names(names: list[str]) -> list[str]:
 def _excel(table: pd.DataFrame, meanings: pd.DataFrame) -> bytes:
     if len(table) > _EXCEL_ROWS:
         raise InputError(f"{len(table)} rows: Excel takes {_EXCEL_ROWS}; write .parquet or .csv")
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
         table.to_excel(writer, sheet_name="table", index=False)
         meanings.to_excel(writer, sheet_name="columns", index=False)

@@ -61,7 +61,8 @@ def processor() -> str:
     from llvmlite.binding import get_host_cpu_name
     from numba.core import config
 
-    return f"{platform.machine()} {config.CPU_NAME or get_host_cpu_name()}"
+    chosen = getattr(config, "CPU_NAME", None)
+    return f"{platform.machine()} {chosen or get_host_cpu_name()}"
 
 
 def git_state() -> str:

@@ -67,8 +67,8 @@ def make_cluster(file: ClusterFile, on_refused: Callable[[str], None]) -> Any:
     if file.kind == "local":
         from distributed import LocalCluster
 
-        workers = file.jobs * file.workers_per_job
-        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        alone: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None}
+        return LocalCluster(n_workers=file.jobs * file.workers_per_job, **alone)
     cluster = queued_cluster(file, on_refused)
     cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued anew
     return cluster
