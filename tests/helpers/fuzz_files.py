@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -77,11 +78,11 @@ def _change(rng: random.Random, parent: Any, key: Any, others: list[Any]) -> Non
     elif what == "number" and isinstance(value, int | float):
         parent[key] = value * rng.choice((-1, 0, 0.1, 10, 1000, 1e-6, 1e6))
     elif what == "other":
-        parent[key] = yaml.safe_load(yaml.safe_dump(rng.choice(others)))
+        parent[key] = deepcopy(rng.choice(others))
     elif what == "wrap":
         parent[key] = rng.choice(([value], {"value": value}, {str(key): value}))
     else:
-        parent[key] = rng.choice(ODD_VALUES)
+        parent[key] = deepcopy(rng.choice(ODD_VALUES))
 
 
 def _changed_text(rng: random.Random, text: str) -> str:
