@@ -275,7 +275,7 @@ def sweep(
     new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
     mix_versions: Annotated[
         bool,
-        typer.Option("--mix-versions", help="Continue with other versions of the code or its libraries."),
+        typer.Option("--mix-versions", help="Continue with other versions of code or libraries."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
