@@ -1,6 +1,6 @@
 """Figures of a comparison: read in five seconds, colour-blind safe, units on every axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,28 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.files.treatment import Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, arm_summary, main_population
-from unstuck_analysis.outcomes import RECOVERED, bootstrap
+from unstuck_analysis.outcomes import RECOVERED, mean_band
 from unstuck_analysis.output.style import FAINT, PALETTE, SOFT, look, looks, styled, wrapped
 
 RECOVERY = "recovery R (share of lost connection strength)"
 DAYS = "days since the start of treatment (day 0)"
 MOST_TREATMENTS = 9  # of a figure in which every treatment has a panel
 MAIN_LINES = 3  # with an interval; further treatments are thin lines
-DRAWS = 500  # bootstrap draws of a band
 PER_ROW = 5  # panels
-
-Band = tuple[Floats, Floats, Floats, Floats]
-
-
-def mean_band(readings: pd.DataFrame, column: str, seed: int) -> Band:
-    """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
-    table = readings.pivot_table(index="day", columns="patient", values=column).dropna()
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
-    mean, low, high = bootstrap(table.to_numpy().T, rng, lambda values: values.mean(axis=0), DRAWS)
-    return table.index.to_numpy(dtype=float), mean, low, high
 
 
 def shown(comparison: Comparison) -> list[Treatment]:
@@ -312,7 +300,8 @@ def by_region_figure(
                 style = styles[treatment.name]
                 panel.fill_between(days, low, high, color=style["color"], alpha=0.14, linewidth=0)
                 panel.plot(days, mean, linewidth=1.6, label=treatment.name, **style)
-        panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
+        if "healthy = 1" in label:
+            panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
         panel.set_title(region, fontsize=10)
         panel.set_xlabel("days")
         panel.set_xlim(left=0)
@@ -341,27 +330,42 @@ def _scale(axes: Axes, *, ratio: bool, least: float) -> None:
     axes.set_ylim(low - missing, high + missing)
 
 
+def serotonin_columns(comparison: Comparison) -> dict[str, str]:
+    """Column of serotonin by region."""
+    return {region: f"serotonin_{region}" for region in comparison.circuit.regions}
+
+
+def of_main_cells(comparison: Comparison, what: str) -> dict[str, str]:
+    """Column of a reading of each region's main cells."""
+    circuit = comparison.circuit
+    return {region: f"{what}_{main_population(circuit, region)}" for region in circuit.regions}
+
+
+MAIN_CELLS = "of principal cells (of serotonergic cells in the raphe)"
+
+
 def serotonin_figure(comparison: Comparison) -> Figure:
     """Extracellular serotonin by region, as a ratio to health."""
-    columns = {region: f"serotonin_{region}" for region in comparison.circuit.regions}
-    title = "Extracellular serotonin by region"
-    return by_region_figure(comparison, columns, "serotonin (healthy = 1)", title, ratio=True)
+    label, title = "serotonin (healthy = 1)", "Extracellular serotonin by region"
+    return by_region_figure(comparison, serotonin_columns(comparison), label, title, ratio=True)
 
 
-def _of_main_cells(what: str, label: str, title: str) -> Callable[[Comparison], Figure]:
-    def draw(comparison: Comparison) -> Figure:
-        circuit = comparison.circuit
-        columns = {region: f"{what}_{main_population(circuit, region)}" for region in circuit.regions}
-        full = f"{title} of principal cells (serotonergic cells in the raphe)"
-        return by_region_figure(comparison, columns, label, full, least=0.5)
-
-    draw.__doc__ = f"{title} of each region's main cells."
-    return draw
+def bdnf_figure(comparison: Comparison) -> Figure:
+    """BDNF supply of each region's main cells."""
+    columns, label = of_main_cells(comparison, "bdnf"), "BDNF supply (healthy = 1)"
+    return by_region_figure(comparison, columns, label, f"BDNF supply {MAIN_CELLS}", least=0.5)
 
 
-bdnf_figure = _of_main_cells("bdnf", "BDNF supply (healthy = 1)", "BDNF supply")
-firing_figure = _of_main_cells("activity", "firing (healthy = 1)", "Firing")
-scar_figure = _of_main_cells("scar", "scar (0 none, 1 full)", "Scar (lasting repression of BDNF synthesis)")
+def firing_figure(comparison: Comparison) -> Figure:
+    """Firing of each region's main cells relative to their set-points."""
+    columns, label = of_main_cells(comparison, "activity"), "firing (healthy = 1)"
+    return by_region_figure(comparison, columns, label, f"Firing {MAIN_CELLS}", least=0.5)
+
+
+def scar_figure(comparison: Comparison) -> Figure:
+    """Scar of each region's main cells: lasting repression of BDNF synthesis."""
+    columns = of_main_cells(comparison, "scar")
+    return by_region_figure(comparison, columns, "scar (0 none, 1 full)", f"Scar {MAIN_CELLS}", least=0.5)
 
 
 @styled

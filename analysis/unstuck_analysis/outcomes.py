@@ -6,11 +6,13 @@ with R < 0.5 that is followed by another
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, floor, isnan, nan
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from unstuck.circuit import Circuit
 from unstuck.engine.readouts import Reading
 from unstuck.files.circuit import CircuitFile
@@ -21,6 +23,7 @@ from unstuck_analysis.output.columns import column_name
 
 RECOVERED, REMITTED = 0.5, 0.8
 NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
+BAND_DRAWS = 500  # bootstrap samples of a band over time
 STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read again
 
 
@@ -229,12 +232,13 @@ def _reached(recovery: float, least: float) -> bool | None:
 
 def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float | None:
     """Median time to an event with right-censoring (product limit); None where half is never reached."""
-    surviving = 1.0
-    for day in np.unique(days[happened]):
-        surviving *= 1.0 - np.sum(happened & (days == day)) / np.sum(days >= day)
-        if surviving <= 0.5 + 1e-12:
-            return float(day)
-    return None
+    from scipy.stats import CensoredData, ecdf
+
+    if not happened.any():
+        return None
+    curve = ecdf(CensoredData(uncensored=days[happened], right=days[~happened])).sf
+    reached = curve.quantiles[curve.probabilities <= 0.5 + 1e-12]
+    return float(reached[0]) if len(reached) else None
 
 
 def bootstrap(
@@ -271,3 +275,11 @@ def bootstrap_mean(
     """Mean with a 95 % bootstrap interval over patients (NaN for no values)."""
     mean, low, high = bootstrap(values, rng, draws=draws)
     return float(mean), float(low), float(high)
+
+
+def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
+    table = readings.pivot_table(index="patient", columns="day", values=column).dropna(axis="columns")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
+    mean, low, high = bootstrap(table.to_numpy(), rng, partial(np.mean, axis=0), draws=BAND_DRAWS)
+    return table.columns.to_numpy(dtype=float), mean, low, high

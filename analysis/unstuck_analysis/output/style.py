@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.output.files import write_whole
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 INK, FAINT, SOFT = "#222222", "#b8b8b8", "#666666"  # text and axes, thin lines, small text
 PALETTE = ("#6b6b6b", "#017caa", "#c24900", "#075733", "#732364", "#5d69d1", "#717b45", "#23208e", "#6b0306")
-NO_DRUG = "untreated"  # is always grey
 _SALT = b"2975"  # of the colours of names: with it the default treatments differ
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -90,7 +90,7 @@ def looks(treatments: Iterable[str]) -> dict[str, dict[str, Any]]:
     for name in dict.fromkeys(treatments):
         first = blake2b(name.encode(), digest_size=1, salt=_SALT).digest()[0]
         places = (len(PALETTE) * (k // colors) + 1 + (first + k) % colors for k in count())
-        place = 0 if name == NO_DRUG else next(place for place in places if place not in taken)
+        place = 0 if name == UNTREATED else next(place for place in places if place not in taken)
         taken.add(place)
         found[name] = look(place)
     return found

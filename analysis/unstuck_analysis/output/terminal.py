@@ -8,13 +8,14 @@ from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from unstuck_analysis.defaults import HIGHEST_SEED
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
     from unstuck_analysis.compare import Comparison
 
-HIGHEST_SEED = 2**32 - 1
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};

@@ -14,9 +14,9 @@ from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, get_stuck
 from unstuck.state import State
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, RecoveryCourse
 
-UNTREATED = "untreated"  # the shipped treatment whose stress and rest lead to day 0
 YEARS_UNTREATED = 5
 
 

@@ -27,12 +27,13 @@ from scipy.stats import CensoredData, ecdf, logrank
 from unstuck.files.yaml import InputError, nearest
 from unstuck.state import Floats
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
+from unstuck_analysis.output.page import NO_PLACEBO
 from unstuck_analysis.output.style import FAINT, look, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.report import BASELINE, NO_PLACEBO
 
 EVENTS = ("onset", "relapse")
 FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
@@ -83,7 +84,7 @@ class Outcomes:
         if against is not None and against not in self.arms:
             hint = nearest(against, self.arms) or f" (known: {', '.join(self.arms)})"
             raise InputError(f"unknown treatment {against!r}{hint}")
-        return against or (BASELINE if BASELINE in self.arms else self.arms[0])
+        return against or (UNTREATED if UNTREATED in self.arms else self.arms[0])
 
 
 def read_outcomes(folder: Path) -> Outcomes:

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.state import Floats
 
-from unstuck_analysis.figures import mean_band
-from unstuck_analysis.outcomes import bootstrap_mean
+from unstuck_analysis.outcomes import bootstrap_mean, mean_band
 from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
