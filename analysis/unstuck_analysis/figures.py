@@ -178,16 +178,15 @@ def _draw_patients(
     panels: Sequence[Axes], comparison: Comparison, treatments: Sequence[Treatment], styles: dict[str, Any]
 ) -> AxesImage | None:
     """One panel per treatment, one row per patient, the same patient in the same row of every panel."""
-    tables = {
-        t.name: comparison.readings(t.name).pivot_table(index="patient", columns="day", values="recovery")
-        for t in treatments
-    }
-    mean = pd.concat([table.clip(0, 1).mean(axis=1) for table in tables.values()]).groupby(level=0).mean()
-    order = mean.sort_values(ascending=False).index
-    last = max((float(table.columns[-1]) for table in tables.values()), default=84.0)
+    if not treatments:
+        return None
+    stuck = pd.concat([comparison.readings(treatment.name) for treatment in treatments])
+    mean = stuck.assign(recovery=stuck.recovery.clip(0, 1)).groupby("patient").recovery.mean()
+    order, last = mean.sort_values(ascending=False).index, float(stuck.day.max())
     days, image = np.arange(0, last + 1), None
     for number, (axes, treatment) in enumerate(zip(panels, treatments, strict=True)):
-        table = tables[treatment.name].reindex(order)
+        readings = comparison.readings(treatment.name)
+        table = readings.pivot_table(index="patient", columns="day", values="recovery").reindex(order)
         values = np.array([np.interp(days, table.columns, row, right=np.nan) for row in table.to_numpy()])
         extent = (0, last, len(values), 0)
         image = axes.imshow(

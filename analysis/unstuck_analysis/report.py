@@ -158,14 +158,13 @@ def _extremes(comparison: Comparison, columns: Mapping[str, str]) -> tuple[str, 
     stuck = pd.concat([comparison.readings(t.name) for t in comparison.treatments])
     if stuck.empty:
         return "no patient was stuck", "no treatment"
-    means = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean()
-    start = means.xs(0.0, level="day").iloc[0].rename(regions)
-    low, high = start.idxmin(), start.idxmax()
-    highest = means.rename(columns=regions).stack()
-    treatment, day, region = highest.idxmax()
+    means = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean().rename(columns=regions)
+    start = means.to_numpy()[0]  # of the first treatment on day 0
+    low, high = (means.columns[place] for place in (start.argmin(), start.argmax()))
+    (treatment, day), region = means.max(axis=1).idxmax(), means.max().idxmax()  # pyright: ignore
     return (
-        f"{start[low]:.2f} ({low}) to {start[high]:.2f} ({high}) on day 0",
-        f"highest mean {highest.max():.2f}, in {region} on day {day:.3g} of {treatment}",
+        f"{start.min():.2f} ({low}) to {start.max():.2f} ({high}) on day 0",
+        f"highest mean {means.to_numpy().max():.2f}, in {region} on day {day:.3g} of {treatment}",
     )
 
 
@@ -193,7 +192,8 @@ def summary_rows(comparison: Comparison) -> Table:
     )
     keys += ("still_recovered_share", "overactive_activity")
     arms = summary(comparison)["arms"]
-    rows = [[*(arm[key] for key in keys), format_interval(arm["difference"])] for arm in arms]
+    against = ["reference", *(format_interval(arm["difference"]) for arm in arms[1:])]
+    rows = [[*(arm[key] for key in keys), text] for arm, text in zip(arms, against, strict=True)]
     styles = looks(arm["treatment"] for arm in arms)
     return Table(columns, rows, colors=[style["color"] for style in styles.values()])
 

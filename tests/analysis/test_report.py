@@ -10,8 +10,10 @@ import pytest
 from command_line import Compared
 from unstuck.engine.step import Accuracy
 from unstuck_analysis.compare import Comparison, compare, paired_difference
+from unstuck_analysis.output import page as pages
 from unstuck_analysis.output.files import StorageError, write_parquet, write_whole
-from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
+from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.report import comparison_report, start_notes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOADS = re.compile(
@@ -42,7 +44,10 @@ def test_the_report_says_what_the_issue_asks_of_it(page: str) -> None:
 
 def test_the_report_names_everything_that_decided_its_numbers(page: str) -> None:
     told = [
-        *(f"slow state {Accuracy().slow:g} a step, firing {Accuracy().firing:g}", "Patients of generation 2"),
+        *(
+            f"slow state {Accuracy().slow:g} per step, firing {Accuracy().firing:g}",
+            "Patients of generation 2",
+        ),
         *(r"parameters.csv (shipped, sha256 [0-9a-f]{12}): .*\d+ fitted", r"cohort.yaml (shipped, sha256"),
         *(f"treatments/{name}.yaml (shipped, sha256" for name in ("untreated", "ssri-like")),
         *("drugs/ketamine-like.yaml (shipped", "circuits/default.yaml (shipped"),
@@ -77,8 +82,8 @@ def test_only_patients_who_were_stuck_in_both_arms_are_paired(mixed: Comparison)
 def test_who_was_not_stuck_is_named_and_other_stuck_states_are_told(mixed: Comparison) -> None:
     notes, left_out = start_notes(mixed), mixed.never_stuck("a$x^$")
     assert left_out
-    assert "Never stuck under a$x^$, counted and left out: patient" in notes[0]
-    assert notes[0].endswith(f" {', '.join(map(str, left_out))}.")
+    assert notes[0].startswith("Patient")
+    assert f"{', '.join(map(str, left_out))} did not become stuck under a$x^$." in notes[0]
     assert any(note.startswith("Not the same stuck state under every treatment") for note in notes)
 
 
@@ -99,8 +104,10 @@ def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
 
 
 def test_what_files_say_cannot_become_markup() -> None:
-    made = html("<b>t</b>", "<script>q</script>", [Section("<i>h</i>", table=Table(["<u>"], [["<s>x"]]))])
-    assert not re.search(r"<(b|script|i|u|s)>", made)
+    table = Table([Column("<u>")], [["<s>x"]]).html()
+    parts = [pages.heading("<i>h</i>"), table, pages.paragraph("<em>"), pages.fold("<q>", {"<kbd>": "<ins>"})]
+    made = pages.page("<b>t</b>", "<script>q</script>", parts)
+    assert not re.search(r"<(b|script|i|u|s|em|q|kbd|ins)>", made)
 
 
 @pytest.mark.browser
@@ -112,7 +119,7 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
     requests: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url.split(",")[0]))

@@ -27,8 +27,8 @@ WORDS = {
     "stuck": "A patient is stuck if C is at most 0.85 on day 0, sixty days after the end of the stress.",
     "connectivity C": "Mean strength of the connections between mPFC, HPC and NAc, relative to health (1 is"
     " healthy).",
-    "recovery R": "The share of lost connection strength that has returned: 0 is stuck, 1 is healthy. R is not"
-    " a symptom score.",
+    "recovery R": "The share of lost connection strength that has returned: 0 is stuck, 1 is healthy. R is"
+    " not a symptom score.",
     "recovered": "R is at least 0.5.",
     "remitted": "R is at least 0.8.",
     "onset": "The first day on which a patient is recovered.",
@@ -50,6 +50,7 @@ figcaption, caption, .small { color: #555; font-size: .88rem; text-align: left; 
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; max-width: 100%; }
 th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e2e2e2;
   overflow-wrap: anywhere; }
+tbody th { min-width: 8.5rem; }
 thead th { border-bottom: 2px solid #888; vertical-align: bottom; overflow-wrap: normal; }
 code, pre { font: .88rem ui-monospace, Menlo, Consolas, monospace; background: #f5f5f5; }
 pre { padding: .7rem 1rem; white-space: pre-wrap; } dt { font-weight: 600; }

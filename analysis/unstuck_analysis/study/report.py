@@ -172,7 +172,8 @@ def _failures(results: Results) -> Iterator[str]:
         yield page.paragraph("No run failed.")
         return
     yield page.paragraph(f"{plural(len(failed), 'row')} failed; tracebacks are in the results folder.")
-    yield Table.of(failed[["run_id", "treatment", "patient", "error"]].head(MOST_FAILURES)).html()
+    columns = ["run_id", "treatment", "patient", "error"]
+    yield Table.of(failed.loc[:, columns].head(MOST_FAILURES)).html()
 
 
 def _provenance(results: Results) -> dict[str, str]:
