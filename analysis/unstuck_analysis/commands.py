@@ -314,7 +314,7 @@ def export(
     partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
     """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
 
     from unstuck_analysis.study.results import Results
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from unstuck.engine.step import RunError
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.life import checkpoint_key
 

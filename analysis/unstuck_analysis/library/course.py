@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import find, read, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 
 from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.library.check import kind_of

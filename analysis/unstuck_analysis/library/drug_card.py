@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.drugs.effects import Course, steady_h, usual_course
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile, Measured, Sourced
 from unstuck.files.schedule import Dose
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
 from unstuck.targets import Law, combine

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, scenario_folders, shipped
 from unstuck.files.treatment import TreatmentFile
-from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
 from unstuck_analysis.output.table import Table

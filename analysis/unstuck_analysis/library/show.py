@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unstuck.drugs.effects import Course
+from unstuck.errors import InputError, nearest
 from unstuck.files.circuit import CircuitFile, ProjectionFile, projection_ends
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.treatment import Regimen, Treatment, circuit_for
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
-from unstuck.files.yaml import InputError, nearest
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health, runnable_treatment
 

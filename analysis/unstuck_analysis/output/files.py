@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.output.columns import current_name
 

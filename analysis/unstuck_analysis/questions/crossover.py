@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.state import Floats
 
 from unstuck_analysis.outcomes import bootstrap

@@ -18,13 +18,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import drug_for
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
 

@@ -24,7 +24,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf, logrank
-from unstuck.files.yaml import InputError, nearest
+from unstuck.errors import InputError, nearest
 from unstuck.state import Floats
 
 from unstuck_analysis.defaults import UNTREATED

@@ -63,4 +63,5 @@ def _lowest_and_highest(
 def _place(results: Results, keys: list[str], values: tuple[object, ...]) -> str:
     *settings, treatment = zip(keys, values, strict=True)
     texts = [f"{axis_name(key)} {axis_value(results, key, float(str(value)))}" for key, value in settings]
-    return ", ".join([str(treatment[1]), *texts])
+    arms = [str(treatment[1])] if len(results.inputs.basis.arms) > 1 else []
+    return ", ".join([*arms, *texts])

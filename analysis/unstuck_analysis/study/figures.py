@@ -36,7 +36,9 @@ def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
 def shown_as(outcome: str) -> str:
     """An outcome in words; `not_stuck` is shown as its opposite."""
-    return "stuck" if outcome == NOT_STUCK else outcome.replace("_", " ")
+    return {NOT_STUCK: "stuck", "recovery_endpoint": "R at the endpoint"}.get(
+        outcome, outcome.replace("_", " ")
+    )
 
 
 def label(results: Results, path: str) -> str:
@@ -47,14 +49,15 @@ def label(results: Results, path: str) -> str:
 
 def axis_name(path: str) -> str:
     """A path or outcome in words, such as "length of stress" for `treatment.phases.stress.for`."""
-    phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+    kind, _, rest = path.partition(".")
     if path.startswith("treatment.phases."):
-        return (
-            f"length of {phase}"
-            if key == "for"
-            else f"strength of stress in phase {phase}".removesuffix(" in phase stress")
-        )
-    return path.replace("_", " ").removeprefix("drug.")
+        phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+        stress = "strength of stress" if phase == "stress" else f"stress in {phase}"
+        return f"length of {phase}" if key == "for" else stress
+    if kind == "drug":
+        name, _, key = rest.partition(".")
+        return f"{key.replace('_', ' ')} of {name}"
+    return path.replace("_", " ")
 
 
 def axis_value(results: Results, path: str, value: float) -> str:

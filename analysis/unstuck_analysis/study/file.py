@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
+from unstuck.errors import InputError, choose
 from unstuck.files.find import cohort_path, find, matching
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import PositiveHours
-from unstuck.files.yaml import Document, InputError, Places, choose, read_document_with_places
+from unstuck.files.yaml import Document, Places, read_document_with_places
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from unstuck.errors import InputError, choose
 from unstuck.files.cohort import CohortFile
-from unstuck.files.yaml import InputError, choose
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import draw_traits
 from unstuck.state import Floats

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole

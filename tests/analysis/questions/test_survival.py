@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.questions.survival import (
     Times,
     findings,

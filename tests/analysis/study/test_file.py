@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
+from unstuck.errors import InputError
 from unstuck.files.find import cohort_path, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.patient.draw import read_cohort
 from unstuck_analysis import Study
 from unstuck_analysis.compare import run

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.output.columns import RENAMED
 from unstuck_analysis.output.files import StorageError
