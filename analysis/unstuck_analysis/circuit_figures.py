@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
@@ -19,6 +20,9 @@ from unstuck_analysis.output.style import INK, styled, wrapped
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 EXCITES, INHIBITS, HEALTH = "#333333", "#9c2f7f", "#e6e6e6"
 WIDTH = 5.0  # points, of a connection as strong as in health
+RAISES, LOWERS = "#075733", "#c24900"  # what acts on the loop
+
+Point = tuple[float, float]
 
 
 def circuit_states(comparison: Comparison) -> dict[str, pd.Series]:
@@ -54,7 +58,7 @@ def circuit_figure(comparison: Comparison) -> Figure:
         _draw_circuit(panel, circuit, state, norm)
         panel.set_title(wrapped(title, 28), fontsize=10)
     _draw_circuit_key(panels[len(states)])
-    colors = mpl.cm.ScalarMappable(norm, FIRING)
+    colors = ScalarMappable(norm, FIRING)
     bar = figure.colorbar(colors, ax=list(panels), shrink=0.6, aspect=30, pad=0.01)
     bar.set_label("discs: firing of the principal cells (healthy = 1)")
     return figure
@@ -102,14 +106,12 @@ def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series, norm: TwoS
     axes.set_aspect("equal")
 
 
-def _draw_link(
-    axes: Axes, pre: Sequence[float], post: Sequence[float], strength: float, color: str, *, inhibits: bool
-) -> None:
+def _draw_link(axes: Axes, pre: Point, post: Point, strength: float, color: str, *, inhibits: bool) -> None:
     """A bent arrow; one that excites interneurons, and so inhibits, ends in a bar."""
     pale = color == HEALTH
     arrow = FancyArrowPatch(
-        tuple(pre),
-        tuple(post),
+        pre,
+        post,
         connectionstyle="arc3,rad=0.16",
         arrowstyle="-" if pale else "-[,widthB=0.7,lengthB=0" if inhibits else "-|>",
         mutation_scale=9,
@@ -122,9 +124,7 @@ def _draw_link(
     axes.add_patch(arrow)
 
 
-def _write_strength(
-    axes: Axes, pre: Sequence[float], post: Sequence[float], strength: float, color: str
-) -> None:
+def _write_strength(axes: Axes, pre: Point, post: Point, strength: float, color: str) -> None:
     """The strength in per cent of health, at the middle of the bent arrow."""
     (x0, y0), (x1, y1) = pre, post
     x, y = (x0 + x1) / 2 + 0.1 * (y1 - y0), (y0 + y1) / 2 - 0.1 * (x1 - x0)
@@ -146,10 +146,6 @@ def _draw_circuit_key(axes: Axes) -> None:
         )
         axes.text(0.36, y, text, va="center", fontsize=8.5)
     axes.text(0.0, 0.2, "numbers: strength in % of health\npale band: strength in health", fontsize=8.5)
-
-
-Point = tuple[float, float]
-RAISES, LOWERS = "#075733", "#c24900"
 
 
 @styled

@@ -40,7 +40,7 @@ def recovery_figure(comparison: Comparison) -> Figure:
     rows = max(-(-len(treatments) // PER_ROW), 1)
     heights = [4.4 + 0.2 * len(with_drugs), 0.3 + 1.7 * rows]
     figure = Figure(figsize=(11, sum(heights)), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = np.atleast_1d(figure.subfigures(2, 1, height_ratios=heights))  # pyright: ignore
     styles = looks(treatment.name for treatment in comparison.treatments)
     lines, strip = above.subplots(2, 1, sharex=True, height_ratios=[4, 0.2 + 0.2 * len(with_drugs)])
     _draw_recovery(lines, comparison, treatments, styles)

@@ -158,7 +158,8 @@ def _extremes(comparison: Comparison, columns: Mapping[str, str]) -> tuple[str, 
     stuck = pd.concat([comparison.readings(t.name) for t in comparison.treatments])
     if stuck.empty:
         return "no patient was stuck", "no treatment"
-    means = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean().rename(columns=regions)
+    found = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean()
+    means = pd.DataFrame(found).rename(columns=regions)
     start = means.to_numpy()[0]  # of the first treatment on day 0
     low, high = (means.columns[place] for place in (start.argmin(), start.argmax()))
     (treatment, day), region = means.max(axis=1).idxmax(), means.max().idxmax()  # pyright: ignore
