@@ -103,6 +103,30 @@ def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
     assert all(re.search(r'alt="[^"]{8,}"', image) for image in images)
 
 
+def test_alternative_texts_state_the_result(page: str) -> None:
+    for text in re.findall(r'alt="([^"]*)"', page):
+        assert re.search(r"\d\.\d|\d %", text), text
+
+
+def test_headers_have_a_scope_and_the_page_has_one_main_part(page: str) -> None:
+    assert page.count("<main>") == 1
+    assert all("scope=" in header for header in re.findall(r"<th[ >][^>]*", page))
+
+
+def test_settings_are_a_definition_list_in_a_fold(page: str) -> None:
+    assert re.search(r"<details><summary>Settings</summary><dl><dt>patients</dt><dd>2</dd>", page)
+
+
+def test_below_five_patients_the_report_says_that_intervals_mean_little(page: str) -> None:
+    assert "Fewer than 5 stuck patients: shares and intervals mean little." in page
+
+
+def test_the_words_of_a_report_are_those_of_the_glossary() -> None:
+    glossary = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for word, meaning in pages.WORDS.items():
+        assert f"| {word} | {meaning} |" in glossary
+
+
 def test_what_files_say_cannot_become_markup() -> None:
     table = Table([Column("<u>")], [["<s>x"]]).html()
     parts = [pages.heading("<i>h</i>"), table, pages.paragraph("<em>"), pages.fold("<q>", {"<kbd>": "<ins>"})]
@@ -126,6 +150,13 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
         page.goto((compared.folder / "report.html").as_uri())
         sizes = page.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth])")
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        cells = "[...document.querySelectorAll('table, td, th')]"
+        cut = f"{cells}.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        lost = [page.evaluate(cut)]
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 794, "height": 1123})  # A4
+        lost.append(page.evaluate(cut))
+        printed = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         rows = page.locator("table").first.locator("tbody tr").count()
         browser.close()
     assert complaints == []
@@ -133,6 +164,8 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
     assert len(sizes) >= 5
     assert all(complete and width > 100 for complete, width in sizes)
     assert overflow <= 0
+    assert printed <= 0
+    assert lost == [0, 0]
     assert rows == 5
 
 

@@ -56,7 +56,10 @@ code, pre { font: .88rem ui-monospace, Menlo, Consolas, monospace; background: #
 pre { padding: .7rem 1rem; white-space: pre-wrap; } dt { font-weight: 600; }
 dd { margin: 0 0 .5rem 1rem; white-space: pre-line; } summary { cursor: pointer; margin-top: 1.5rem; }
 .swatch { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin-right: .5rem; }
-@media print { details > * { display: block; } figure, tr { break-inside: avoid; } }
+@media print {
+  details > * { display: block; } figure, tr { break-inside: avoid; } main { padding: 0; }
+  table { font-size: .7rem; } th, td { padding: .2rem .25rem; } tbody th { min-width: 0; }
+}
 """
 
 
