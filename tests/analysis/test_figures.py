@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from command_line import Compared
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -72,7 +73,7 @@ def test_a_treatment_has_the_same_colour_in_every_company() -> None:
     alone = {name: looks([name])[name] for name in ("untreated", "ssri-like", "ketamine-like", "ssre-only")}
     together = looks(["ketamine-like", "ssri-like", "ssre-only", "untreated", "tianeptine-like"])
     assert {name: together[name] for name in alone} == alone
-    assert len({style["color"] for style in together.values()}) == 5
+    assert len({look["color"] for look in together.values()}) == 5
 
 
 def test_more_treatments_than_colours_still_differ_in_line_style() -> None:
@@ -83,7 +84,7 @@ def test_more_treatments_than_colours_still_differ_in_line_style() -> None:
 def test_a_users_matplotlibrc_does_not_reach_our_figures(comparison: Comparison) -> None:
     usual = figure_bytes(firing_figure(comparison), "svg")
     with mpl.rc_context():
-        mpl.style.use("dark_background")
+        style.use("dark_background")
         mpl.rcParams.update({"text.usetex": True, "font.size": 30, "axes.facecolor": "red"})
         assert figure_bytes(firing_figure(comparison), "svg") == usual
         assert mpl.rcParams["text.usetex"]
