@@ -114,7 +114,8 @@ def kind_of(path: Path) -> str:
     if keys & own[best]:
         return best
     by_folder = [kind for kind in KINDS if plural(kind) == path.absolute().parent.name]
-    by_parent = [kind for kind in KINDS if found.model_dump().get("extends") in shipped(plural(kind))]
+    parent = str(found.model_dump().get("extends"))
+    by_parent = [kind for kind in KINDS if parent in shipped(plural(kind))]
     if by_folder or by_parent:
         return (by_folder or by_parent)[0]
     examples = "; ".join(f"{kind}: {', '.join(sorted(own[kind])[:4])}" for kind in KINDS)
