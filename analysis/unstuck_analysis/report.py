@@ -33,8 +33,9 @@ from unstuck_analysis.figures import (
     serotonin_figure,
 )
 from unstuck_analysis.output import page
-from unstuck_analysis.output.files import write_parquet, write_whole
-from unstuck_analysis.output.provenance import git_state, model_version, named_file
+from unstuck_analysis.output.export import write_table
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import looks, save_figure
 from unstuck_analysis.output.table import Column, Table, plural
 from unstuck_analysis.output.terminal import FEW_PATIENTS, format_interval, patient_text, summary_text
@@ -266,6 +267,7 @@ def settings(comparison: Comparison) -> dict[str, str]:
         "git": git_state(),
         "Python": sys.version.split()[0],
         "platform": platform.platform(),
+        "processor": processor(),
         **{name: metadata.version(name) for name in _PACKAGES},
     }
 
@@ -318,9 +320,9 @@ class ComparisonAnswer:
         given = [word for key, value in self.options.items() for word in (f"--{key}", str(value))]
         command = shlex.join(["unstuck", "compare", *self.treatments, *given])
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
-        write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
-        write_parquet(folder / "series.parquet", self.comparison.series)
-        write_parquet(folder / "patients.parquet", self.comparison.draws)
+        write_table(folder / "outcomes.parquet", self.comparison.outcomes)
+        write_table(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "patients.parquet", self.comparison.draws)
         figure = recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")
@@ -373,7 +375,7 @@ class PatientAnswer:
     def write(self, folder: Path) -> list[str]:
         """Write readings, outcomes and the figure."""
         remove_results(folder)
-        write_parquet(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "series.parquet", self.comparison.series)
         write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
         save_figure(patient_figure(self.comparison), folder / self.opens)
         return list(self.files)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ConfigDict
-from unstuck.errors import InputError, choose, nearest
+from unstuck.errors import InputError, choose, nearest, shown
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
@@ -42,8 +42,8 @@ def choose_kind(word: str, kinds: Sequence[str]) -> str:
     try:
         return by_word[choose(word, by_word, "kind")]
     except ValueError:
-        hint = nearest(word, by_word)
-        raise InputError(f"unknown kind {word!r}{hint} (known: {', '.join(kinds)})") from None
+        hint = nearest(word, by_word) or f" (known: {', '.join(kinds)})"
+        raise InputError(f"unknown kind {shown(word)}{hint}") from None
 
 
 def schema_for(kind: str) -> type[Document]:
@@ -114,7 +114,8 @@ def kind_of(path: Path) -> str:
     if keys & own[best]:
         return best
     by_folder = [kind for kind in KINDS if plural(kind) == path.absolute().parent.name]
-    by_parent = [kind for kind in KINDS if found.model_dump().get("extends") in shipped(plural(kind))]
+    parent = str(found.model_dump().get("extends"))
+    by_parent = [kind for kind in KINDS if parent in shipped(plural(kind))]
     if by_folder or by_parent:
         return (by_folder or by_parent)[0]
     examples = "; ".join(f"{kind}: {', '.join(sorted(own[kind])[:4])}" for kind in KINDS)

@@ -23,6 +23,7 @@ NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
 )
+LARGEST_SVG = 500_000  # bytes; a larger figure, such as years of readings, is a PNG
 WORDS = {
     "stuck": "A patient is stuck if C is at most 0.85 on day 0, sixty days after the end of the stress.",
     "connectivity C": "Mean strength of the connections between mPFC, HPC and NAc, relative to health (1 is"
@@ -93,8 +94,11 @@ def bullets(lines: Iterable[str]) -> str:
 
 def picture(figure: Figure, caption: str, alternative: str) -> str:
     """A figure inside the page. alternative: the result in words, for readers who do not see the figure."""
-    data = base64.b64encode(figure_bytes(figure, "svg")).decode()
-    image = f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alternative)}">'
+    drawn, kind = figure_bytes(figure, "svg"), "svg+xml"
+    if len(drawn) > LARGEST_SVG:
+        drawn, kind = figure_bytes(figure, "png"), "png"
+    data = base64.b64encode(drawn).decode()
+    image = f'<img src="data:image/{kind};base64,{data}" alt="{escape(alternative)}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
