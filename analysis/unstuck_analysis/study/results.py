@@ -147,7 +147,7 @@ class Results:
         from unstuck_analysis.study.report import outcome_table
 
         found = outcome_table(self)
-        return pd.DataFrame(found.rows, columns=pd.Index(found.columns))
+        return pd.DataFrame(found.rows, columns=pd.Index([column.title for column in found.columns]))
 
     def figure(self) -> "Figure | None":
         """The first outcome over whatever the study varies; None where no patient counts."""
