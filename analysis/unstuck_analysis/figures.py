@@ -187,7 +187,7 @@ def treatment_class(treatment: Treatment) -> str:
 def by_region_figure(
     comparison: Comparison, columns: dict[str, str], label: str, title: str, *, ratio: bool = False
 ) -> Figure:
-    """Small multiples by region: the mean of a column over patients, one line a treatment, with its band.
+    """Small multiples by region: the mean of a column over patients, one line per treatment, with its band.
 
     A ratio is drawn on a logarithmic axis, so that half and double look equally far from health.
     """

@@ -68,7 +68,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """What came of a `when` or `stop_when`: asked on which day (from day 0), and whether it applied."""
+    """Result of a `when` or `stop_when`: asked on which day (from day 0), and whether it applied."""
 
     drug: str
     kind: Literal["when", "stop_when"]
