@@ -8,6 +8,7 @@ import ast
 import csv
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,7 +161,7 @@ def _values(content: Any, key: str = "") -> Iterator[str]:
 def in_browser_page() -> Iterator[Text]:
     """Texts of the browser page and of the report's template."""
     folder = ROOT / "analysis/unstuck_analysis"
-    for path in sorted([*(folder / "view" / "player").iterdir(), folder / "report.html.j2"]):
+    for path in sorted([*(folder / "view" / "player").iterdir(), *folder.rglob("*.j2")]):
         text = path.read_text(encoding="utf-8")
         quoted = (
             re.findall(r"'([^'\n]*)'|`([^`\n]*)`", text)
@@ -186,6 +187,12 @@ READ = {
 every_kind = pytest.mark.parametrize("kind", READ)
 
 
+@cache
+def texts(kind: str) -> tuple[Text, ...]:
+    """All texts of a kind, read once."""
+    return tuple(READ[kind]())
+
+
 def allowed(place: str, word: str) -> bool:
     """Whether an odd word is allowed in a file."""
     return any(place.startswith(where) and word.lower() == odd for where, (odd, _) in ALLOWED.items())
@@ -195,7 +202,7 @@ def allowed(place: str, word: str) -> bool:
 def test_no_odd_word_is_used(kind: str) -> None:
     found = [
         f"{text.place}: {match[0]!r} (write: {BANNED.get(match[0].lower(), 'another word')})"
-        for text in READ[kind]()
+        for text in texts(kind)
         for match in ODD.finditer(text.words)
         if not allowed(text.place, match[0])
     ]
@@ -204,7 +211,7 @@ def test_no_odd_word_is_used(kind: str) -> None:
 
 @every_kind
 def test_rates_are_written_with_per(kind: str) -> None:
-    found = [f"{text.place}: {match[0]!r}" for text in READ[kind]() for match in RATE.finditer(text.words)]
+    found = [f"{text.place}: {match[0]!r}" for text in texts(kind) for match in RATE.finditer(text.words)]
     assert found == []
 
 
@@ -212,7 +219,7 @@ def test_rates_are_written_with_per(kind: str) -> None:
 def test_no_sentence_has_more_than_thirty_words(kind: str) -> None:
     found = [
         f"{text.place}: {len(sentence.split())} words: {' '.join(sentence.split())[:90]}"
-        for text in READ[kind]()
+        for text in texts(kind)
         if not any(text.place.startswith(where) for where in LONG_ALLOWED)
         for sentence in re.split(r"(?<=[.!?:;])\s+", text.words)
         if len(sentence.split()) > LONGEST
@@ -225,4 +232,4 @@ def test_the_test_sees_odd_words_rates_and_long_sentences() -> None:
     assert not ODD.search("a held-out finding, fall_half_life, mended")
     assert RATE.search("5,000 neurons a patient")
     assert not RATE.search("20 neurons per patient")
-    assert {kind: sum(1 for _ in texts()) > 20 for kind, texts in READ.items()} == dict.fromkeys(READ, True)
+    assert all(len(texts(kind)) > 20 for kind in READ)
