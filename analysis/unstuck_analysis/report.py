@@ -203,11 +203,7 @@ def reading_help(comparison: Comparison) -> list[str]:
     """How to read the summary table, and who is not in it."""
     first = comparison.treatments[0].name
     fewest = min(len(comparison.arm(treatment.name)) for treatment in comparison.treatments)
-    few = (
-        [f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little."]
-        if fewest < FEW_PATIENTS
-        else []
-    )
+    few = f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little."
     return [
         *([few] if fewest < FEW_PATIENTS else []),
         *start_notes(comparison),
