@@ -38,11 +38,10 @@ from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import looks, save_figure
 from unstuck_analysis.output.table import Column, Table, plural
-from unstuck_analysis.output.terminal import format_interval, patient_text, summary_text
+from unstuck_analysis.output.terminal import FEW_PATIENTS, format_interval, patient_text, summary_text
 from unstuck_analysis.output.words import dosing_notes_on, notes_on
 from unstuck_analysis.study.run import ACCURACY
 
-FEW = 5  # patients, below which an interval means little
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
@@ -204,9 +203,9 @@ def reading_help(comparison: Comparison) -> list[str]:
     """How to read the summary table, and who is not in it."""
     first = comparison.treatments[0].name
     fewest = min(len(comparison.arm(treatment.name)) for treatment in comparison.treatments)
-    few = [f"Fewer than {FEW} stuck patients: shares and intervals mean little."] if fewest < FEW else []
+    few = f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little."
     return [
-        *few,
+        *([few] if fewest < FEW_PATIENTS else []),
         *start_notes(comparison),
         "Onset: first day with a recovery R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
         "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug was below 1 % of"

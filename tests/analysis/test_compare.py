@@ -250,7 +250,11 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "recovered on day 28" in page
     assert "<td>n/a</td>" in page
-    assert unstuck(*arguments, "--json").json["arms"][0]["still_recovered_share"] is None
+    (arm,) = unstuck(*arguments, "--json").json["arms"]
+    assert arm["still_recovered_share"] is None
+    assert arm["difference"]["day"] == 28
+    assert (tmp_path / "out" / "summary.csv").read_text().splitlines()[0].endswith("difference_high")
+    assert "1 stuck patient of 1 (seed 1)\nFewer than 5: shares and intervals mean little." in done.out
     assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["still_recovered"] is None
 
 

@@ -32,7 +32,7 @@ from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
 from unstuck_analysis.output.page import NO_PLACEBO
-from unstuck_analysis.output.style import FAINT, look, styled
+from unstuck_analysis.output.style import FAINT, looks, styled
 from unstuck_analysis.output.table import Column, Table
 
 EVENTS = ("onset", "relapse")
@@ -367,8 +367,8 @@ def survival_figure(outcomes: Outcomes) -> Figure:
     figure = Figure(figsize=(11, 4.4 + 0.2 * len(outcomes.arms)), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, event in zip(panels, EVENTS, strict=True):
-        for position, name in enumerate(outcomes.arms):
-            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, position)
+        for name, style in looks(outcomes.arms).items():
+            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
@@ -394,14 +394,13 @@ def _risk_text(outcomes: Outcomes, event: str) -> str:
     return "\n".join(lines)
 
 
-def _draw_curve(axes: Axes, times: Times, event: str, name: str, position: int) -> None:
+def _draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
     curve = kaplan_meier(times)
     if curve is None:
         return
     days, share, low, high = curve
     if event == "onset":
         share, low, high = 1.0 - share, 1.0 - high, 1.0 - low
-    style = look(position)
     color = str(style["color"])
     axes.fill_between(days, low, high, step="post", alpha=0.13, linewidth=0, color=color)
     label = f"{name} (n = {len(times.days)})" if event == "onset" else name

@@ -382,7 +382,7 @@ def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[f
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)
     gone_h = gone_h if gone_h > file.day_0_h else treatment_end_h
-    last_dose_h = max((c.last_dose_h for c in contributions), default=treatment_end_h)
+    last_dose_h = max((c.last_dose_h for c in contributions), default=nan)
     endpoint_h = min(file.day_0_h + file.endpoint_day * HOURS_A_DAY, file.end_h + file.follow_up)
     after_gone_h = gone_h + file.follow_up if file.follow_up else file.end_h
     return max(file.end_h, after_gone_h, endpoint_h), gone_h, last_dose_h
