@@ -53,7 +53,7 @@ def dask_workers(path: Path) -> Workers:
         from distributed import Client
     except ImportError:
         raise InputError(
-            "a cluster needs dask; in the folder of Unstuck, type: pip install '.[cluster]'"
+            "a cluster needs dask. In Unstuck's folder, type: pip install '.[cluster]'"
         ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tracebacks of connections that end
     file, refused = read_document(path, ClusterFile), list[str]()
