@@ -93,11 +93,11 @@ def summary_text(comparison: "Comparison") -> str:
         table.add_row(*_summary_row(arm), format_interval(arm["difference"]) if number else "")
     out = console()
     with out.capture() as captured:
-        out.print(f"{stuck} of {comparison.patients} (seed {comparison.seed})")
-        few = min(counts) < FEW_PATIENTS
-        out.print(f"Fewer than {FEW_PATIENTS}: shares and intervals mean little.\n" if few else "")
+        out.print(f"{stuck} of {comparison.patients} (seed {comparison.seed})\n")
         out.print(table)
         out.print(LEGEND.format(endpoint=comparison.endpoint, region=region).rstrip())
+        if min(counts) < FEW_PATIENTS:
+            out.print(f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little.")
     return captured.get().rstrip()
 
 
