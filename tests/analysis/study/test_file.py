@@ -11,12 +11,11 @@ from unstuck.errors import InputError
 from unstuck.files.find import cohort_path, shipped
 from unstuck.files.treatment import Treatment
 from unstuck.patient.draw import read_cohort
-from unstuck_analysis import Study
 from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import series_columns
 from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.study import vary as variation
-from unstuck_analysis.study.file import OUTCOMES, StudyInputs
+from unstuck_analysis.study.file import OUTCOMES, Study, StudyInputs
 from unstuck_analysis.study.vary import Variation, basis_of
 
 
