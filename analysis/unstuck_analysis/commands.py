@@ -114,7 +114,7 @@ def compare(
     from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or defaults.TREATMENTS, folder)
-    with watched(folder) as show:
+    with watched() as show:
         found = comparing.compare(
             names,
             patients=patients,
@@ -160,7 +160,9 @@ def view(
     host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
-    patient: PatientNumber = 0,
+    patient: Annotated[
+        int | None, typer.Option(min=0, help="Number of the patient; 4 if not given, who shows most.")
+    ] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
@@ -169,7 +171,8 @@ def view(
     """Watch up to three copies of one patient in the browser, or write them to one web page."""
     from unstuck_analysis import view as page
 
-    shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
+    who = page.PATIENT if patient is None else patient
+    shown = page.prepare(treatments or (), seed=seed, patient=who, neurons=neurons, story=story)
     if mesa:
         shown.serve_mesa(port=port, open_browser=not no_browser)
     elif export is not None:
@@ -273,6 +276,10 @@ def sweep(
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
+    mix_versions: Annotated[
+        bool,
+        typer.Option("--mix-versions", help="Continue with other versions of code or libraries."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
@@ -291,8 +298,9 @@ def sweep(
     elif dry_run:
         studying.print_size(loaded, as_json)
     else:
-        options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
-        studying.run(loaded, folder, studying.team(cluster, workers), studying.part(shard), **options)
+        options = {"retry_failed": retry_failed, "new": new, "mix_versions": mix_versions}
+        workers_here, part = studying.team(cluster, workers), studying.part(shard)
+        studying.run(loaded, folder, workers_here, part, **options, as_json=as_json)
 
 
 StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
@@ -321,13 +329,13 @@ def status(
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
 def export(
     folder: StudyFolder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet, .dta (Stata, SPSS) or .xlsx.")],
     series: Annotated[
         bool, typer.Option("--series", help="Write the readings over time, not the outcomes.")
     ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Export even if runs are missing.")] = False,
 ) -> None:
-    """Write the results of a study as one table with one row per run (CSV or Parquet)."""
+    """Write the results of a study as one table with one row per run."""
     from unstuck.errors import InputError
 
     from unstuck_analysis.study.results import Results
@@ -339,8 +347,8 @@ def export(
             f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
             " --partial to export the others"
         )
-    results.export(to, series=series)
-    say(f"Open {to}")
+    written = results.export(to, series=series)
+    say(f"Written: {', '.join(map(str, written))}. Open {to}")
 
 
 @command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)

@@ -4,8 +4,8 @@ Recovery is counted from day 0 and censored at the end of the follow-up. Relapse
 recovery, in patients who recovered, and is censored in the same way. Patients who never became stuck and runs
 that failed are left out and counted. Every patient goes through every treatment, so log-rank tests, which
 take groups for independent, are conservative here; differences in the number needed to treat are paired.
-Restricted means reach to the shortest follow-up of the treatments in question; the treatment that they are
-compared with does not shorten it. Sources: Kaplan & Meier 1958; log-rank test, Mantel 1966; intervals,
+A restricted mean reaches to the end of the follow-up of its treatment; compare only those up to the same day.
+Sources: Kaplan & Meier 1958; log-rank test, Mantel 1966; intervals,
 Greenwood's formula on log(-log S) (Kalbfleisch & Prentice 2002), all through scipy.stats; restricted mean,
 Royston & Parmar 2013 (10.1186/1471-2288-13-152).
 """
@@ -31,9 +31,9 @@ from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
-from unstuck_analysis.output.style import FAINT, look, styled
+from unstuck_analysis.output.page import NO_PLACEBO
+from unstuck_analysis.output.style import FAINT, looks, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.report import NO_PLACEBO
 
 EVENTS = ("onset", "relapse")
 FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
@@ -193,15 +193,17 @@ def kaplan_meier(times: Times) -> Curve | None:
     return Curve(days, share, low, high)
 
 
-def horizon_days(outcomes: StuckOutcomes, event: str, reference: str) -> float:
-    """The day up to which all treatments in question were followed: the horizon of restricted means.
+def horizon_days(outcomes: StuckOutcomes, event: str, name: str, reference: str) -> float:
+    """The day up to which the restricted mean of a treatment counts: that of all that were followed as long.
 
     It comes from follow-up and not from events, so a treatment that acts early and in all patients does not
-    shorten it; nor does the treatment that they are compared with.
+    shorten it. Nor does a treatment that was followed for a shorter time, nor the one compared with.
     """
-    asked = [name for name in outcomes.arms if name != reference] or [reference]
-    followed = [times_to(event, outcomes.arm(name)).followed for name in asked]
-    return min((float(days.max()) for days in followed if len(days)), default=nan)
+    followed = {arm: outcomes.arm(arm).followed_days.max() for arm in outcomes.arms}
+    asked = [arm for arm in outcomes.arms if arm == name or arm != reference]
+    as_long = [arm for arm in asked if followed[arm] >= followed[name]]
+    ends = [times_to(event, outcomes.arm(arm)).followed for arm in as_long]
+    return min((float(days.max()) for days in ends if len(days)), default=nan)
 
 
 def survival_table(outcomes: StuckOutcomes, against: str | None = None) -> pd.DataFrame:
@@ -222,7 +224,7 @@ def _survival_row(outcomes: StuckOutcomes, event: str, name: str, reference: str
     if curve is None:
         missing = dict.fromkeys(("median_days", "restricted_mean_days", "horizon_days", "logrank_p"), nan)
         return {**row, **missing, "note": "no patient recovered"}
-    horizon = min(horizon_days(outcomes, event, reference), float(times.followed.max()))
+    horizon = horizon_days(outcomes, event, name, reference)
     other = times_to(event, outcomes.arm(reference))
     few = f"only {events} events: too few for a reliable estimate" if events < FEW_EVENTS else ""
     return {
@@ -248,7 +250,7 @@ def numbers_at_risk(outcomes: StuckOutcomes, event: str) -> pd.DataFrame:
     rows = [
         (event, name, float(day), times_to(event, outcomes.arm(name)).at_risk(day))
         for name in outcomes.arms
-        for day in np.round(np.linspace(0.0, longest, RISK_TIMES))
+        for day in np.floor(np.linspace(0.0, longest, RISK_TIMES))
     ]
     return pd.DataFrame(rows, columns=pd.Index(["event", "treatment", "day", "at_risk"]))
 
@@ -365,8 +367,8 @@ def survival_figure(outcomes: StuckOutcomes) -> Figure:
     figure = Figure(figsize=(11, 4.4 + 0.2 * len(outcomes.arms)), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, event in zip(panels, EVENTS, strict=True):
-        for position, name in enumerate(outcomes.arms):
-            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, position)
+        for name, style in looks(outcomes.arms).items():
+            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
@@ -392,14 +394,13 @@ def _risk_text(outcomes: StuckOutcomes, event: str) -> str:
     return "\n".join(lines)
 
 
-def _draw_curve(axes: Axes, times: Times, event: str, name: str, position: int) -> None:
+def _draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
     curve = kaplan_meier(times)
     if curve is None:
         return
     days, share, low, high = curve
     if event == "onset":
         share, low, high = 1.0 - share, 1.0 - high, 1.0 - low
-    style = look(position)
     color = str(style["color"])
     axes.fill_between(days, low, high, step="post", alpha=0.13, linewidth=0, color=color)
     label = f"{name} (n = {len(times.days)})" if event == "onset" else name
