@@ -6,7 +6,7 @@
     patient.life_events.NAME.rate, .stress   also .lasting and .cv
     patient.stress_days.median               length of stress; also .at_least and .at_most
     patient.body_weight_kg
-    circuit.neurons                          neurons a patient (0: the mean-field)
+    circuit.neurons                          neurons per patient (0: the mean-field)
     circuit.projections.PRE > POST.weight    also .times and .inputs
     circuit.regions.NAME.uncleared_serotonin
     circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share and .share
