@@ -75,9 +75,9 @@ class Results:
         rows: list[dict[str, float | str]] = []
         for row in plan.table.drop_duplicates(["point", "patient"]).to_dict("records"):
             point = [(path, row[path]) for path in plan.paths]
-            scene = variation.scene(arm, plan.settings(point))
+            run_inputs = variation.inputs_of(arm, plan.settings(point))
             seed, patient = int(row["seed"]), int(row["patient"])
-            drawn = draws_of(scene.parameters, scene.cohort, seed, patient)
+            drawn = draws_of(run_inputs.parameters, run_inputs.cohort, seed, patient)
             rows.append({"point": int(row["point"]), "seed": seed, "patient": patient, **drawn})
         return pd.DataFrame(rows)
 
