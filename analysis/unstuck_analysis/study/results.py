@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,8 +158,10 @@ class Results:
 
     def _repr_html_(self) -> str:
         from unstuck_analysis.output.style import html_of
+        from unstuck_analysis.study.report import version_notes
 
-        return html_of(self.table(), self.figure())
+        notes = "".join(f"<p>{escape(note)}</p>" for note in version_notes(self))
+        return html_of(self.table(), self.figure()) + notes
 
 
 def draws_of(

@@ -108,6 +108,7 @@ def test_other_versions_are_refused_with_the_difference_and_mixed_only_if_asked(
     assert by_version == {old.model: DISTINCT // 3, "9.9": DISTINCT - DISTINCT // 3}
     assert "several versions of the program" in version_notes(results)[0]
     assert version_notes(results)[0] in unescape(study_report(results))
+    assert version_notes(results)[0] in unescape(results._repr_html_())
 
 
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
