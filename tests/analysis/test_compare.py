@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from command_line import Compared, Unstuck
 from unstuck.engine.step import RunError
-from unstuck_analysis import Results
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, comparison_of, paired_difference, summary
+from unstuck_analysis.study.results import Results
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
 REGIONS = ["mPFC", "HPC", "NAc", "AMY", "DRN"]
@@ -254,7 +254,8 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     assert arm["still_recovered_share"] is None
     assert arm["difference"]["day"] == 28
     assert (tmp_path / "out" / "summary.csv").read_text().splitlines()[0].endswith("difference_high")
-    assert "1 stuck patient of 1 (seed 1)\nFewer than 5: shares and intervals mean little." in done.out
+    assert done.out.startswith("1 stuck patient of 1 (seed 1)\n")
+    assert done.out.rstrip().endswith("Fewer than 5 stuck patients: shares and intervals mean little.")
     assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["still_recovered"] is None
 
 

@@ -21,7 +21,7 @@ FEW_PATIENTS = 5  # below this many patients an interval means little
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-still rec.: still recovered twelve weeks after the drug was gone (% of the
+still rec.: still recovered twelve weeks after the drug has left the body (% of the
 stuck patients followed so long); relapsed: % of those with an onset;
 {region} firing: healthy is 1; R vs: paired, on {endpoint}
 """
@@ -93,11 +93,11 @@ def summary_text(comparison: "Comparison") -> str:
         table.add_row(*_summary_row(arm), format_interval(arm["difference"]) if number else "")
     out = console()
     with out.capture() as captured:
-        out.print(f"{stuck} of {comparison.patients} (seed {comparison.seed})")
-        few = min(counts) < FEW_PATIENTS
-        out.print(f"Fewer than {FEW_PATIENTS}: shares and intervals mean little.\n" if few else "")
+        out.print(f"{stuck} of {comparison.patients} (seed {comparison.seed})\n")
         out.print(table)
         out.print(LEGEND.format(endpoint=comparison.endpoint, region=region).rstrip())
+        if min(counts) < FEW_PATIENTS:
+            out.print(f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little.")
     return captured.get().rstrip()
 
 
