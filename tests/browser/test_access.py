@@ -144,6 +144,7 @@ def test_copies_play_and_curves_fit_on_a_screen(open_page: OpenPage, width: int,
 @pytest.mark.parametrize("scrolled", [0, 900])
 def test_on_a_phone_play_and_the_curve_are_always_together(open_page: OpenPage, scrolled: int) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
+    page.locator("#what-if summary").click()
     page.evaluate("y => scrollTo(0, y)", scrolled)
     for part in ("#play", "#recovery", "#scrub"):
         box = page.locator(part).bounding_box()
