@@ -1,6 +1,6 @@
 """Studies: one file says which treatments, what varies, how many patients, and what to keep.
 
-    from unstuck_analysis import Study
+    from unstuck import Study
     table = Study.load("my-study.yaml").run(workers=2).outcomes()
 
 A study runs into a folder and can be stopped at any moment; the same command goes on where it stopped.

@@ -308,7 +308,7 @@ class VariedTreatment(Treatment):
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunInputs:
     """All that one run reads, apart from its patient's number; digests replace the content.
 
     patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
@@ -323,7 +323,7 @@ class Scene:
 
     @property
     def parameters(self) -> ParameterSet:
-        """The parameters of the scene."""
+        """The parameters of the run."""
         return default_parameters().with_values(**dict(self.changed))
 
 
@@ -343,7 +343,7 @@ class Variation:
         self._values = json.dumps(basis.parameters, sort_keys=True)
         self._health_checks = HEALTH_CHECKS
 
-    def scene(self, arm: str, settings: Settings) -> Scene:
+    def inputs_of(self, arm: str, settings: Settings) -> RunInputs:
         """What a treatment reads under some settings; ValueError for a number that a file refuses."""
         changes = self._changes(settings)
         drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
@@ -356,7 +356,7 @@ class Variation:
         files = ArmFiles.model_construct(
             treatment=treatment, circuit=circuit, drugs={name: file for name, (file, _) in drugs.items()}
         )
-        return Scene(
+        return RunInputs(
             VariedTreatment(arm, files),
             parameters,
             cohort,
