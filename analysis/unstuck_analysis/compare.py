@@ -197,7 +197,7 @@ def run(
     outcomes = pd.DataFrame([who | {key: row[key] for key in OUTCOMES}])
     columns = [key for key in row if key.startswith(SERIES)]
     series = pd.DataFrame({**who, **{key.removeprefix(SERIES): row[key] for key in columns}})
-    drawn = draws_of(study.variation.scene(name, ()).parameters, study.inputs.basis.cohort, seed, patient)
+    drawn = draws_of(study.variation.inputs_of(name, ()).parameters, study.inputs.basis.cohort, seed, patient)
     draws = pd.DataFrame([{"seed": seed, "patient": patient, **drawn}])
     return Comparison(seed, 1, neurons, study.treatments, _typed(outcomes), series, draws, study.sources)
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from unstuck.circuit import Circuit
-from unstuck.engine.readouts import Reading
+from unstuck.engine.readouts import Reading, recovery_index
 from unstuck.files.circuit import CircuitFile
 from unstuck.patient.life import ConditionResult, PatientRun
 from unstuck.state import Floats
@@ -113,11 +113,6 @@ def recovery_course(run: PatientRun) -> RecoveryCourse:
     found |= {round(reading.day, 9): reading.connectivity for reading in run.readings}
     days = sorted(found)
     return RecoveryCourse(days, [run.recovery(found[day]) for day in days])
-
-
-def recovery_index(value: float, stuck: float, healthy: float) -> float:
-    """Where a value is between the stuck state (0) and health (1); NaN for a patient who was never ill."""
-    return (value - stuck) / (healthy - stuck) if stuck != healthy else nan
 
 
 def functional_recovery(run: PatientRun, reading: Reading) -> float:

@@ -208,8 +208,8 @@ def reading_help(comparison: Comparison) -> list[str]:
         *([few] if fewest < FEW_PATIENTS else []),
         *start_notes(comparison),
         "Onset: first day with a recovery R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
-        "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
-        " its peak, as a share of all stuck patients followed until then (n/a: none was).",
+        "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug was below 1 % of"
+        " its peak. It is a share of all stuck patients who were followed until then (n/a: none was).",
         f"A recovered circuit with {comparison.overactive_region} firing above about 1.1 is not recovery.",
         "Differences are paired: every patient who is stuck under both treatments is compared with itself"
         f" under {first}.",

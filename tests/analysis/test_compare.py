@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from command_line import Compared, Unstuck
 from unstuck.engine.step import RunError
-from unstuck_analysis import Results
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, comparison_of, paired_difference, summary
+from unstuck_analysis.study.results import Results
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
 REGIONS = ["mPFC", "HPC", "NAc", "AMY", "DRN"]

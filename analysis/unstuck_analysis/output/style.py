@@ -1,8 +1,8 @@
 """How figures look and how they are saved: colours, line styles, one set of matplotlib settings.
 
 Every colour has a contrast of at least 4.5 with white, so that names can be written in it. Any two differ by
-at least 19 in CIELAB for normal, red-blind and green-blind readers (Machado 2009, 10.1109/TVCG.2009.113), and
-each comes with its own line style, so that print in grey works too.
+at least 19 in CIELAB for normal, red-blind and green-blind readers (Machado 2009, 10.1109/TVCG.2009.113).
+Each comes with its own line style, so that print in grey works too.
 """
 
 import io

@@ -21,7 +21,7 @@ FEW_PATIENTS = 5  # below this many patients an interval means little
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-still rec.: still recovered twelve weeks after the drug was gone (% of the
+still rec.: still recovered twelve weeks after the drug has left the body (% of the
 stuck patients followed so long); relapsed: % of those with an onset;
 {region} firing: healthy is 1; R vs: paired, on {endpoint}
 """

@@ -22,7 +22,7 @@ from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
 from unstuck_analysis.output.style import FAINT, INK, looks, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.survival import Outcomes, about_outcomes, read_outcomes
+from unstuck_analysis.questions.survival import StuckOutcomes, about_outcomes, read_outcomes
 
 BASELINE = (
     *("connectivity", "activity_", "bdnf_", "trkb_", "scar_", "strength_"),
@@ -43,7 +43,7 @@ class Crossover:
     recovered: pd.DataFrame
     overlap: pd.DataFrame
     features: pd.DataFrame
-    outcomes: Outcomes
+    outcomes: StuckOutcomes
     incomplete: int
 
 
@@ -62,7 +62,7 @@ def read_draws(folder: Path) -> pd.DataFrame | None:
 
 
 def crossover(
-    outcomes: Outcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
+    outcomes: StuckOutcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
 ) -> Crossover:
     """Set every patient against itself under all treatments.
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from unstuck.engine.readouts import recovery_index
 from unstuck.errors import InputError
 from unstuck.files.cohort import ParameterDraw
 from unstuck.files.find import cohort_path
@@ -26,7 +27,7 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import read_cohort
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, recovery_index
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, styled
 from unstuck_analysis.output.table import Table
