@@ -86,7 +86,7 @@ def make_plan(
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-                run_id = digest(inputs.model, scene.digest, *who)
+                run_id = digest(inputs.model, scene.digest, *who, *filter(None, [inputs.conduct]))
                 group = (patient, scene.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     if equal := _equal_by_variation(names, points, variation):

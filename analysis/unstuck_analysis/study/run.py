@@ -42,10 +42,14 @@ WHOLE = (1, 1)
 
 
 class Workplace:
-    """What a worker keeps between runs: the study, and the present patient with its stuck states."""
+    """What a worker keeps between runs: the study, and the present patient with its stuck states.
+
+    kept: what the caller that executes the runs keeps of the present patient.
+    """
 
     def __init__(self, inputs: StudyInputs) -> None:
         self.inputs, self.variation = inputs, Variation(inputs.basis)
+        self.kept: dict[object, Any] = {}
         self._patients: dict[tuple[str, int], Patient] = {}
         self._stuck: dict[tuple[str, int, str], Checkpoint] = {}
         self._healthy: dict[str, bool] = {}
@@ -56,7 +60,7 @@ class Workplace:
         self._check_health(scene)
         if key not in self._patients:
             if any(known != index for _, known in self._patients):
-                self._patients, self._stuck = {}, {}
+                self._patients, self._stuck, self.kept = {}, {}, {}
             self._patients[key] = draw_patient(
                 scene.treatment.circuit,
                 scene.parameters,
@@ -69,11 +73,16 @@ class Workplace:
 
     def simulate(self, scene: Scene, index: int) -> tuple[Patient, PatientRun]:
         """One patient under one treatment, from the stuck state that its runs share."""
-        patient, key = self.patient(scene, index), checkpoint_key(scene.treatment)
-        name = (scene.patient_digest, index, key)
+        patient = self.patient(scene, index)
+        stuck = self.stuck(scene, patient)
+        return patient, run_treatment(patient, scene.treatment, stuck, accuracy=ACCURACY)
+
+    def stuck(self, scene: Scene, patient: Patient) -> Checkpoint:
+        """The stuck state of a patient, simulated once for all treatments that share the way to day 0."""
+        name = (scene.patient_digest, patient.index, checkpoint_key(scene.treatment))
         if name not in self._stuck:
             self._stuck[name] = get_stuck(patient, scene.treatment, ACCURACY)
-        return patient, run_treatment(patient, scene.treatment, self._stuck[name], accuracy=ACCURACY)
+        return self._stuck[name]
 
     def _check_health(self, scene: Scene) -> None:
         """RunError for a typical patient who was varied out of health."""

@@ -1,0 +1,29 @@
+"""Virtual trials: patients are rated, leave, and miss doses, as in the trials that the model is compared with.
+
+    file.py      a trial file: arms, design, raters, leaving, adherence, endpoint
+    ratings.py   from the circuit's state to whole points of a scale
+    conduct.py   one patient under one arm, with every decision that is made on the way
+    dataset.py   who was screened, randomised and rated, from the stored courses
+    analysis.py  the analyses of trials: mixed model, last rating carried forward, completers, imputation
+    tables.py    tables in the shape of CDISC ADaM, a long table, a table for rpact
+    report.py    figures and the report
+    run.py       `Trial`: read, run, power
+
+`unstuck.Trial` is the way in from Python.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unstuck_analysis.trial.run import Trial
+
+__all__ = ["Trial"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that checking a file does not load the engine."""
+    if name == "Trial":
+        from unstuck_analysis.trial.run import Trial
+
+        return Trial
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
