@@ -255,7 +255,9 @@ class TrialResult:
             self.groups[1:], changes[1:], self._estimates(analysis, changes), strict=True
         ):
             pooled = _pooled_sd(change, control)
-            ratio = float(change.var(ddof=1) / control.var(ddof=1)) if min(len(change), len(control)) > 1 else nan
+            ratio = (
+                float(change.var(ddof=1) / control.var(ddof=1)) if min(len(change), len(control)) > 1 else nan
+            )
             smd = -estimate.difference / pooled if pooled > 0 else nan
             names = (group.name, self.groups[0].name)
             found.append(Contrast(*names, estimate, smd, ratio, self.file.endpoint.estimand, analysis))

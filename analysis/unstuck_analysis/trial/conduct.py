@@ -63,9 +63,7 @@ def conduct_text(trial: LoadedTrial) -> str:
     neutral = TrialFile.model_fields
     changes = {name: neutral[name].default for name in ("description", "endpoint")}
     file = trial.file.model_copy(update={**changes, "title": "", "patients_per_arm": 2})
-    found = Conduct(
-        file=file, context=trial.context, regimens=trial.regimens, open_phase=trial.open_phase
-    )
+    found = Conduct(file=file, context=trial.context, regimens=trial.regimens, open_phase=trial.open_phase)
     return found.model_dump_json()
 
 
@@ -209,9 +207,7 @@ class Subject:
     def go(self, regimens: Sequence[Regimen], until_day: int) -> None:
         """Simulate until a day. regimens: everything given since the start of care, past doses included."""
         file = course_file(self.trial.file, self.arm, self.adherence.applied(regimens))
-        files = ArmFiles.model_construct(
-            treatment=file, circuit=self.trial.circuit, drugs=self.trial.drugs
-        )
+        files = ArmFiles.model_construct(treatment=file, circuit=self.trial.circuit, drugs=self.trial.drugs)
         life = Life(self.patient, VariedTreatment(self.arm, files), self.checkpoint, ACCURACY)
         day_0_h = life.treatment.file.day_0_h
         if self.state is not None:
@@ -243,9 +239,7 @@ def ratings_of(trial: LoadedTrial, arm: str, courses: Floats, raters: Raters) ->
     """The ratings of patients whose connectivity (patients, days) begins at the screening."""
     file = trial.file
     care = file.arm(arm).care
-    return Ratings(
-        file.rating, trial.context, raters, courses, -file.entry.days, care, file.care_ends
-    )
+    return Ratings(file.rating, trial.context, raters, courses, -file.entry.days, care, file.care_ends)
 
 
 def care_rows(patient: Patient, checkpoint: Checkpoint, trial: LoadedTrial, arm: str) -> Floats:

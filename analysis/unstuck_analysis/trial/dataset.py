@@ -127,7 +127,9 @@ class TrialData:
     def sequences(self) -> tuple[Group, Group]:
         """Both orders of a cross-over with all ratings: the first arm first, the second arm first."""
         every = np.arange(len(self.pool.days))
-        one, other = (self._group(name, k, self.rows[self.arm == k], every) for k, name in enumerate(self.pool.arms))
+        one, other = (
+            self._group(name, k, self.rows[self.arm == k], every) for k, name in enumerate(self.pool.arms)
+        )
         return one, other
 
     def _group(self, name: str, position: int, rows: Integers, columns: Integers) -> Group:
@@ -156,7 +158,7 @@ class TrialData:
         joined = [np.concatenate([getattr(part, what) for part in parts]) for what in _BY_PATIENT]
         return Group(name, joined[0], parts[0].days, *joined[1:])
 
-    def _steps(self):  # noqa: ANN202
+    def _steps(self):
         visits, rows = len(self.trial.file.visits.days), self.rows
         for step, arm in enumerate(self.trial.file.arms):
             columns = np.concatenate([[step * visits], step * visits + 1 + np.arange(visits)])
@@ -186,7 +188,11 @@ def pool_of(trial: LoadedTrial, results: Results) -> Pool:
     ill, entered = courses[0][:, 0] <= NOT_ILL_ABOVE, enters(file, screened)
     kept = entered & is_randomised(file, screened)
     counts = Screening(
-        len(numbers), int((~ill).sum()), int((ill & ~entered).sum()), int((entered & ~kept).sum()), int(kept.sum())
+        len(numbers),
+        int((~ill).sum()),
+        int((ill & ~entered).sum()),
+        int((entered & ~kept).sum()),
+        int(kept.sum()),
     )
     return _rated(trial, arms, numbers[kept], courses[:, kept], raters.pick(kept), counts)
 
@@ -200,7 +206,12 @@ def _courses(results: Results, arm: str, length: int) -> Floats:
 
 
 def _rated(
-    trial: LoadedTrial, arms: Sequence[str], patients: Integers, courses: Floats, raters: Raters, counts: Screening
+    trial: LoadedTrial,
+    arms: Sequence[str],
+    patients: Integers,
+    courses: Floats,
+    raters: Raters,
+    counts: Screening,
 ) -> Pool:
     file = trial.file
     days = rating_days(file, patients.tolist())

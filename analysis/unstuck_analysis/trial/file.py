@@ -261,7 +261,9 @@ class TrialFile(Document):
     endpoint: Endpoint = Endpoint()
     neurons: int = 0
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
-    trial: int = Field(default=0, ge=0, le=10_000)  # which trial of the seed: other patients, other allocation
+    trial: int = Field(
+        default=0, ge=0, le=10_000
+    )  # which trial of the seed: other patients, other allocation
 
     @model_validator(mode="after")
     def _arms_fit_the_design(self) -> "TrialFile":
@@ -464,7 +466,8 @@ class _Reader:
                 raise self.places.error(place, "a trial decides by ratings: when and stop_when are not used")
             if regimen.end_h > days * HOURS_A_DAY + 1e-6:
                 raise self.places.error(
-                    place, f"{regimen.drug} goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}"
+                    place,
+                    f"{regimen.drug} goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}",
                 )
 
 

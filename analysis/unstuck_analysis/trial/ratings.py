@@ -54,7 +54,11 @@ class Raters:
             care.append(stream(seed, patient, Purpose.CONTEXT).standard_normal())
         by_day = np.array(daily).reshape(len(patients), -1, 2)
         return cls(
-            np.array(whole).reshape(-1, 3), by_day[:, :, 0], by_day[:, :, 1], np.array(leaving), np.array(care)
+            np.array(whole).reshape(-1, 3),
+            by_day[:, :, 0],
+            by_day[:, :, 1],
+            np.array(leaving),
+            np.array(care),
         )
 
     def pick(self, rows: "npt.NDArray[np.int64] | Booleans") -> "Raters":
@@ -155,4 +159,3 @@ def leaving(
         seen[:, visit] = there
         last = np.where(there, points[:, visit], last)
     return seen, why
-
