@@ -3,7 +3,7 @@
     python examples/mesa_batch.py
 
 For a comparison with outcomes, intervals and a report, `unstuck compare` does more and is faster: it computes
-each patient's way into the ditch once. This is for those who bring their own sweep.
+each patient's way to day 0 once. This is for those who bring their own sweep.
 """
 
 import mesa

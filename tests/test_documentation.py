@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "landscape", "studies")),
-    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+    *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page.stem != "add-a-mechanism"),
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -63,7 +63,7 @@ def understand(words: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_is_understood_and_every_example_compiles(page: Path) -> None:
     blocks = BLOCK.findall(page.read_text())
-    assert blocks or page.name == "add-a-mechanism.md"
+    assert blocks
     for language, text in blocks:
         if language == "python":
             compile(text, page.name, "exec")
@@ -84,7 +84,7 @@ def test_every_command_and_example_of_a_page_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(page.read_text())
-    assert blocks or page.name == "add-a-mechanism.md"
+    assert blocks
     for language, text in blocks:
         run_block(language, text)
 

@@ -1,6 +1,6 @@
 """The commands of `unstuck`, one short function each. Heavy libraries are imported inside them.
 
-Standard output holds results, standard error everything else.
+Standard output has results, standard error everything else.
 """
 
 import json
@@ -59,8 +59,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings=HELP,
-    help="How stress traps a neural circuit, and what gets it unstuck. A model for research and teaching, not"
-    " medical advice.",
+    help="Simulate how stress makes a brain circuit stuck, and which treatments get it going again."
+    " A model for research and teaching, not medical advice.",
     epilog="Example: unstuck compare untreated ssri-like ketamine-like",
 )
 

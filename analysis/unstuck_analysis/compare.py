@@ -68,11 +68,11 @@ class Comparison:
 
     @property
     def not_stuck(self) -> int:
-        """Number of patients whom stress did not trap before the first arm; its shares leave them out."""
+        """Number of patients who did not become stuck before the first treatment; shares leave them out."""
         return len(self.never_stuck(self.treatments[0].name))
 
     def never_stuck(self, treatment: str) -> list[int]:
-        """Numbers of the patients whom stress did not trap on the way to day 0 of one treatment."""
+        """Numbers of the patients who did not become stuck on the way to day 0 of one treatment."""
         rows = self.outcomes.loc[(self.outcomes.treatment == treatment) & self.outcomes.not_stuck]
         return sorted(rows.patient.tolist())
 
@@ -81,6 +81,11 @@ class Comparison:
         """Treatments whose way to day 0, or whose circuit, is another than that of the first."""
         keys = {treatment.name: checkpoint_key(treatment) for treatment in self.treatments}
         return [name for name, key in keys.items() if key != keys[self.treatments[0].name]]
+
+    @property
+    def overactive_region(self) -> str:
+        """The region whose firing is reported next to recovery (all of them where circuits differ)."""
+        return " or ".join(dict.fromkeys(t.circuit.overactive_region for t in self.treatments))
 
     @property
     def endpoint(self) -> str:
@@ -208,7 +213,7 @@ def summary(comparison: Comparison) -> dict[str, Any]:
 
 
 def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
-    """One arm of the summary: shares of the stuck patients, and means over them by day."""
+    """One treatment of the summary: shares of the stuck patients, and means over them by day."""
     outcomes, readings = comparison.arm(treatment.name), comparison.readings(treatment.name)
     with_onset = outcomes[np.isfinite(outcomes.onset_day)]
     onset_or_end = outcomes.onset_day.fillna(outcomes.followed_days).to_numpy()
@@ -221,7 +226,7 @@ def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
         "remission_share": _mean(outcomes.remitted),
         "relapse_share": _mean(with_onset.relapsed),
         "escaped_share": _mean(outcomes.escaped),
-        "amygdala_activity": _mean(outcomes.overactive_activity_endpoint),
+        "overactive_activity": _mean(outcomes.overactive_activity_endpoint),
         **means_by_day(readings, treatment.circuit),
         "difference": paired_difference(comparison, treatment.name),
     }
@@ -249,9 +254,9 @@ def main_population(circuit: CircuitFile, region: str) -> str:
 
 
 def paired_difference(comparison: Comparison, treatment: str, day: int = 84) -> dict[str, Any]:
-    """Mean difference in R from the first arm on a day, with a 95 % bootstrap interval.
+    """Mean difference in R from the first treatment on a day, with a 95 % bootstrap interval.
 
-    Paired: of the patients who were stuck in both arms.
+    Paired: of the patients who were stuck under both treatments.
     """
     on_day = comparison.series[comparison.series.day == day]
     recovery = on_day.pivot(index="patient", columns="treatment", values="recovery")
@@ -285,7 +290,7 @@ def patient_summary(comparison: Comparison, treatment: Treatment, patient: int) 
 
 
 def summary_table(comparison: Comparison) -> pd.DataFrame:
-    """The summary as a flat table, one row an arm (`summary.csv`)."""
+    """The summary as a flat table, one row per treatment (`summary.csv`)."""
     rows: list[dict[str, Any]] = []
     for arm in summary(comparison)["arms"]:
         row = {key: value for key, value in arm.items() if not isinstance(value, dict)}

@@ -154,7 +154,7 @@ def _who(comparison: Comparison, first: str) -> str:
 
 @styled
 def shelf_figure(comparison: Comparison) -> Figure:
-    """Small multiples by drug class: mean recovery of every treatment, the first arm behind each panel."""
+    """One panel per drug class: mean recovery of every treatment, with the first treatment in each."""
     reference, *others = [t for t in comparison.treatments if len(comparison.arm(t.name))]
     by_class: dict[str, list[Treatment]] = {}
     for treatment in others:
@@ -310,7 +310,7 @@ def _value(state: pd.Series, name: str) -> float:
 
 
 def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series) -> None:
-    """Regions as discs coloured by firing; a pale band of the healthy width lies behind every connection."""
+    """Regions as discs coloured by firing; a pale band of the healthy width is behind every connection."""
     place = {name: region.position for name, region in circuit.regions.items()}
     for (pre, post), strength in region_strengths(circuit, state).items():
         both_ways = (post, pre) in region_strengths(circuit, state)

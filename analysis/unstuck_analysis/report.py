@@ -32,7 +32,7 @@ from unstuck_analysis.study.run import ACCURACY
 
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
-    "Serotonin has no dopamine or noradrenaline beside it; glia, sex, age and genes are absent.",
+    "There is no dopamine and no noradrenaline; glia, sex, age and genes are absent.",
     "Only ratios of serotonin to health mean something: methods that measure it differ 10 to 100 fold.",
     "Many parameters were fitted to group averages; several sets would fit as well.",
     "The patients are draws around one parameter set, not a sample of people.",
@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One heading of a report with what stands under it."""
+    """One heading of a report with the text and tables under it."""
 
     heading: str
     text: str = ""
@@ -157,7 +157,7 @@ def summary_rows(comparison: Comparison) -> Table:
         "remitted",
         "relapsed of those with an onset",
         "still recovered 12 weeks after the drug",
-        "amygdala firing (healthy = 1)",
+        f"{comparison.overactive_region} firing (healthy = 1)",
         f"R on day 84, minus {comparison.treatments[0].name} (95 %)",
     ]
     rows = [
@@ -169,7 +169,7 @@ def summary_rows(comparison: Comparison) -> Table:
             _percent(arm["remission_share"]),
             _percent(arm["relapse_share"]),
             _percent(arm["escaped_share"]),
-            "-" if arm["amygdala_activity"] is None else f"{arm['amygdala_activity']:.2f}",
+            "-" if arm["overactive_activity"] is None else f"{arm['overactive_activity']:.2f}",
             _interval(arm["difference"]),
         ]
         for arm in summary(comparison)["arms"]
@@ -186,20 +186,21 @@ def reading_help(comparison: Comparison) -> list[str]:
         "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
         "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
         " its peak, as a share of all stuck patients followed until then (n/a: none was).",
-        "A recovered circuit with an overactive amygdala (above about 1.1) is not recovery.",
-        f"Differences are paired: every patient stuck in both arms is compared with itself under {first}.",
+        f"A recovered circuit with {comparison.overactive_region} firing above about 1.1 is not recovery.",
+        "Differences are paired: every patient who is stuck under both treatments is compared with itself"
+        f" under {first}.",
     ]
 
 
 def start_notes(comparison: Comparison) -> list[str]:
-    """Who was never stuck, arms that do not start where the first does, and what had to be repeated."""
+    """Patients who were never stuck, treatments with another stuck state, and repeated runs."""
     first, elsewhere = comparison.treatments[0].name, comparison.starts_elsewhere
     notes = [_left_out(comparison.never_stuck(first), f" under {first}" if elsewhere else "")]
     notes += [_left_out(comparison.never_stuck(name), f" under {name}") for name in elsewhere]
     if elsewhere:
         notes.append(
-            f"Not the same stuck state in every arm: another circuit or another way to day 0 than {first} in"
-            f" {', '.join(elsewhere)}."
+            "Not the same stuck state under every treatment: another circuit or another way to day 0 than"
+            f" {first} in {', '.join(elsewhere)}."
         )
     if fallbacks := int(comparison.outcomes.fallbacks.sum()):
         notes.append(
@@ -216,7 +217,7 @@ def _left_out(patients: Sequence[int], where: str) -> str:
 
 
 def drug_notes(comparison: Comparison) -> list[str]:
-    """What of the drugs lies outside the model, doses that may be a slip, and treatments that are equal."""
+    """What of the drugs is outside the model, doses that may be a slip, and treatments that are equal."""
     notes = notes_on({t.file.title: t.drugs.values() for t in comparison.treatments}, limits=True)
     return [*dosing_notes_on((t.file, t.drugs) for t in comparison.treatments), *notes]
 
@@ -292,7 +293,7 @@ class ComparisonAnswer:
 
     @property
     def notes(self) -> list[str]:
-        """Who was left out, what of the drugs lies outside the model, how not to read the shares."""
+        """Who was left out, what of the drugs is outside the model, how not to read the shares."""
         return [*start_notes(self.comparison), *drug_notes(self.comparison), NO_PLACEBO]
 
     def terminal(self) -> str:
@@ -341,7 +342,7 @@ class PatientAnswer:
 
     @property
     def notes(self) -> list[str]:
-        """Whether the patient never got stuck, and what of the drugs lies outside the model."""
+        """Whether the patient never got stuck, and what of the drugs is outside the model."""
         never = "this patient did not get stuck; a comparison counts such patients and leaves them out."
         return [*([never] if self.comparison.not_stuck else []), *drug_notes(self.comparison)]
 

@@ -12,6 +12,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from quick_runs import DOCS
 from unstuck.files.circuit import CircuitFile
@@ -36,10 +37,11 @@ from unstuck_analysis.questions.landscape import (
 from unstuck_analysis.questions.landscape_figures import landscape_figure
 from unstuck_analysis.questions.sensitivity import (
     NOISE_NETWORKS,
-    Sobol,
-    cohort_question,
+    Sampled,
+    cohort_laws,
+    network_noise,
+    sampled,
     sensitivity_figure,
-    sobol,
 )
 from unstuck_analysis.questions.stuck import StuckPatient
 
@@ -77,15 +79,14 @@ def quick_numbers(found: Landscape) -> Numbers:
     }
 
 
-def sensitivity_numbers(found: Sobol) -> Numbers:
+def sensitivity_numbers(found: Sampled, noise: pd.DataFrame) -> Numbers:
     """The three strongest parameters with their total indices, the spreads, and who did not become stuck."""
-    ranked = found.indices.loc[found.indices.outcome == "endpoint"].sort_values("ST", ascending=False)
-    noise = found.noise.set_index("outcome").sd
+    ranked = found.ranked("endpoint")
     return {
         "parameters": len(ranked),
-        "strongest": [[row.parameter, row.ST, row.ST_conf] for row in ranked.head(3).itertuples()],
+        "strongest": ranked[["parameter", "ST", "ST_conf"]].head(3).to_numpy().tolist(),
         "sd_parameters": float(found.sample.endpoint.std()),
-        "sd_networks": float(noise["endpoint"]),
+        "sd_networks": float(noise.set_index("outcome").sd["endpoint"]),
         "draws": len(found.sample),
         "never_stuck": found.never_stuck,
         "failed": found.failed,
@@ -95,14 +96,15 @@ def sensitivity_numbers(found: Sobol) -> Numbers:
 def measure_all(workers: int) -> tuple[Numbers, dict[str, Figure]]:
     """Every number of the page, and its figures."""
     found = measured()
-    indices = sobol(cohort_question(SENSITIVITY_OF), BASE_POINTS, workers=workers, seed=SEED)
+    indices = sampled(SENSITIVITY_OF, cohort_laws(), "sobol", BASE_POINTS, workers=workers, seed=SEED)
+    noise = network_noise(SENSITIVITY_OF, workers)
     numbers = {
         "model": model_version(),
         "quick": quick_numbers(found),
         "tables": {name: tables_of(found)[name].markdown() for name in ("leaving", "stress")},
-        "sensitivity": sensitivity_numbers(indices),
+        "sensitivity": sensitivity_numbers(indices, noise),
     }
-    return numbers, {"landscape": landscape_figure(found), "sensitivity": sensitivity_figure(indices)}
+    return numbers, {"landscape": landscape_figure(found), "sensitivity": sensitivity_figure(indices, noise)}
 
 
 def page(numbers: Mapping[str, Any]) -> str:

@@ -70,10 +70,8 @@ def keep(page: str, made: tuple[str, ...], numbers: Numbers) -> None:
 
 
 def digest(path: str) -> str:
-    """Digest of a file of the docs; of a page written by hand, only of what is generated in it."""
-    content = (DOCS / path).read_bytes()
-    begin, end = content.find(b": begin -->"), content.find(b": end -->")
-    return sha256(content[begin:end] if 0 <= begin < end else content).hexdigest()[:12]
+    """Digest of a file of the docs."""
+    return sha256((DOCS / path).read_bytes()).hexdigest()[:12]
 
 
 def out_of_date(now: Numbers) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from mesa import Agent, Model
 from unstuck.circuit import Circuit, Indices
 from unstuck.engine.neuron import Fast, circuit_change, neuron_activity, neuron_change
 from unstuck.engine.settle import approach, serotonin_and_surroundings, whole_strength, work_for
-from unstuck.state import Floats, State
+from unstuck.state import VARIABLES, Floats, State
 from unstuck.targets import Effects
 
 
@@ -161,14 +161,14 @@ class Neuron(Agent):
         """Act for `milieu.hours` alone: fire, then change by the rates of the same old state."""
         self.activity = self.fire()
         self.change()
-        hours, rate = self.milieu.hours, self.milieu.rate.slow
-        for name in ("bdnf", "trkb", "recent_activity", "scar"):
-            setattr(self, name, getattr(self, name) + hours * float(getattr(rate, name)[self.index]))
-        for name in ("labile", "intermediate", "consolidated"):
-            getattr(self, name)[:] += hours * getattr(rate, name)[self._incoming]
+        slow, rate = self.milieu.state.slow, self.milieu.rate.slow
+        for variable, values, rates in zip(VARIABLES.values(), slow, rate, strict=True):
+            if variable.per != "circuit":
+                mine = self.index if variable.per == "neuron" else self._incoming
+                values[mine] += self.milieu.hours * rates[mine]
 
     def silence(self) -> None:
-        """Stop this neuron from firing for the rest of the run, by whoever makes the steps."""
+        """Stop this neuron from firing for the rest of the run, no matter which object makes the steps."""
         self.milieu.circuit.wiring.bias[self.index] = -np.inf
         self.activity = 0.0
 

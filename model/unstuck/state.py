@@ -79,7 +79,7 @@ VARIABLES: dict[str, Variable] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each slow variable of one circuit lies in the flat vector.
+    """Where each slow variable of one circuit is in the flat vector.
 
     start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. onto: (neurons + 1,)
     first synapse onto each neuron.

@@ -11,11 +11,15 @@ Each target and mode of a drug file names one field of `Effects`, and one law by
 Source: model description, section 9 (two spells of stress: section 10).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
 Law = Literal["add", "gain", "multiply", "together", "largest"]
 
 
@@ -43,6 +47,16 @@ class Effects(NamedTuple):
 
 
 NO_EFFECT = Effects()
+
+
+def compiled_effects() -> Callable[[Floats], Effects]:
+    """`Effects(*row)` for compiled code: the effects from a row of numbers in the order of their fields."""
+    import numba
+
+    parts = ", ".join(f"row[{k}]" for k in range(len(Effects._fields)))
+    made: dict[str, Callable[[Floats], Effects]] = {}
+    exec(f"def effects_of(row):\n    return Effects({parts})", {"Effects": Effects}, made)
+    return numba.njit(forceinline=True)(made["effects_of"])
 
 
 @dataclass(frozen=True)

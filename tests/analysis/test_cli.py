@@ -1,4 +1,4 @@
-"""The command line: help, bad input, full disks, Ctrl-C. Nobody ever sees a traceback."""
+"""The command line: help, bad input, full disks, Ctrl-C. No user ever sees a traceback."""
 
 import errno
 import os

@@ -22,7 +22,7 @@ ARM_KEYS = [
     "remission_share",
     "relapse_share",
     "escaped_share",
-    "amygdala_activity",
+    "overactive_activity",
     "recovery",
     "serotonin_ratio",
     "bdnf",
@@ -261,6 +261,18 @@ def test_the_terminal_table_fits_80_columns(unstuck: Unstuck) -> None:
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
     header = " ".join(done.out.splitlines()[2:4])
-    for word in ("treatment", "onset", "recov-", "lapsed", "amyg-", "R vs untreated", "(95 %)"):
+    for word in ("treatment", "onset", "recov-", "lapsed", "AMY", "firing", "R vs untreated", "(95 %)"):
         assert word in header
     assert any(line.startswith("ketamine-like ") for line in done.out.splitlines())
+
+
+def test_the_region_whose_firing_is_reported_is_that_of_the_circuit_file(
+    unstuck: Unstuck, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text(
+        "title: t\nextends: default\nroles: {overactive: HPC_P}\n", encoding="utf-8"
+    )
+    (tmp_path / "short.yaml").write_text(SHORT + "circuit: other.yaml\n")
+    done = unstuck("compare", "short.yaml", "--patients", "1", "--neurons", "100", "--workers", "1")
+    assert "HPC firing:" in done.out
+    assert "AMY" not in done.out

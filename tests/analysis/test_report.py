@@ -57,7 +57,7 @@ MILD = "title: Mild\nextends: untreated\nphases:\n  stress: {stress: 0.5}\n"
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """Three patients of 100 neurons under a mild way to day 0, beside the usual one."""
+    """Three patients of 100 neurons under a mild way to day 0, next to the usual one."""
     folder = tmp_path_factory.mktemp("mixed")
     (folder / "mild.yaml").write_text(MILD)
     (folder / "a$x^$.yaml").write_text(LOCAL)
@@ -79,7 +79,7 @@ def test_who_was_not_stuck_is_named_and_other_stuck_states_are_told(mixed: Compa
     assert left_out
     assert "Never stuck under a$x^$, counted and left out: patient" in notes[0]
     assert notes[0].endswith(f" {', '.join(map(str, left_out))}.")
-    assert any(note.startswith("Not the same stuck state in every arm") for note in notes)
+    assert any(note.startswith("Not the same stuck state under every treatment") for note in notes)
 
 
 def test_a_report_with_any_file_name_is_whole_and_claims_no_state_that_is_not_shared(

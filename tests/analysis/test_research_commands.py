@@ -1,4 +1,4 @@
-"""The research commands as typed: what --json holds, captions, and bad input."""
+"""The research commands as typed: what --json prints, captions, and bad input."""
 
 from pathlib import Path
 

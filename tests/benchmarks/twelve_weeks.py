@@ -1,4 +1,4 @@
-"""CPU time of twelve weeks of a treatment, of all arms of the cohort, and the memory of a large circuit.
+"""CPU time of twelve weeks of one and of all treatments, and the memory of a large circuit.
 
     python tests/benchmarks/twelve_weeks.py
 
@@ -77,7 +77,7 @@ def patients(neurons: int, count: int) -> None:
 
 
 def cohort_arms(count: int = 4) -> None:
-    """Print the cost of all arms of the cohort per mean-field patient."""
+    """Print the cost of all treatments of the cohort per mean-field patient."""
     folder = shipped_parameter_file().parent / "evidence"
     treatments = [Treatment(str(folder / f"{name}.yaml")) for name in ARMS]
     begun = time.process_time()

@@ -89,7 +89,7 @@ def open_page(new_page: Callable[..., Page], server: Server) -> Callable[..., Pa
 
 
 def _is_fault(kind: str, text: str) -> bool:
-    """Whether a message on the console is a fault; a server that is gone is tested on purpose."""
+    """Whether a message on the console is a fault; a server that has stopped is tested on purpose."""
     return kind == "error" and "WebSocket connection" not in text
 
 

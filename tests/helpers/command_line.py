@@ -40,7 +40,7 @@ Unstuck = Callable[..., Done]
 
 @dataclass(frozen=True)
 class Compared:
-    """A finished `unstuck compare --json` with the default arms, its folder, and its options."""
+    """A finished `unstuck compare --json` with the default treatments, its folder, and its options."""
 
     done: Done
     folder: Path

@@ -45,7 +45,7 @@ def held(effects: Effects, until_h: float = inf) -> ByLaw:
 
 
 def ssri(odds: float, until_h: float) -> ByLaw:
-    """An SSRI: the plasma level rises while it is taken and then falls by half every hS."""
+    """An SSRI: the plasma level rises while it is taken and then halves every hS."""
 
     def law(time_h: float) -> Effects:
         level = 1.0 - exp(-min(time_h, until_h) / P["ton"])

@@ -136,7 +136,7 @@ def verdict(finding: Finding) -> str:
 
 
 def value_text(part: Part) -> str:
-    """Value with unit, and a remark where it lies close to an end of its range."""
+    """Value with unit, and a remark where it is close to an end of its range."""
     text = f"{number(part.value)} {part.unit if isfinite(part.value) else ''}".strip()
     return f"{text} ({part.edge} end)" if part.edge else text
 

@@ -58,7 +58,7 @@ class Part:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the value lies inside the published range (None: there is no value)."""
+        """Whether the value is inside the published range (None: there is no value)."""
         low, high = self.range
         if isnan(self.value):
             return None
@@ -90,7 +90,7 @@ class Finding:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether every part lies inside its range (None: not measured, or a part has no value)."""
+        """Whether every part is inside its range (None: not measured, or a part has no value)."""
         inside = [part.inside for part in self.parts]
         if False in inside:
             return False
@@ -165,7 +165,7 @@ def _parts(fact: Fact, data: Recorded, plan: Plan) -> list[Part]:
 
 
 def part_values(id: str, data: Recorded) -> dict[str, float]:
-    """The value of every part of a finding; NaN where nobody has the course that it is read from."""
+    """The value of every part of a finding; NaN where no patient has the course that it is read from."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # means and medians of no patients
         return dict(MEASURES[id](data))

@@ -1,4 +1,4 @@
-"""A drug at a glance: a dosing day, dose to occupancy, and kinetics beside the literature.
+"""A drug at a glance: a dosing day, dose to occupancy, and kinetics compared with published values.
 
 Everything comes from the drug file and the same courses that a simulation is given; nothing here is fitted.
 """
@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from unstuck.drugs.effects import Course, steady_h, usual_course
 from unstuck.files.drug import DrugFile, Measured, Sourced
 from unstuck.files.schedule import Dose
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration
-from unstuck.files.units import Dose as AmountOfDrug
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount
 from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
@@ -93,7 +92,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
     Where the measurement says no time, the mean over the interval after the last dose.
     """
     interval_h = drug.usual_every or HOURS_A_DAY
-    amount = drug.relative_dose(AmountOfDrug(dose_mg), BODY_WEIGHT_KG)
+    amount = drug.relative_dose(DoseAmount(dose_mg), BODY_WEIGHT_KG)
     doses = [Dose(k * interval_h, amount, drug.usual_over, interval_h) for k in range(like.doses)]
     after_h = np.linspace(0.0, interval_h, 200) if like.after is None else np.array([like.after])
     times_h = doses[-1].time_h + after_h
@@ -106,7 +105,7 @@ def occupancy(drug: DrugFile, parameters: ParameterSet, target: str, dose_mg: fl
 def drug_figure(drug: DrugFile, parameters: ParameterSet) -> Figure:
     """Concentration, occupancy and each effect over the first dosing day and at steady state, or a dose.
 
-    Every effect has its own panel and scale: effects on different targets are told in different units.
+    Every effect has its own panel and scale: effects on different targets have different units.
     """
     days = [dosing_day(drug, parameters)]
     if drug.usual_every:
@@ -130,7 +129,7 @@ def drug_figure(drug: DrugFile, parameters: ParameterSet) -> Figure:
 
 
 def _rows(drug: DrugFile, day: DosingDay) -> dict[str, dict[str, Floats]]:
-    """The panels of a day from top to bottom: what stands beside each, and its curves by name."""
+    """The panels of a day from top to bottom: the label of each, and its curves by name."""
     meanings = {f"{action.target} {action.mode}": action.meaning.meaning for action in drug.actions}
     rows = {"Concentration (nM)": day.concentration_nM, "Share occupied": day.occupied}
     rows |= {f"{name}: {meanings[name]}": {"": curve} for name, curve in day.effect.items()}
@@ -271,7 +270,7 @@ def _in_one_unit(
 
 
 def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> Iterator[Compared]:
-    """Every occupancy measured in people beside the model's for the same doses and time."""
+    """Every occupancy measured in people, with the model's for the same doses and time."""
     for action in drug.actions:
         for told in action.measured:
             model = occupancy(drug, parameters, action.target, told.dose.mg(BODY_WEIGHT_KG), told)
@@ -281,7 +280,7 @@ def compared_occupancy(name: str, drug: DrugFile, parameters: ParameterSet) -> I
 
 
 def kinetics_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:
-    """Markdown table of all kinetics beside the literature; drugs that share their kinetics are told once."""
+    """Markdown table of published and simulated kinetics; drugs with the same kinetics are listed once."""
     told: dict[str, DrugFile] = {}
     for name, drug in drugs.items():
         if drug.kinetics and all(drug.kinetics != other.kinetics for other in told.values()):
@@ -290,7 +289,7 @@ def kinetics_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> s
 
 
 def occupancy_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:
-    """Markdown table of all measured occupancies beside the model's."""
+    """Markdown table of all measured occupancies with the model's."""
     return _table([r for name, drug in drugs.items() for r in compared_occupancy(name, drug, parameters)])
 
 

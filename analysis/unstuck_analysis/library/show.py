@@ -95,7 +95,7 @@ def _usual(drug: DrugFile) -> str:
 
 
 class SourcedNumber(NamedTuple):
-    """A number of a drug file as texts, and where in the file it stands."""
+    """A number of a drug file as texts, and where in the file it is."""
 
     section: str
     key: str
@@ -154,7 +154,7 @@ def _treatment(treatment: Treatment) -> Iterator[RenderableType]:
 
 
 def _ending(treatment: Treatment) -> str:
-    """When a typical patient's last drug is gone, and how long the patient is followed."""
+    """When a typical patient's last drug has left the body, and how long the patient is followed."""
     file = treatment.file
     gone_h = [
         contribution.gone_h()
@@ -216,4 +216,4 @@ def _roles(circuit: CircuitFile) -> Iterator[RenderableType]:
     stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
     yield Text(f"\nSerotonin comes from {roles.serotonin_source}; stress drives {stress}.")
     yield Text(f"Recovery is read from {'; '.join(roles.readout)}.")
-    yield Text(f"Forebrain: {', '.join(roles.forebrain)}. Reported beside recovery: {roles.overactive}.")
+    yield Text(f"Forebrain: {', '.join(roles.forebrain)}. Reported with recovery: {roles.overactive}.")

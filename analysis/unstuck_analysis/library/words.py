@@ -71,7 +71,7 @@ def schedule_of(file: TreatmentFile) -> str:
 
 
 def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) -> list[str]:
-    """Notes on the drugs of each treatment (by its title): what of them lies outside the model, each once.
+    """Notes on the drugs of each treatment (by its title): what of them is outside the model, each once.
 
     With limits, also what their files do not know.
     """

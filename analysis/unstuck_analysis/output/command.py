@@ -192,7 +192,7 @@ def _written(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def stop_with_runs(folder: Path) -> NoReturn:
-    """End after Ctrl-C in a folder that holds a study."""
+    """End after Ctrl-C in the folder of a study."""
     say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
     sys.exit(130)
 

@@ -18,7 +18,7 @@ class StorageError(RuntimeError):
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, then rename; StorageError (disk full, not writable) leaves nothing."""
+    """Write a temporary file, flush it to disk, rename it; StorageError (disk full, ...) leaves nothing."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("wb") as file:

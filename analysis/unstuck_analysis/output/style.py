@@ -57,7 +57,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def look(position: int) -> dict[str, Any]:
-    """Colour and line style of the arm at a position; a pair comes back only after 81 arms."""
+    """Colour and line style of the treatment at a position; a pair comes back only after 81 treatments."""
     lap, place = divmod(position, len(PALETTE))
     return {"color": PALETTE[place], "linestyle": DASHES[(place + lap) % len(DASHES)]}
 

@@ -1,6 +1,6 @@
 """Tables, once for every way of showing them: terminal, HTML, Markdown and CSV.
 
-A column carries its heading, unit, meaning and number format. CSV holds the numbers in full, with the plain
+A column carries its heading, unit, meaning and number format. CSV has the numbers in full, with the plain
 names of the columns; the other three are for reading.
 """
 
@@ -135,7 +135,7 @@ class Table:
         return [*_wrapped(heads, widths, right), rule, *body]
 
     def _is_number(self, place: int) -> bool:
-        """Whether a column holds numbers and no texts."""
+        """Whether a column has numbers and no texts."""
         cells = [row[place] for row in self.rows if row[place] is not None]
         return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
 

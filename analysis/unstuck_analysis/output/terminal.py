@@ -19,8 +19,8 @@ LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
 escaped: of at least 0.5 twelve weeks after the drug was gone (% of the stuck
-patients followed so long); relapsed: % of those with an onset; amygdala:
-firing, healthy is 1; R vs: paired, on day 84
+patients followed so long); relapsed: % of those with an onset; {region} firing:
+healthy is 1; R vs: paired, on day 84
 """
 
 
@@ -75,23 +75,24 @@ def summary_text(comparison: "Comparison") -> str:
 
     from unstuck_analysis.compare import summary
 
-    first = comparison.treatments[0].name
+    first, region = comparison.treatments[0].name, comparison.overactive_region
     stuck = " or ".join(
         str(n) for n in dict.fromkeys(len(comparison.arm(t.name)) for t in comparison.treatments)
     )
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
-    for header in ("onset\n(d)", "recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped", "amyg-\ndala"):
+    shares = ("recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped")
+    for header in ("onset\n(d)", *shares, f"{region}\nfiring"):
         table.add_column(header, justify="right", no_wrap=True)
     versus = first if len(first) <= 12 else "first arm"
     table.add_column(f"R vs {versus}\n(95 %)", justify="right", no_wrap=True)
     for number, arm in enumerate(summary(comparison)["arms"]):
-        table.add_row(*_summary_row(arm), _interval(arm["difference"]) if number else "")
+        table.add_row(*_summary_row(arm), format_interval(arm["difference"]) if number else "")
     out = console()
     with out.capture() as captured:
         out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
         out.print(table)
-        out.print(LEGEND.format(endpoint=comparison.endpoint).rstrip())
+        out.print(LEGEND.format(endpoint=comparison.endpoint, region=region).rstrip())
     return captured.get().rstrip()
 
 
@@ -99,17 +100,19 @@ def _summary_row(arm: dict[str, Any]) -> list[str]:
     shares = ("response_share", "remission_share", "relapse_share", "escaped_share")
     return [
         arm["treatment"],
-        _number(arm["onset_day_median"], ".1f"),
-        *(_number(arm[share] and 100 * arm[share], ".0f") for share in shares),
-        _number(arm["amygdala_activity"], ".2f"),
+        format_number(arm["onset_day_median"], ".1f"),
+        *(format_number(arm[share] and 100 * arm[share], ".0f") for share in shares),
+        format_number(arm["overactive_activity"], ".2f"),
     ]
 
 
-def _number(value: float | None, form: str) -> str:
+def format_number(value: float | None, form: str) -> str:
+    """A number in a format; `-` for None."""
     return "-" if value is None else format(value, form)
 
 
-def _interval(difference: dict[str, float | None]) -> str:
+def format_interval(difference: dict[str, float | None]) -> str:
+    """A paired difference with its interval; `-` where there is none."""
     if difference["mean"] is None:
         return "-"
     mean, low, high = (round(difference[key] or 0.0, 2) + 0.0 for key in ("mean", "low", "high"))

@@ -34,7 +34,7 @@ _DRAWS = 2_000
 
 @dataclass(frozen=True)
 class Crossover:
-    """Recovery (patients by treatments), overlap of responders, rank correlations of baseline features.
+    """Recovery (patients by treatments), overlap of recovered patients, rank correlations of day-0 measures.
 
     outcomes: what was read; incomplete: patients left out because a run of theirs failed.
     """
@@ -81,7 +81,7 @@ def crossover(
 
 
 def responder_overlap(responded: pd.DataFrame) -> pd.DataFrame:
-    """Share of the responders to one treatment (row) who also respond to another; NaN without any."""
+    """Share of the patients recovered under one treatment (row) who recover under another, or NaN."""
     values = responded.to_numpy(dtype=float)
     both, each = values.T @ values, values.sum(axis=0)
     shares = np.divide(both, each[:, None], out=np.full(both.shape, np.nan), where=each[:, None] > 0)

@@ -86,7 +86,7 @@ def schedule_of(drug: DrugFile) -> Schedule:
 
 @dataclass(frozen=True)
 class GivenCourse:
-    """A course of `count` days or doses in one patient: recovery from day 0, and when the drug is gone.
+    """A course of `count` days or doses in one patient: recovery from day 0, and the end of the drug.
 
     later_day: 12 weeks after the drug has left the body.
     """

@@ -274,8 +274,9 @@ def sentences(found: Landscape) -> list[str]:
     return [
         f"There is one state at every scar, not two: {len(found.starts)} starts end within {apart:.4f} in"
         " connectivity C.",
-        f"C at rest falls from {rest.connectivity[0]:.2f} without a scar to {rest.connectivity[-1]:.2f} with"
-        f" a full one. The stuck patient has scar {scar:.2f} and C {stuck:.2f}.",
+        f"C at rest decreases from {rest.connectivity[0]:.2f} without a scar to"
+        f" {rest.connectivity[-1]:.2f} with a full one. The stuck patient has scar {scar:.2f} and"
+        f" C {stuck:.2f}.",
         f"Without treatment every scar heals. At the stuck state it would take {rest.heals_days(scar):.0f}"
         f" days to fall to 1/e. The typical patient reaches R = 0.5 {recovers}.",
         f"At a scar held fixed, C comes nearer to rest by a factor of e in {np.nanmin(follows):.0f} to"

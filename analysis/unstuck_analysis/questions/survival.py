@@ -91,7 +91,9 @@ def read_outcomes(folder: Path) -> Outcomes:
     if (folder / "outcomes.parquet").exists():
         table = read_parquet(folder / "outcomes.parquet")
     elif not (folder / "study.json").exists():
-        raise InputError(f"{folder}: holds neither a comparison (outcomes.parquet) nor a study (study.json)")
+        raise InputError(
+            f"{folder}: contains neither a comparison (outcomes.parquet) nor a study (study.json)"
+        )
     else:
         from unstuck_analysis.study.results import Results
 

@@ -63,6 +63,7 @@ def _finish(results: "Results", as_json: bool) -> None:
     from unstuck.files.yaml import InputError
 
     from unstuck_analysis.output.files import write_whole
+    from unstuck_analysis.study.answer import answer
     from unstuck_analysis.study.report import drug_notes, study_report
 
     store, counts = results.store, results.store.status()
@@ -73,6 +74,8 @@ def _finish(results: "Results", as_json: bool) -> None:
     mark_latest(store.folder)
     if as_json:
         print(json.dumps(counts))
+    elif counts["done"]:
+        print(answer(results))
     say(", ".join(f"{n} {name}" for name, n in counts.items()))
     if counts["failed"]:
         say(f"First failure: {results.failures().error.iloc[0]} (--retry-failed repeats them)")

@@ -7,7 +7,7 @@ Morris 1991 (elementary effects), through scipy.stats.qmc and SALib.
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from math import exp, log, prod
+from math import exp, inf, log, prod, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -22,20 +22,33 @@ Kind = Literal["list", "grid", "latin-hypercube", "sobol", "morris"]
 MORRIS_LEVELS = 4
 
 
+CUT = 2.0  # standard deviations of the logarithm at which a lognormal axis ends
+
+
 class Axis(Document):
-    """One thing that varies: values, or a range (with steps in a grid)."""
+    """One thing that varies: values, a range, or lognormal around a median (both with steps in a grid).
+
+    A lognormal axis has the coefficient of variation `cv`, ends at two standard deviations of the logarithm,
+    and gives no number above `at_most`.
+    """
 
     values: list[Value] | None = None
     lowest: Value | None = Field(default=None, alias="from")
     highest: Value | None = Field(default=None, alias="to")
     steps: int | None = Field(default=None, ge=2)
     scale: Literal["linear", "log"] = "linear"
+    median: Value | None = None
+    cv: float | None = Field(default=None, gt=0)
+    at_most: Value | None = None
 
     @model_validator(mode="after")
     def _is_values_or_a_range(self) -> "Axis":
-        ends = [end is not None for end in (self.lowest, self.highest)]
-        if any(ends) == (self.values is not None) or any(ends) != all(ends):
-            raise ValueError("an axis has values, or from and to")
+        kinds = ([self.values], [self.lowest, self.highest], [self.median, self.cv])
+        given = [kind for kind in kinds if any(part is not None for part in kind)]
+        if len(given) != 1 or None in given[0]:
+            raise ValueError("an axis has values, or from and to, or median and cv")
+        if self.at_most is not None and self.cv is None:
+            raise ValueError("at_most belongs to median and cv")
         if self.values is not None and not self.values:
             raise ValueError("an empty design: this axis has no values")
         return self
@@ -58,7 +71,7 @@ class Design(Document):
 
 
 class DesignReader:
-    """Turns a design into numbers, with faults told at their place in the file."""
+    """Turns a design into numbers, with faults reported at their place in the file."""
 
     def __init__(self, design: Design, knobs: Mapping[str, Knob], places: Places) -> None:
         self.design, self.knobs, self.places = design, knobs, places
@@ -151,7 +164,7 @@ class DesignReader:
         for number, group in enumerate(self.design.together):
             for path in group:
                 if path in seen:
-                    raise self.places.error(("together", number), f"{path!r} stands in together twice")
+                    raise self.places.error(("together", number), f"{path!r} is in together twice")
                 seen.add(path)
 
     def _together(self, number: int, group: Sequence[str]) -> list[str]:
@@ -177,6 +190,8 @@ class DesignReader:
     def _along(self, path: str, share: float) -> float:
         """The number at a share (0 to 1) of a range."""
         axis = self.design.vary[path]
+        if axis.cv is not None:
+            return self._lognormal(path, axis, share)
         low, high = self._ends(path, axis)
         if axis.scale == "log":
             number = exp(log(low) + share * (log(high) - log(low)))
@@ -184,6 +199,22 @@ class DesignReader:
             number = low + share * (high - low)
         number = min(max(number, low), high)
         return float(round(number)) if self.knobs[path].whole else number
+
+    def _lognormal(self, path: str, axis: Axis, share: float) -> float:
+        """The number at a share (0 to 1) of a lognormal law that is cut at both ends."""
+        from scipy.special import ndtr, ndtri
+
+        key: Key = ("vary", path)
+        assert axis.median is not None
+        assert axis.cv is not None
+        median, sigma = self._number(path, axis.median, (*key, "median")), sqrt(log(1.0 + axis.cv**2))
+        most = inf if axis.at_most is None else self._number(path, axis.at_most, (*key, "at_most"))
+        deviation = float(ndtri(ndtr(-CUT) + share * (ndtr(CUT) - ndtr(-CUT))))
+        number = min(median * exp(sigma * deviation), most)
+        try:
+            return self.knobs[path].allowed(float(round(number)) if self.knobs[path].whole else number)
+        except ValueError as fault:
+            raise self.places.error(key, str(fault)) from None
 
     def _ends(self, path: str, axis: Axis) -> tuple[float, float]:
         key: Key = ("vary", path)

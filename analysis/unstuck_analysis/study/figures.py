@@ -1,4 +1,4 @@
-"""Figures of a study: heat maps over two axes, curves over one, arms side by side, clouds of a sample."""
+"""Figures of a study: heat maps over two axes, curves over one, treatments compared, clouds of a sample."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -15,7 +15,8 @@ from unstuck_analysis.outcomes import bootstrap_mean
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
 
-ALWAYS_COUNTED = ("not_stuck", "connectivity_stuck")  # of all patients; other outcomes only of those stuck
+NOT_STUCK = "not_stuck"
+ALWAYS_COUNTED = (NOT_STUCK, "connectivity_stuck")  # of all patients; other outcomes only of those stuck
 MOST_CURVES = 6
 SHARES = "boolean"
 NOBODY = "no patient counts here"
@@ -28,15 +29,38 @@ def shown_outcomes(results: Results, most: int = 3) -> list[str]:
 
 def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """Rows that count for an outcome: finished, with a value, and of patients who were stuck."""
-    stuck = (table.status == "done") & table[outcome].notna()
-    return table.loc[stuck if outcome in ALWAYS_COUNTED else stuck & ~table.not_stuck.fillna(True)]
+    done = (table.status == "done") & table[outcome].notna()
+    found = table.loc[done if outcome in ALWAYS_COUNTED else done & ~table.not_stuck.fillna(True)]
+    return found.assign(not_stuck=~found.not_stuck) if outcome == NOT_STUCK else found
+
+
+def shown_as(outcome: str) -> str:
+    """An outcome in words; `not_stuck` is shown as its opposite."""
+    return "stuck" if outcome == NOT_STUCK else outcome.replace("_", " ")
 
 
 def label(results: Results, path: str) -> str:
-    """A path or outcome as it stands at an axis."""
+    """A path or outcome as the label of an axis."""
     unit = results.units.get(path, "")
-    name = path.replace("treatment.phases.", "").replace("_", " ").removeprefix("drug.")
-    return f"{name} ({unit})" if unit else name
+    return f"{axis_name(path)} ({unit})" if unit not in ("", "1") else axis_name(path)
+
+
+def axis_name(path: str) -> str:
+    """A path or outcome in words, such as "length of stress" for `treatment.phases.stress.for`."""
+    phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+    if path.startswith("treatment.phases."):
+        return (
+            f"length of {phase}"
+            if key == "for"
+            else f"strength of stress in phase {phase}".removesuffix(" in phase stress")
+        )
+    return path.replace("_", " ").removeprefix("drug.")
+
+
+def axis_value(results: Results, path: str, value: float) -> str:
+    """A value of an axis with its unit."""
+    unit = results.units.get(path, "")
+    return f"{value:g} {unit}" if unit not in ("", "1") else f"{value:g}"
 
 
 def outcome_figure(results: Results, outcome: str) -> Figure | None:
@@ -54,7 +78,7 @@ def outcome_figure(results: Results, outcome: str) -> Figure | None:
 
 @styled
 def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str, up: str) -> Figure:
-    """Mean over patients (and over further axes) by two axes, a panel an arm."""
+    """Mean over patients (and over further axes) by two axes, one panel per treatment."""
     arms, counts = list(results.inputs.basis.arms), counted(table, outcome)
     figure = Figure(figsize=(1.6 + 5.4 * len(arms), 4.6), layout="constrained")
     maps = {
@@ -93,7 +117,7 @@ def _write_cells(axes: Axes, found: pd.DataFrame, middle: float, digits: str) ->
 
 @styled
 def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> Figure:
-    """Mean with its 95 % interval over one axis, a line an arm."""
+    """Mean with its 95 % interval over one axis, one line per treatment."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for position, arm in enumerate(results.inputs.basis.arms):
@@ -113,7 +137,7 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
 
 @styled
 def _arms(results: Results, table: pd.DataFrame, outcome: str) -> Figure:
-    """Every patient, the mean and its 95 % interval, a row an arm."""
+    """Every patient, the mean and its 95 % interval, one row per treatment."""
     arms = list(results.inputs.basis.arms)
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(arms)), layout="constrained")
     axes, rows = figure.add_subplot(), counted(table, outcome)
@@ -172,7 +196,7 @@ def course_figure(results: Results, column: str) -> Figure | None:
 
 @styled
 def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figure:
-    """Mean and 95 % band by arm, or of one arm by its first axis."""
+    """Mean and 95 % band by treatment, or of one treatment by its first axis."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.add_subplot()
     for position, (name, rows) in enumerate(_courses(results, series)):
@@ -211,7 +235,7 @@ def indices_figure(found: pd.DataFrame, first: str, second: str) -> Figure:
     figure = Figure(figsize=(8, 1.0 + 0.45 * len(ordered)), layout="constrained")
     axes, rows = figure.add_subplot(), np.arange(len(ordered))
     for offset, column, position in ((0.18, second, 1), (-0.18, first, 2)):
-        errors = ordered.get(f"{column} +-")
+        errors = ordered.get(f"{column}_conf")
         axes.barh(
             rows + offset, ordered[column], 0.34, xerr=errors, label=column, color=look(position)["color"]
         )
@@ -230,5 +254,5 @@ def _interval(values: Floats, seed: int) -> tuple[float, float, float]:
 
 
 def _what(outcome: str, table: pd.DataFrame) -> str:
-    name = outcome.replace("_", " ")
-    return f"share: {name}" if table[outcome].dtype == SHARES else f"mean: {name}"
+    name = shown_as(outcome)
+    return f"share of patients: {name}" if table[outcome].dtype == SHARES else f"mean: {name}"

@@ -161,7 +161,7 @@ class Study:
         """Run what is not stored yet, into `out` (results/NAME if not given), and return the results.
 
         The numbers do not depend on workers (a number of processes, or those of a cluster) or shard (i, n:
-        only the i-th of n parts). Raises InputError if the folder holds another study or another process
+        only the i-th of n parts). Raises InputError if the folder contains another study or another process
         works on it, StorageError if the disk refuses a file.
         """
         from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
@@ -191,7 +191,7 @@ class Study:
 
 
 def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Treatment]:
-    """The treatments a study names: shipped names, files, or globs beside the study file."""
+    """The treatments a study names: shipped names, files, or patterns relative to the study file."""
     found: dict[str, Treatment] = {}
     for number, text in enumerate(file.treatments):
         key = ("treatments", number)

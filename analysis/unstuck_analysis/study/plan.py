@@ -1,7 +1,7 @@
 """The plan of a study: every run with a name made of its content, and the order in which runs are best done.
 
 run_id names what a run reads (resolved scenario, parameters, patient, model version) and seeds nothing: the
-random streams are those of patient.py. Rows that read the same, as an untreated arm at two doses of a drug,
+random streams are those of patient.py. Rows that read the same, as untreated patients at two doses of a drug,
 have one name and are run once.
 """
 
@@ -100,7 +100,7 @@ def make_plan(
 def _equal_by_variation(
     names: Sequence[str], points: Sequence[Settings], variation: Variation
 ) -> tuple[str, str] | None:
-    """Two arms that the points make equal, as when a varied dose replaces all in which they differ."""
+    """Two treatments that the points make equal, as when a varied dose replaces all in which they differ."""
 
     def given(arm: str, settings: Settings) -> str:
         scene = variation.scene(arm, settings)

@@ -51,7 +51,7 @@ LOST: Final = Lost()
 class Workers:
     """Workers other than this process: how to start them, how many they are, and the fault of one that died.
 
-    here: number of workers at this moment, for workers that may never come or may all be gone; patience_s:
+    here: number of workers at this moment, for workers that may never come or may all have ended; patience_s:
     how long to wait while there is none.
     """
 

@@ -4,14 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
 from unstuck_analysis.library.words import dosing_notes_on, notes_on
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
-from unstuck_analysis.study.design import MORRIS_LEVELS, problem_of, unit_sample
+from unstuck_analysis.study.answer import answer
 from unstuck_analysis.study.figures import (
     NOBODY,
     SHARES,
@@ -20,8 +19,10 @@ from unstuck_analysis.study.figures import (
     indices_figure,
     label,
     outcome_figure,
+    shown_as,
     shown_outcomes,
 )
+from unstuck_analysis.study.indices import DESIGNS, SHOWN, indices
 from unstuck_analysis.study.results import Results
 
 MOST_ROWS, MOST_FAILURES = 60, 20
@@ -37,7 +38,9 @@ def _sections(results: Results) -> Iterator[Section]:
     counts = results.store.status()
     yield Section("What was run", table=_overview(results, counts))
     if counts["done"]:
-        yield Section("What came of it", table=outcome_table(results), notes=_notes(results))
+        if sentence := answer(results):
+            yield Section("Answer", text=sentence)
+        yield Section("Results", table=outcome_table(results), notes=_notes(results))
         for outcome in shown_outcomes(results):
             yield from _outcome_sections(results, outcome)
         for column in results.inputs.study.series.columns:
@@ -61,59 +64,44 @@ def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Secti
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
-    """What of the drugs of a study lies outside the model, doses that may be a slip, equal treatments."""
+    """What of the drugs of a study is outside the model, doses that may be a slip, equal treatments."""
     arms = results.inputs.basis.arms.values()
     of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
 
 
 def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
-    name = outcome.replace("_", " ")
+    name = shown_as(outcome)
     whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
     yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
     for arm in results.inputs.basis.arms:
-        found = sensitivity_indices(results, outcome, arm)
-        if found is not None:
-            first, second = found.columns[1], found.columns[3]
-            figure = indices_figure(found, first, second)
-            yield figure_section(f"What {name} depends on: {arm}", figure, f"indices of {name}", _MEANING)
+        yield from _indices_section(results, outcome, arm)
+
+
+def _indices_section(results: Results, outcome: str, arm: str) -> Iterator[Section]:
+    """What an outcome depends on under one treatment, or why that is not known (sampled designs only)."""
+    if (design := results.inputs.study.design) not in DESIGNS:
+        return
+    name, (table, note) = outcome.replace("_", " "), indices(results, outcome, arm)
+    heading, note = f"What {name} depends on: {arm}", note and f"{note}."
+    if table is None:
+        yield Section(heading, text=f"There are no indices: {note}")
+        return
+    table["axis"] = [label(results, path) for path in table["axis"]]
+    figure = indices_figure(table, *SHOWN[design])
+    yield figure_section(heading, figure, f"indices of {name}", f"{_MEANING} {note}".strip())
 
 
 _MEANING = (
     "Sobol: share of the variance by an axis alone (S1) and with all its interactions (ST). Morris: mean"
-    " absolute effect of an axis (mu*) and how much it depends on where the others are (sigma). Lines:"
+    " absolute effect of an axis (mu_star) and how much it depends on where the others are (sigma). Lines:"
     " 95 % intervals."
 )
 
 
-def sensitivity_indices(results: Results, outcome: str, arm: str) -> pd.DataFrame | None:
-    """Sobol or Morris measures of the mean over patients; None for other designs, or while points miss."""
-    file = results.inputs.study
-    if file.design not in ("sobol", "morris"):
-        return None
-    table = counted(results.outcomes(), outcome)
-    by_point = table.loc[table.treatment == arm, ["point", outcome]].astype(float).groupby("point")
-    problem, y = problem_of(file), by_point.mean().sort_index().to_numpy().ravel()
-    if len(y) < results.plan.table.point.nunique() or np.ptp(y) == 0:
-        return None
-    if file.design == "sobol":
-        from SALib.analyze import sobol
-
-        found = sobol.analyze(problem, y, calc_second_order=False, seed=file.seed)
-        columns = {"S1": found["S1"], "S1 +-": found["S1_conf"], "ST": found["ST"], "ST +-": found["ST_conf"]}
-    else:
-        from SALib.analyze import morris
-
-        x = unit_sample(file, file.seed)
-        found = morris.analyze(problem, x, y, num_levels=MORRIS_LEVELS, seed=file.seed)
-        columns = {"sigma": found["sigma"], "sigma +-": np.zeros(problem["num_vars"])}
-        columns |= {"mu*": found["mu_star"], "mu* +-": found["mu_star_conf"]}
-    return pd.DataFrame({"axis": [label(results, path) for path in problem["names"]], **columns})
-
-
 def outcome_table(results: Results) -> Table:
-    """Means over patients by point and arm: at most MOST_ROWS, the rest are in the exported table."""
+    """Means over patients by point and treatment: at most MOST_ROWS, the rest are in the exported table."""
     table, shown = results.outcomes(), shown_outcomes(results, 8)
     keys = [*results.plan.paths, "treatment"]
     planned = results.plan.table.drop_duplicates(["point", "treatment"])
@@ -136,14 +124,12 @@ def _mean(table: pd.DataFrame, outcome: str) -> str:
 
 
 def _heading(table: pd.DataFrame, outcome: str) -> str:
-    return outcome.replace("_", " ") + ("" if table[outcome].dtype == SHARES else " (mean)")
+    return shown_as(outcome) + ("" if table[outcome].dtype == SHARES else " (mean)")
 
 
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
-    notes = [
-        "Outcomes but `not stuck` and `connectivity stuck` are those of patients whom stress had trapped."
-    ]
+    notes = ["All outcomes except `stuck` and `connectivity stuck` count only patients who became stuck."]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 
 
@@ -157,7 +143,7 @@ def _overview(results: Results, counts: dict[str, int]) -> Table:
         ["design", f"{file.design}, {table.point.nunique()} points"],
         [
             "patients",
-            f"{file.patients} a point, {'the same' if file.paired else 'others'} at every point and arm",
+            f"{file.patients} per point, {'the same' if file.paired else 'others'} for each treatment",
         ],
         ["neurons", str(file.neurons) if file.neurons else "mean-field"],
         ["rows", ", ".join(f"{number} {name}" for name, number in counts.items())],

@@ -30,7 +30,7 @@ _PANDAS = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
 class Results:
-    """What a study's folder holds, at any moment of the study. InputError if there is no study."""
+    """The content of a study's folder, at any moment of the study. InputError if there is no study."""
 
     def __init__(self, folder: str | Path) -> None:
         self.store = Store(Path(folder))

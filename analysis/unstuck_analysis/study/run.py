@@ -59,8 +59,8 @@ class Workplace:
         key = (scene.patient_digest, index)
         self._check_health(scene)
         if key not in self._patients:
-            if any(known != index for _, known in self._patients):
-                self._patients, self._stuck, self.kept = {}, {}, {}
+            # runs of one patient come one after the other
+            self._patients, self._stuck, self.kept = {}, {}, {}
             self._patients[key] = draw_patient(
                 scene.treatment.circuit,
                 scene.parameters,

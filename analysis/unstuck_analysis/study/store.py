@@ -81,7 +81,9 @@ class Store:
         store = cls(folder)
         claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
         if folder.is_dir() and not claimed and not store.can_continue:
-            raise InputError(f"{folder}: is not empty and holds no study; give another folder with --out")
+            raise InputError(
+                f"{folder}: is not empty and is not the folder of a study; give another folder with --out"
+            )
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, not a folder")
         try:
@@ -102,7 +104,7 @@ class Store:
 
     @property
     def can_continue(self) -> bool:
-        """Whether the folder holds a study, or only what a stop leaves while one is made."""
+        """Whether the folder contains a study, or only what a stop leaves while one is made."""
         return holds_study(self.folder)
 
     @property
@@ -112,14 +114,16 @@ class Store:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """study.json; InputError if the folder holds no study, or the file was changed."""
+        """study.json; InputError if the folder contains no study, or the file was changed."""
         path = self.folder / "study.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             written = about.pop("checksum")
             _ = about["hash"], about["inputs"], about["environment"], about["plan"], about["rows"]
         except FileNotFoundError:
-            raise InputError(f"{self.folder}: holds no study (there is no study.json)") from None
+            raise InputError(
+                f"{self.folder}: is not the folder of a study (there is no study.json)"
+            ) from None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as fault:
             raise InputError(f"{path}: is damaged: {fault}. {_move_away('study.json')}") from None
         if written != _checksum(_canonical(about)):
@@ -368,7 +372,7 @@ class Store:
             return
         before, now = self.about["inputs"], json.loads(inputs.model_dump_json())
         lines = _shortened([f"  {line}" for line in _differences(before, now)])
-        told = "\n".join([f"{self.folder}: holds another study; it is not mixed with this one:", *lines])
+        told = "\n".join([f"{self.folder}: contains another study, not to be mixed with this one:", *lines])
         raise InputError(f"{told}\nGive another folder with --out, or --new to set the old one aside")
 
     def _grows_to(self, inputs: "StudyInputs", plan: "RunPlan") -> bool:
@@ -379,13 +383,15 @@ class Store:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Rename a results folder, so that a study can begin anew; nothing is deleted."""
+    """Rename a results folder, so that a study can begin again; nothing is deleted."""
     if not folder.exists():
         return None
     store = Store(folder)
     if not store.exists:
         if not holds_study(folder):
-            raise InputError(f"{folder}: holds no study, and --new moves nothing else; give another --out")
+            raise InputError(
+                f"{folder}: is not the folder of a study, and --new moves nothing else; give another --out"
+            )
         return None
     with store.working():
         aside = folder.with_name(f"{folder.name}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -394,7 +400,7 @@ def set_aside(folder: Path) -> Path | None:
 
 
 def environment() -> dict[str, str]:
-    """What the numbers could depend on beside the model: versions and the machine."""
+    """What the numbers could depend on, apart from the model: versions and the machine."""
     from unstuck_analysis.output.provenance import git_state, model_version
 
     versions = {name: metadata.version(name) for name in _PACKAGES}
@@ -447,7 +453,7 @@ def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> 
 
 
 def _move_away(name: str) -> str:
-    return f"Move {name} away and run the same command again: it writes the file anew and keeps all runs"
+    return f"Move {name} away and run the same command again: it writes the file again and keeps all runs"
 
 
 def _one_per_run(table: pa.Table) -> list[int]:

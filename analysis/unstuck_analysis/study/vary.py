@@ -38,7 +38,7 @@ from unstuck.files.cohort import CohortFile, LognormalDraw, StressLengthDraw
 from unstuck.files.drug import Action, DrugFile, Kinetics
 from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, Dose, Hours, PerYear
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount, Hours, PerYear
 from unstuck.files.yaml import Document, InputError, Key, Places
 from unstuck.parameters import KINDS, Parameter, ParameterSet, default_parameters
 from unstuck.patient.checks import check_circuit
@@ -83,7 +83,7 @@ def basis_of(treatments: Sequence[Treatment], cohort: CohortFile | None, neurons
 
 @dataclass(frozen=True)
 class Knob:
-    """What a dotted path stands for: the places it writes to, and the unit of its numbers."""
+    """What a dotted path means: the places it writes to, and the unit of its numbers."""
 
     unit: str
     places: tuple[tuple[Part, Key], ...]
@@ -97,7 +97,10 @@ class Knob:
         """A value from a study file as a number in the knob's unit (ValueError if it cannot be one)."""
         if self.refused:
             raise ValueError(self.refused)
-        number = self._read(value)
+        return self.allowed(self._read(value))
+
+    def allowed(self, number: float) -> float:
+        """The number itself (ValueError if the knob cannot have it)."""
         if number < 0 and not self.signed:
             raise ValueError(f"must not be negative, but is {number:g}")
         if self.limits and not self.limits[0] <= number <= self.limits[1]:
@@ -114,7 +117,7 @@ class Knob:
         if self.unit == "d" and not self.limits:
             return _hours(value) / HOURS_A_DAY
         if self.unit in ("mg", "mg/kg"):
-            dose = Dose.parse(value)
+            dose = DoseAmount.parse(value)
             if dose.amount and dose.per_kg != (self.unit == "mg/kg"):
                 raise ValueError(f"must be a dose in {self.unit} as the drug's usual one, not {value!r}")
             return dose.amount
@@ -127,7 +130,7 @@ class Knob:
         return float(value)
 
     def written(self, number: float) -> float | str:
-        """A number as it stands in a file."""
+        """A number as it is written in a file."""
         if not self.limits and self.unit in ("d", "mg", "mg/kg", "nM", "per year"):
             return f"{number!r} {self.unit}"
         if self.odds:
@@ -305,7 +308,7 @@ class VariedTreatment(Treatment):
 
 @dataclass(frozen=True)
 class Scene:
-    """All that one run reads beside its patient's number; digests stand for the content.
+    """All that one run reads, apart from its patient's number; digests replace the content.
 
     patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
     """
@@ -324,7 +327,7 @@ class Scene:
 
 
 class _NoFile(Places):
-    """Places of what was varied and stands in no file: a fault is told with its key alone."""
+    """Places of values that were varied and are in no file: a fault is reported with its key alone."""
 
     def error(self, key: Sequence[str | int], message: str) -> InputError:
         return InputError(f"{'.'.join(map(str, key))}: {message}")
@@ -340,7 +343,7 @@ class Variation:
         self._health_checks = HEALTH_CHECKS
 
     def scene(self, arm: str, settings: Settings) -> Scene:
-        """What an arm reads under some settings; ValueError for a number that a file refuses."""
+        """What a treatment reads under some settings; ValueError for a number that a file refuses."""
         changes = self._changes(settings)
         drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
         treatment, treatment_digest = self._changed(("treatment", arm), changes)

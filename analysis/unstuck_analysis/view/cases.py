@@ -11,7 +11,7 @@ from typing import TypeVar
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import cohort_path, read, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import HOURS_A_DAY, Dose
+from unstuck.files.units import HOURS_A_DAY, DoseAmount
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
@@ -32,7 +32,7 @@ class Cases:
     """What the page may show, and what has been simulated so far.
 
     Args:
-        files: treatment files offered besides the shipped treatments.
+        files: treatment files offered in addition to the shipped treatments.
     """
 
     files: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Cases:
 
     def plan(self, query: str, usual: Plan) -> tuple[Plan, float, list[Note]]:
         """Read a link: its plan, its day, and a note on each part that was left out."""
-        plan, day, notes = from_query(query, usual, self.treatments, self.drugs(), Dose.parse)
+        plan, day, notes = from_query(query, usual, self.treatments, self.drugs(), DoseAmount.parse)
         for number, panel in enumerate(plan.panels):
             possible, impossible = possible_part(treatment(panel.treatment), panel)
             plan = plan.with_panel(number, possible)
@@ -62,7 +62,7 @@ class Cases:
         return plan, min(day, last), notes
 
     def recorder(self, plan: Plan, panel: PanelPlan, on_day: OnDay = lambda day: None) -> Recorder:
-        """Start to record one copy; on_day is told how far the way to day 0 is simulated."""
+        """Start to record one copy; on_day gets the day up to which the way to day 0 is simulated."""
         given = prescribed(treatment(panel.treatment), panel)
         who = (given.circuit.model_dump_json(), plan.seed, plan.patient, plan.neurons)
         if who not in self._patients:

@@ -1,4 +1,4 @@
-"""A plan: which patient the page shows, and what is done to each copy. A link holds a whole plan.
+"""A plan: which patient the page shows, and what is done to each copy. A link contains a whole plan.
 
     ?seed=1&patient=0&neurons=500&a=ssri-like&a.dose=40+mg&a.give=72+ketamine-like+0.5+mg/kg&a.stress=240-288&day=30
 

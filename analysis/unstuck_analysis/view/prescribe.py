@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
-from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Dose
+from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, DoseAmount
 from unstuck.files.yaml import InputError
 
 from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
@@ -25,9 +25,9 @@ def treated_phases(file: TreatmentFile) -> Iterator[tuple[str, Phase]]:
         yield name, file.phases[name]
 
 
-def doses_given(treatment: Treatment) -> list[tuple[str, Dose | None]]:
+def doses_given(treatment: Treatment) -> list[tuple[str, DoseAmount | None]]:
     """List drug and dose (None where a drug has no dose) given from day 0 on, each pair once."""
-    given: dict[tuple[str, float], Dose | None] = {}
+    given: dict[tuple[str, float], DoseAmount | None] = {}
     for _, phase in treated_phases(treatment.file):
         for regimen in phase.drugs:
             dose = regimen.dose or treatment.drugs[regimen.drug].usual_dose
@@ -35,9 +35,9 @@ def doses_given(treatment: Treatment) -> list[tuple[str, Dose | None]]:
     return [(drug, dose) for (drug, _), dose in given.items()]
 
 
-def checked_dose(treatment: Treatment, drug: str, text: str) -> Dose:
+def checked_dose(treatment: Treatment, drug: str, text: str) -> DoseAmount:
     """Read a dose of a drug. Raises ValueError with the allowed range."""
-    dose = Dose.parse(text)
+    dose = DoseAmount.parse(text)
     file = treatment.drugs.get(drug) or drug_for(treatment.circuit, drug, treatment.path)
     times = file.relative_dose(dose, BODY_WEIGHT_KG)
     if not 0.0 < times <= HIGHEST_TIMES_USUAL:

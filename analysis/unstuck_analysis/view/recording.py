@@ -104,7 +104,7 @@ def _events(life: Life) -> list[float]:
 
 
 def _frame_hours(life: Life, until_h: float) -> list[float]:
-    """Hours up to `until_h` at which a frame is wanted besides the ends of steps."""
+    """Hours up to `until_h` at which a frame is wanted in addition to the ends of steps."""
     now_h = life.time_h
     hours = {hour + after for hour in _events(life) for after in AFTER_EVENT_H}
     hours |= set(np.arange(now_h // HOURS_A_DAY + 1, until_h // HOURS_A_DAY + 1) * HOURS_A_DAY)
@@ -144,7 +144,7 @@ class Way:
 def way_to_day_0(
     patient: Patient, treatment: Treatment, on_day: Callable[[float], None] = lambda day: None
 ) -> Way:
-    """Simulate a healthy patient until day 0; on_day is told the day (negative) of every frame."""
+    """Simulate a healthy patient until day 0; on_day gets the day (negative) of every frame."""
     life, columns, frames = Life(patient, treatment), Columns(patient.circuit), list[Frame]()
     day_0_h = life.treatment.file.day_0_h
 

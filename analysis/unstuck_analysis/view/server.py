@@ -270,7 +270,7 @@ def serve(
 
     Args:
         plan: what a bare address shows.
-        files: treatment files offered besides the shipped treatments.
+        files: treatment files offered in addition to the shipped treatments.
         stories: a story that plays when the page opens.
         port: 0 takes any free port.
         host: an address of this machine.

@@ -5,7 +5,7 @@
 The law of an action becomes one of three classes with `edges_h` (the moments at which it jumps or bends),
 `averaged_h` (the slow step sees the running mean over this long; 0: the moment) and `at(times_h)`:
 
-    WhileTaken        a level that rises while the drug is taken and falls after the last dose
+    WhileTaken        a level that rises while the drug is taken and decreases after the last dose
     AfterEachDose     a pulse after every dose; pulses add
     ByConcentration   a Hill curve of the concentration; doses add in concentration before the curve
 
@@ -57,7 +57,7 @@ class Response:
     """How a patient differs from the typical one in the response to drugs.
 
     exposure: factor on the concentration, and so on the odds of an occupancy, by (target, drug name); the
-    name "" stands for every drug. half_lives: factor on the half-lives that vary with a parameter, by symbol.
+    name "" means every drug. half_lives: factor on the half-lives that vary with a parameter, by symbol.
     """
 
     exposure: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
@@ -83,10 +83,11 @@ def _share(usual: float, relative: Floats) -> Floats:
 
 
 class WhileTaken:
-    """Effect of a level relative to the usual one: it rises to each new level and falls to it.
+    """Effect of a level relative to the usual one: it rises or decreases to each new level.
 
-    changes: hours and the relative level from each hour on. Rises take a time constant, falls a half-life; 0
-    is at once. usual: strength at the usual level, a share whose odds follow the level where `is_share`.
+    changes: hours and the relative level from each hour on. A rise has a time constant, a decrease has a
+    half-life; 0 is at once. usual: strength at the usual level, a share whose odds follow the level where
+    `is_share`.
     """
 
     averaged_h = 0.0
@@ -240,7 +241,7 @@ class Course:
         )
 
     def _ends_of_doses(self) -> tuple[float, ...]:
-        """Moments at which a dose begins or an infusion ends; of frequent doses those beside a longer gap."""
+        """Times at which a dose begins or an infusion ends; of frequent doses those next to a longer gap."""
         doses, window_h = self.doses, self._averaged_h
         if not window_h:
             return tuple(sorted({t for dose in doses for t in (dose.time_h, dose.time_h + dose.over_h)}))

@@ -31,7 +31,7 @@ from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
 from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
-from unstuck.targets import Effects
+from unstuck.targets import Effects, compiled_effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
@@ -139,31 +139,7 @@ class Course(NamedTuple):
 
 
 _views = compiled_views()
-
-
-@compiled_part
-def effects_of(row: Floats) -> Effects:
-    """Effects from a row of numbers in the order of their fields."""
-    return Effects(
-        row[0],
-        row[1],
-        row[2],
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        row[11],
-        row[12],
-        row[13],
-        row[14],
-        row[15],
-        row[16],
-        row[17],
-    )
+effects_of = compiled_effects()
 
 
 @compiled_part

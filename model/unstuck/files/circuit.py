@@ -76,6 +76,11 @@ class CircuitFile(Document):
     projections: dict[str, ProjectionFile] = Field(min_length=1)
     roles: RolesFile
 
+    @property
+    def overactive_region(self) -> str:
+        """The region of the population whose firing is reported next to recovery."""
+        return self.populations[self.roles.overactive].region
+
     @model_validator(mode="after")
     def _populations_fill_regions(self) -> "CircuitFile":
         for name, population in self.populations.items():

@@ -5,7 +5,7 @@ A drug is kinetics and a list of actions. An action names a target and a mode (`
     hill    a concentration through a Hill curve:        maximum C^n / (C^n + half_effect^n)
     pulse   given directly, after every dose (doses add): a jump that halves with a half-life, the same after
             it has been formed (`appears`), or a rise and a fall that peaks after a time (`peaks_after`)
-    level   given directly, in proportion to a level that rises while the drug is taken and then falls
+    level   given directly, in proportion to a level that rises while the drug is taken and then decreases
 
 Strengths are those at the usual dose. Another dose, or a patient's exposure, multiplies a concentration, a
 pulse or a level. Where the strength is an occupancy or a share (0 to 1), it multiplies the odds of it. A
@@ -48,7 +48,7 @@ FULL_OCCUPANCY = Number(value=1.0, source="definition of an occupancy")
 class Area(Document):
     """The effect of one usual dose as the constant effect of the same area: so strong, for so long.
 
-    It fixes the height of a Hill curve whose height nobody measured, so that a usual course has the same mean
+    It fixes the height of a Hill curve if that was never measured: a usual course has the same mean
     effect as a drug whose effect is given directly.
     """
 
@@ -116,7 +116,7 @@ class Pulse(Document):
 
 
 class Level(Document):
-    """Effect while a usual dose is taken; rises with a time constant, falls with a half-life.
+    """Effect while a usual dose is taken; rises with a time constant, decreases with a half-life.
 
     The strength at steady state is `while_taken`, or for a share the `odds` of it, or for a target whose
     contributions multiply the `factor`.
@@ -150,7 +150,7 @@ class Level(Document):
 class Measured(Document):
     """Occupancy measured in people: after how many doses, and how long after the last (else a mean)."""
 
-    dose: quantities.Dose
+    dose: quantities.DoseAmount
     doses: int = Field(ge=1, le=MOST_DOSES)
     after: quantities.Hours | None = None
     occupancy: float = Field(ge=0, le=1)
@@ -339,7 +339,7 @@ class DrugFile(Document):
     drug_class: str = Field(alias="class")
     description: str = ""
     extends: str | None = None
-    usual_dose: quantities.Dose | None = None  # what is no drug (a knock-out) has none
+    usual_dose: quantities.DoseAmount | None = None  # what is no drug (a knock-out) has none
     usual_every: quantities.Interval | None = None  # None: given once
     usual_over: quantities.Hours = 0.0
     usual_schedule: str = ""
@@ -351,9 +351,9 @@ class DrugFile(Document):
 
     @field_validator("usual_dose")
     @classmethod
-    def _usual_dose_is_a_dose(cls, dose: quantities.Dose | None) -> quantities.Dose | None:
+    def _usual_dose_is_a_dose(cls, dose: quantities.DoseAmount | None) -> quantities.DoseAmount | None:
         if dose is not None and dose.amount == 0:
-            raise ValueError("a usual dose is more than zero: every other dose is told in usual doses")
+            raise ValueError("a usual dose is more than zero: all other doses are multiples of it")
         return dose
 
     @model_validator(mode="after")
@@ -400,7 +400,7 @@ class DrugFile(Document):
             with at_key(*key, "hill", "half_effect", "value"):
                 law.half_effect.value.nM(self.kinetics.compounds[action.of].molar_mass)
 
-    def relative_dose(self, dose: quantities.Dose | None, body_weight_kg: float) -> float:
+    def relative_dose(self, dose: quantities.DoseAmount | None, body_weight_kg: float) -> float:
         """Dose relative to the usual dose (None: one usual dose); ValueError where there is no usual dose."""
         if dose is None:
             return 1.0

@@ -1,4 +1,4 @@
-"""Find the file that a name or path means: shipped files, files beside another file, standard input.
+"""Find the file that a name or path means: shipped files, files next to another file, standard input.
 
 A name without a folder and without an ending is looked up in `scenarios/KIND` of the working folder, of the
 checkout and of the installed package, in this order. Files in the working folder replace shipped ones.

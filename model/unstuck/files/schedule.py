@@ -28,7 +28,7 @@ def number_of_doses(every_h: float, lasting_h: float) -> int:
 
 
 def regular_course(every_h: float, lasting_h: float, taper_h: float = 0.0) -> list[tuple[float, float]]:
-    """Hour since the first dose and relative amount of every dose; a taper falls evenly towards zero."""
+    """Hour since the first dose and relative amount of every dose; a taper decreases evenly towards zero."""
     at_full = number_of_doses(every_h, lasting_h)
     return [
         (k * every_h, 1.0 if k < at_full else _tapered(k * every_h - lasting_h, every_h, taper_h))

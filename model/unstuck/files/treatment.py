@@ -54,7 +54,7 @@ class Condition(Document):
         return self.day * HOURS_A_DAY
 
     def holds(self, recovery: float) -> bool:
-        """Whether the condition holds for a recovery index."""
+        """Whether the condition is met by a recovery index."""
         if self.recovery_below is not None:
             return recovery < self.recovery_below
         assert self.recovery_at_least is not None
@@ -65,7 +65,7 @@ class Regimen(Document):
     """One drug in one phase: how much, when, for how long, and under which condition it starts or stops."""
 
     drug: str
-    dose: quantities.Dose | None = None
+    dose: quantities.DoseAmount | None = None
     every: quantities.Interval | None = None
     on_days: list[float] | None = None
     starting: quantities.Hours = Field(default=0.0, alias="from")
@@ -145,7 +145,7 @@ class Regimen(Document):
         return self.last_h + (self.over or 0.0 if self.on_days is not None else 0.0)
 
     def doses(self, phase_start_h: float, relative_dose: float, usual_over_h: float = 0.0) -> list[Dose]:
-        """Doses relative to the usual dose, in hours from the first phase on; a taper falls evenly."""
+        """Doses relative to the usual dose, in hours from the first phase on; a taper decreases evenly."""
         over_h = usual_over_h if self.over is None else self.over
         if self.on_days is not None:
             days = sorted(self.on_days)
@@ -301,18 +301,18 @@ class TreatmentFile(Document):
         return self.model_copy(update={"phases": {**self.phases, **fixed}})
 
     def start_h(self, phase: str) -> float:
-        """Hours from the scenario's start to a phase's start."""
+        """Hours from the start of the first phase to the start of a phase."""
         names = list(self.phases)
         return sum(self.phases[name].lasting for name in names[: names.index(phase)])
 
     @property
     def day_0_h(self) -> float:
-        """Hours from the scenario's start to day 0."""
+        """Hours from the start of the first phase to day 0."""
         return self.start_h(self.day_0)
 
     @property
     def end_h(self) -> float:
-        """Hours from the scenario's start to the end of the last phase."""
+        """Hours from the start of the first phase to the end of the last phase."""
         return sum(phase.lasting for phase in self.phases.values())
 
 
@@ -377,7 +377,7 @@ class Treatment:
 
     @property
     def notes(self) -> list[str]:
-        """Each once: what of its drugs lies outside the model, doses and courses that may be a slip."""
+        """Each once: what of its drugs is outside the model, doses and courses that may be a slip."""
         of_drugs = [note for drug in self.drugs.values() for note in drug.notes]
         return list(dict.fromkeys([*of_drugs, *dosing_notes(self.file, self.drugs)]))
 

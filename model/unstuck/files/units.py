@@ -2,7 +2,7 @@
 
 Each type is a pydantic annotation with its own table of units, and every factor is exact. Text becomes a
 float in the base unit (`Hours`, `PositiveHours`, `PerYear`) or a record that prints as it was written
-(`Dose`, `Concentration`). A month is a twelfth of a year of 365.25 days.
+(`DoseAmount`, `Concentration`). A month is a twelfth of a year of 365.25 days.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _scaled(table: dict[str, Fraction], factor: int) -> dict[str, Fraction]:
 class _Kind:
     """What can be written for one kind of quantity: each unit with the number of base units that it is.
 
-    An annotation of a float: `Annotated[float, _Kind(...)]` reads the text and holds the amount. Messages
+    An annotation of a float: `Annotated[float, _Kind(...)]` reads the text and keeps the amount. Messages
     name the units in `common`; other spellings are read too. `limits`, if given, are in the base unit.
     """
 
@@ -238,7 +238,7 @@ class _Amount:
 
 
 @dataclass(frozen=True)
-class Dose(_Amount):
+class DoseAmount(_Amount):
     """An amount of drug in mg, or in mg per kg of body weight; `str(dose)` is the text it was read from."""
 
     kind = _Kind(

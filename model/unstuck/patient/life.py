@@ -4,7 +4,7 @@
 
 `Life` is the present of one patient. `advance` simulates on; a dose or stress can be added at any moment. The
 time is cut into stretches: each ends at day 0, where the checkpoint is taken, at a day on which a regimen
-asks for its condition, or where the caller wants to stop. What acts later is worked out anew at the end of a
+asks for its condition, or where the caller wants to stop. What acts later is worked out again at the end of a
 stretch, and after every dose or stress that is added by hand.
 """
 
@@ -21,8 +21,7 @@ from unstuck.engine.readouts import Reading, connectivity, take_reading
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
-from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.units import Dose as DoseAmount
+from unstuck.files.units import HOURS_A_DAY, DoseAmount
 from unstuck.patient.draw import Patient
 from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
@@ -118,7 +117,7 @@ class Life:
         self._look_ahead()
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what acts from now on, which is worked out anew: effects of drugs cannot be pickled."""
+        """All but what acts from now on, which is worked out again: effects of drugs cannot be pickled."""
         return {**self.__dict__, "exposure": self.exposure.end_h}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -362,10 +361,10 @@ def checkpoint_key(treatment: Treatment) -> str:
 
 
 def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[float, float, float]:
-    """Hours at which the follow-up ends, at which every drug is gone, and of the last dose.
+    """Hours at which the follow-up ends, at which every drug has left the body, and of the last dose.
 
-    The follow-up is long enough after the last phase, after every drug is gone, and to the endpoint. Without
-    `follow_up` the run ends with the last phase.
+    The follow-up is long enough after the last phase, after every drug has left, and to the endpoint.
+    Without `follow_up` the run ends with the last phase.
     """
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)

@@ -48,7 +48,7 @@ def rules_of(parameters: Mapping[str, float]) -> Rules:
 
 
 def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:
-    """The rates at which the healthy state stands still, and the gate Q at health (section 7)."""
+    """The rates at which the healthy state does not change, and the gate Q at health (section 7)."""
     left = 1.0 - p["l0"] - p["m0"] - p["core"]
     if left <= 0.0 or p["wmaxf"] <= 1.0:
         raise ValueError(

@@ -155,7 +155,7 @@ def _places() -> Iterator[Path]:
 
 
 def _remove_old(place: Path) -> None:
-    """Remove folders of other sources that nobody has used for a day, but for the last few."""
+    """Remove folders of other sources that were not used for a day, but for the last few."""
     used = {folder: folder.stat().st_mtime for folder in place.iterdir()}
     for folder in sorted(used, key=lambda each: used[each])[:-_KEPT_FOLDERS]:
         if time.time() - used[folder] > _KEPT_S:

@@ -6,9 +6,9 @@
     dc/dt = k2 Q m - {etad (1 - Q) + etah [x_i - 1]+} (c - core w0)
 
 Labile strength is made by coincident activity where TrkB signals and fades in a day. Intermediate strength
-stands for young spines. Consolidated strength is lost where TrkB is silent, down to a core, and is scaled
+represents young spines. Consolidated strength is lost where TrkB is silent, down to a core, and is scaled
 down where the cell runs above its set-point. Q is the TrkB gate of the postsynaptic neuron (rules/trkb).
-k1, etap and etad follow from the demand that the healthy state stands still. Strength in drive per healthy
+k1, etap and etad follow from the demand that the healthy state does not change. Strength in drive per healthy
 activity; time in hours.
 
 Sources: pools, Holtmaat 2009, Grutzendler 2002; young spines after ketamine, PMC4819286, Moda-Sava 2019;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shelf import BEGIN, END
+from shelf import COLUMNS
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.parameters import default_parameters
@@ -37,8 +37,8 @@ def test_the_tables_of_the_docs_are_those_of_the_drug_files() -> None:
 
 
 def test_the_table_of_the_whole_shelf_has_every_shipped_treatment() -> None:
-    rows = SHELF.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
-    assert {row.split("|")[1].strip() for row in rows[3:]} == set(shipped("treatments"))
+    rows = SHELF.read_text().partition(" | ".join(COLUMNS))[2].splitlines()
+    assert {row.split("|")[1].strip() for row in rows[2:]} == set(shipped("treatments"))
 
 
 def test_at_steady_state_a_day_ends_where_it_began() -> None:

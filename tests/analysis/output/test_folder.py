@@ -1,4 +1,4 @@
-"""Results folders: each holds the results of one run, whatever else is started at the same moment."""
+"""Results folders: each has the results of one run, whatever else is started at the same moment."""
 
 import subprocess
 import sys

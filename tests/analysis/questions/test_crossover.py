@@ -1,4 +1,4 @@
-"""Crossover: overlap of responders, and features on day 0 that go with recovery."""
+"""Crossover: overlap of the patients who recovered, and features on day 0 that go with recovery."""
 
 import json
 import warnings

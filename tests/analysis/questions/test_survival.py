@@ -22,7 +22,7 @@ from unstuck_analysis.questions.survival import (
 
 
 def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
-    """Outcomes of two arms over the same patients, with censoring, drawn from a fixed stream."""
+    """Outcomes of two treatments over the same patients, with censoring, drawn from a fixed stream."""
     rng, rows = np.random.default_rng(4), []
     for treatment, share in (("untreated", 0.3), ("drug", onset_in_drug)):
         for patient in range(patients):
@@ -96,7 +96,7 @@ def test_numbers_at_risk_fall_from_all_patients_to_those_followed_to_the_end() -
 
 
 def answering_at_once(patients: int = 10) -> pd.DataFrame:
-    """Two arms; in one of them everybody has an onset by day 4 and relapses within nine days of it."""
+    """Two treatments; under one, every patient has an onset by day 4 and relapses within nine days of it."""
     table = made_up(patients)
     quick = table.treatment == "drug"
     table.loc[quick, "onset_day"] = np.linspace(1.0, 4.0, patients)

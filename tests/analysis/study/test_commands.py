@@ -92,20 +92,25 @@ def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
 @pytest.mark.parametrize("design", ["morris", "sobol"])
 def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, design: str) -> None:
     from unstuck_analysis import Study
-    from unstuck_analysis.study.report import sensitivity_indices, study_report
+    from unstuck_analysis.study.indices import indices
+    from unstuck_analysis.study.report import study_report
 
     axes = "drug.ketamine-like.dose: {from: 0.1 mg/kg, to: 1 mg/kg}\n  model.tauB: {from: 20, to: 60}"
     text = TWO_DOSES.replace("drug.ketamine-like.dose: {values: [0.1 mg/kg, 0.5 mg/kg]}", axes)
     text = text.replace("patients: 3", f"patients: 1\nvaried: false\ndesign: {design}\nsamples: 2")
-    text += "outcomes: [connectivity_stuck]\n"
+    text += "outcomes: [connectivity_stuck, relapse_day]\n"
     results = Study.load(write_study(tmp_path, text)).run(tmp_path / "out")
-    found = sensitivity_indices(results, "connectivity_stuck", "ketamine-like")
+    found, note = indices(results, "connectivity_stuck", "ketamine-like")
     assert found is not None
-    strength = found.set_index("axis").iloc[:, 2]
+    assert not note
+    strength = found.set_index("axis")["ST" if design == "sobol" else "mu_star"]
     assert abs(strength.iloc[0]) < 1e-6  # what comes after day 0 cannot matter before it
     assert strength.iloc[1] != 0
     assert "What connectivity stuck depends on" in study_report(results)
     assert run("sensitivity", tmp_path / "out", "--out", tmp_path / "indices") == 0
+    told = (tmp_path / "indices" / "report.html").read_text()
+    assert "relapse_day under untreated has no indices: only 0 of 2 groups of points have all" in told
+    assert f"{8 if design == 'sobol' else 6} runs have no value" in told
     told = (tmp_path / "indices" / "connectivity_stuck-ketamine-like.caption.md").read_text()
     assert f"* inputs: study {results.inputs.hash}" in told
 
@@ -181,7 +186,7 @@ def test_verify_says_what_to_do_with_a_damaged_file(
     [
         (["sweep", "smok"], "did you mean 'smoke'"),
         (["sweep", "smoke", "--shard", "4/3"], "write i/n with i from 1 to n"),
-        (["status", "nowhere"], "holds no study"),
+        (["status", "nowhere"], "is not the folder of a study"),
         (["compare", "."], "there is no .yaml file"),
         (["compare", "smoke.txt"], "unknown treatment"),
         (["report", "nowhere"], "open report.html in its folder"),
@@ -219,3 +224,24 @@ def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     runpy.run_path(str(EXAMPLES / "study_api.py"))["main"](tmp_path / "out")
     assert "units: {'treatment.phases.stress.for': 'd'" in capsys.readouterr().out
     assert (tmp_path / "out" / "outcomes.parquet").exists()
+
+
+def test_a_map_over_two_axes_is_answered_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "map.yaml"
+    study.write_text(
+        "title: Map\ntreatments: [untreated]\npatients: 2\nneurons: 0\nvary:\n"
+        "  treatment.phases.stress.stress: {values: [0.2, 1.0]}\n"
+        "  treatment.phases.stress.for: {values: [1 week, 12 weeks]}\n"
+        "fixed: {treatment.phases.treatment.for: 1 d, treatment.follow_up: 1 d, treatment.endpoint_day: 1,\n"
+        "  treatment.phases.wash-out.for: 1 d}\n"
+        "outcomes: [not_stuck]\nseries: {columns: []}\n"
+    )
+    assert run("sweep", study, "--out", tmp_path / "out", "--workers", 1) == 0
+    answer = (
+        "At least half of the patients are stuck from length of stress 84 d at strength of stress 1;"
+        " fewer at 0.2."
+    )
+    assert capsys.readouterr().out.strip() == answer
+    assert answer in (tmp_path / "out" / "report.html").read_text()

@@ -32,6 +32,20 @@ def test_a_grid_has_every_combination_the_last_axis_fastest() -> None:
     assert [tuple(dict(p).values()) for p in grid.points(1)] == [(1, 7), (1, 2), (2, 7), (2, 2)]
 
 
+def test_a_lognormal_axis_is_cut_at_two_standard_deviations_and_at_its_largest_value() -> None:
+    law = {"median": 2.0, "cv": 0.5}
+    free = np.log(
+        np.array(numbers(reader(design="latin-hypercube", samples=400, vary={"a": law}), "a")) / 2.0
+    )
+    sigma = np.sqrt(np.log(1.25))
+    assert np.abs(free).max() <= 2 * sigma
+    assert free.std() == pytest.approx(0.88 * sigma, rel=0.02)  # of a normal law cut at two deviations
+    capped = reader(design="latin-hypercube", samples=50, vary={"a": law | {"at_most": 2.2}})
+    assert max(numbers(capped, "a")) == 2.2
+    with pytest.raises(ValueError, match="or median and cv"):
+        reader(vary={"a": {"median": 1.0, "from": 0.5, "to": 2.0}})
+
+
 def test_axes_that_go_together_are_zipped() -> None:
     axes = {"a": {"values": [1.0, 2.0]}, "b": {"values": [5.0, 6.0]}, "c": {"values": [0, 1]}}
     grid = reader(vary=axes, together=[["a", "b"]])

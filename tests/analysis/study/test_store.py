@@ -107,7 +107,7 @@ def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
 def test_a_folder_with_other_things_is_refused(study: Study, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.docx").write_text("ten years")
-    with pytest.raises(InputError, match="is not empty and holds no study"):
+    with pytest.raises(InputError, match="is not empty and is not the folder of a study"):
         Store.prepare(tmp_path / "full", study.inputs, study.plan)
     with pytest.raises(InputError, match="is a file, not a folder"):
         Store.prepare(tmp_path / "full" / "thesis.docx", study.inputs, study.plan)
@@ -219,7 +219,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], check=False).returncode:
-        pytest.skip("this machine lets nobody mount a file system")
+        pytest.skip("this machine does not let users mount a file system")
     yield disk
     subprocess.run(["umount", disk], check=True)
 
@@ -257,7 +257,7 @@ def test_setting_aside_deletes_nothing(store: Store) -> None:
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no study"):
+    with pytest.raises(InputError, match="is not the folder of a study"):
         Store(tmp_path).status()
     (tmp_path / "study.json").write_text(json.dumps({"hash": 1}))
     with pytest.raises(InputError, match=r"study.json: is damaged: 'checksum'"):
@@ -269,7 +269,7 @@ def test_setting_aside_moves_nothing_but_a_study(tmp_path: Path) -> None:
     thesis.parent.mkdir()
     assert set_aside(thesis.parent) is None
     thesis.write_text("ten years")
-    with pytest.raises(InputError, match="holds no study, and --new moves nothing else"):
+    with pytest.raises(InputError, match="is not the folder of a study, and --new moves nothing else"):
         set_aside(thesis.parent)
     assert thesis.exists()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import Dose
+from unstuck.files.units import DoseAmount
 from unstuck.files.yaml import InputError
 from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases
@@ -18,7 +18,7 @@ TREATMENTS, DRUGS = ["untreated", "ssri-like", "ketamine-like"], ["ssri-like", "
 
 def read_link(query: str) -> tuple[Plan, float, list[Note]]:
     """Read a link as the page does."""
-    return from_query(query, THREE, TREATMENTS, DRUGS, Dose.parse)
+    return from_query(query, THREE, TREATMENTS, DRUGS, DoseAmount.parse)
 
 
 def test_a_link_says_the_whole_plan() -> None:

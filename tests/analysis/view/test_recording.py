@@ -1,4 +1,4 @@
-"""Recordings of single copies, and the page that holds them."""
+"""Recordings of single copies, and the page that contains them."""
 
 import gzip
 import json

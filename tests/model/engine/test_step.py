@@ -1,4 +1,4 @@
-"""Firing settles where the fast equations settle, and the slow state is stepped exactly, whoever watches."""
+"""Firing settles where the fast equations settle; steps are exact, no matter which times are watched."""
 
 import subprocess
 import sys

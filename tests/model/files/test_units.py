@@ -1,4 +1,4 @@
-"""What people may write as a quantity, and what they are told when it is not one."""
+"""What people may write as a quantity, and the message if it is not one."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from unstuck.files.units import (
     Concentration,
     ConcentrationOrSymbol,
-    Dose,
+    DoseAmount,
     Hours,
     Interval,
     PerYear,
@@ -23,7 +23,7 @@ class Sheet(BaseModel):
     time: Hours = 0.0
     half_life: PositiveHours = 1.0
     often: PerYear = 0.0
-    dose: Dose | None = None
+    dose: DoseAmount | None = None
     level: Concentration | None = None
 
 
@@ -65,7 +65,7 @@ def test_a_time_is_read_as_hours(text: str, hours: float) -> None:
 
 
 def test_a_dose_by_weight_depends_on_the_body() -> None:
-    dose = Dose.parse("0.5 mg/kg")
+    dose = DoseAmount.parse("0.5 mg/kg")
     assert (dose.amount, dose.per_kg, dose.mg(70)) == (0.5, True, 35.0)
 
 
@@ -84,7 +84,7 @@ def test_a_dose_by_weight_depends_on_the_body() -> None:
     ],
 )
 def test_a_dose_without_weight_is_the_same_for_every_body(text: str, mg: float) -> None:
-    assert Dose.parse(text).mg(50) == Dose.parse(text).mg(90) == mg
+    assert DoseAmount.parse(text).mg(50) == DoseAmount.parse(text).mg(90) == mg
 
 
 def test_a_molar_concentration_needs_no_molar_mass() -> None:
@@ -215,23 +215,23 @@ def test_a_value_that_is_no_symbol_is_told_with_its_unit() -> None:
 @pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])
 def test_code_cannot_make_a_negative_or_endless_dose_either(amount: float) -> None:
     with pytest.raises(ValueError, match="a dose must be"):
-        Dose(amount)
+        DoseAmount(amount)
 
 
 @pytest.mark.parametrize("text", ["0.5 mg/kg", "500 ug", "1e-3 g/kg", "20mg"])
 def test_a_dose_prints_as_it_was_written(text: str) -> None:
-    assert str(Dose.parse(text)) == text
+    assert str(DoseAmount.parse(text)) == text
 
 
 def test_equal_doses_are_equal_however_they_were_written() -> None:
-    assert Dose.parse("500 ug") == Dose.parse("0.5 mg") == Dose(0.5)
-    assert Dose.parse("1 mg") != Dose.parse("1 mg/kg")
+    assert DoseAmount.parse("500 ug") == DoseAmount.parse("0.5 mg") == DoseAmount(0.5)
+    assert DoseAmount.parse("1 mg") != DoseAmount.parse("1 mg/kg")
 
 
 @given(AMOUNTS, st.booleans())
 def test_any_dose_survives_being_written_and_read(amount: float, per_kg: bool) -> None:
-    dose = Dose(amount, per_kg)
-    assert Dose.parse(str(dose)) == dose
+    dose = DoseAmount(amount, per_kg)
+    assert DoseAmount.parse(str(dose)) == dose
 
 
 @given(AMOUNTS, st.booleans())
@@ -244,7 +244,7 @@ def test_any_concentration_survives_being_written_and_read(amount: float, by_mas
 def test_any_sheet_survives_being_written_and_read(hours: float, half_life: float, often: float) -> None:
     assume(half_life > 0)
     sheet = Sheet.model_construct(
-        time=hours, half_life=half_life, often=often, dose=Dose(1, True), level=None
+        time=hours, half_life=half_life, often=often, dose=DoseAmount(1, True), level=None
     )
     assert Sheet.model_validate_json(sheet.model_dump_json()) == sheet
 
@@ -252,7 +252,7 @@ def test_any_sheet_survives_being_written_and_read(hours: float, half_life: floa
 @given(st.text() | st.from_regex(r"[0-9.e+-]{1,8} ?[a-zA-Z/ ]{0,8}", fullmatch=True))
 def test_any_text_is_a_dose_that_is_not_negative_or_a_value_error(text: str) -> None:
     try:
-        dose = Dose.parse(text)
+        dose = DoseAmount.parse(text)
     except ValueError:
         assert "(units: ug, mg, g, ug/kg, mg/kg, g/kg)" in fault("dose", text)
     else:
@@ -275,7 +275,7 @@ def test_the_units_are_those_of_pints_own_registry() -> None:
             theirs(f"1 {unit}").to("h").m
         )
     for unit in ("ng/kg", "ug/kg", "\u00b5g/kg", "mg/kg", "g/kg"):
-        assert Dose.parse(f"1 {unit}").amount == pytest.approx(theirs(f"1 {unit}").to("mg/kg").m)
+        assert DoseAmount.parse(f"1 {unit}").amount == pytest.approx(theirs(f"1 {unit}").to("mg/kg").m)
     for unit in ("pM", "nM", "uM", "\u00b5M", "mM", "nmol/L", "umol/ml"):
         assert Concentration.parse(f"1 {unit}").nM(None) == pytest.approx(theirs(f"1 {unit}").to("nmol/L").m)
     for unit in ("g/L", "mg/L", "ug/L", "ng/mL", "\u03bcg/ml", "mg/dL"):

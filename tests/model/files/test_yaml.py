@@ -1,4 +1,4 @@
-"""What may stand in a file, and what the person who wrote it is told when something else does."""
+"""What may be written in a file, and which message its author gets when something else is written."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
 from unstuck.files import yaml as documents
 from unstuck.files.schema import json_schema
-from unstuck.files.units import Dose, Hours
+from unstuck.files.units import DoseAmount, Hours
 from unstuck.files.yaml import (
     Document,
     InputError,
@@ -34,7 +34,7 @@ class Route(Enum):
 
 class Drug(Document):
     drug: str
-    dose: Dose
+    dose: DoseAmount
     route: Route = Route.ORAL
     on_days: tuple[int, ...] = ()
     lasting: Hours = Field(default=24.0, alias="for")
@@ -146,7 +146,7 @@ def sibling(name: str, file: Path) -> Path:
 def test_a_whole_file_becomes_a_typed_document(write: Write) -> None:
     treatment = read_document(write(WHOLE), Treatment)
     drug = treatment.phases[0].drugs[0]
-    assert (treatment.weight_kg, drug.dose, drug.lasting) == (80.0, Dose(20), 1008.0)
+    assert (treatment.weight_kg, drug.dose, drug.lasting) == (80.0, DoseAmount(20), 1008.0)
     assert (drug.route, drug.on_days) == (Route.INTRAVENOUS, (1, 2))
 
 

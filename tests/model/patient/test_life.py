@@ -1,4 +1,4 @@
-"""A patient's life can be lived step by step, and taken part in."""
+"""A patient can be simulated step by step, and changed between steps."""
 
 from math import isnan
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from unstuck.engine.step import RunError
 from unstuck.files.treatment import Treatment
-from unstuck.files.units import HOURS_A_DAY, Dose
+from unstuck.files.units import HOURS_A_DAY, DoseAmount
 from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
@@ -132,7 +132,7 @@ def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     whole.give(drug)
     usual = Treatment(drug).drugs[drug].usual_dose
     assert usual is not None
-    half.give(drug, Dose(usual.amount / 2, per_kg=usual.per_kg))
+    half.give(drug, DoseAmount(usual.amount / 2, per_kg=usual.per_kg))
     assert at_day(whole, 1.0) > at_day(half, 1.0) > at_day(none, 1.0)
     assert treatment.drugs == {}
 

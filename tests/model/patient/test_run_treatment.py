@@ -1,4 +1,4 @@
-"""One patient under one treatment: stuck once, treatments paired, followed until the drug is gone."""
+"""One patient under one treatment: stuck once, treatments paired, followed until the drug has left."""
 
 from functools import cache
 from pathlib import Path

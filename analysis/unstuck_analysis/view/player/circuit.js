@@ -106,7 +106,7 @@ function bandPath(a, b, band) {
   return { ...band, x0, y0, cx, cy, x1, y1, points, angle: Math.atan2(y1 - cy, x1 - cx) };
 }
 
-/** What lies under a point: a neuron, a connection, a region, or nothing. */
+/** What is under a point: a neuron, a connection, a region, or nothing. */
 function whatIsAt(layout, x, y) {
   let nearest = -1, distance = Math.max(layout.size * 0.75, 6) ** 2;
   for (let n = 0; n < layout.total; n++) {
@@ -206,7 +206,7 @@ function stampOf(cells, size) {
   return Int16Array.from(pixels);
 }
 
-/** One circuit on a canvas. What lies below the neurons is drawn again only when it has visibly changed. */
+/** One circuit on a canvas. What is drawn below the neurons is drawn again only when it has visibly changed. */
 class Picture {
   constructor(canvas) {
     this.canvas = canvas;
@@ -319,7 +319,7 @@ function drawNames(ctx, layout, pal, view) {
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-/** A name and a number beside it, readable over anything. */
+/** A name and a number next to it, readable over anything. */
 function halo(ctx, name, x, y, font, colour, back, more, faint) {
   ctx.font = font;
   const first = ctx.measureText(name + ' ').width;

@@ -204,7 +204,7 @@ class Sheet {
     this.layers = Object.fromEntries(['axes', 'seen', 'past'].map(name => [name, document.createElement('canvas')]));
   }
 
-  /** Draw all layers anew for this size, colours and recordings. */
+  /** Draw all layers again for this size, colours and recordings. */
   refresh(pal, data) {
     const ratio = window.devicePixelRatio || 1, width = this.canvas.clientWidth, height = this.canvas.clientHeight;
     this.plots = this.plotsOf({ x: 0, y: 0, w: width, h: height }, data);

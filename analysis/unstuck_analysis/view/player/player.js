@@ -226,7 +226,7 @@ function summary() {
     ? `connectivity ${percent(panel.recording.get('connectivity'))}` : `recovery ${percent(panel.recording.get('recovery'))}`}`).join(', ')}.` : '';
 }
 
-/** Say aloud when a copy recovers, falls back, or comes under stress. */
+/** Announce when a copy recovers, relapses, or comes under stress. */
 function announceChanges() {
   for (const panel of current().filter(ready)) {
     const { recording } = panel, now = { recovered: recording.get('recovery') >= 0.5, stressed: recording.stressedOn(player.day) };
