@@ -18,6 +18,7 @@ from unstuck_analysis.library.words import schedule_of
 from unstuck_analysis.output.table import Column
 from unstuck_analysis.output.table import Table as Lines
 from unstuck_analysis.study.file import StudyFile
+from unstuck_analysis.trial.file import TrialFile
 
 Row = tuple[str, list[str]]  # heading to stand under, cells
 
@@ -97,9 +98,14 @@ def _study_row(name: str) -> Row:
     return "", [study.question or study.title]
 
 
+def _trial_row(name: str) -> Row:
+    return "", [read("trials", name, TrialFile)[0].title]
+
+
 _TABLES: dict[str, tuple[tuple[str, ...], Callable[[str], Row]]] = {
     "drug": (("usual dose", "acts on"), _drug_row),
     "treatment": (("title",), _treatment_row),
     "circuit": (("regions", "size"), _circuit_row),
     "study": (("question",), _study_row),
+    "trial": (("title",), _trial_row),
 }

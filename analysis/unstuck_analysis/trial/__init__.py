@@ -1,4 +1,4 @@
-"""Virtual trials: patients are rated, leave, and miss doses, as in the trials that the model is compared with.
+"""Virtual trials: patients are rated, miss doses, and leave, as in trials of people.
 
     file.py      a trial file: arms, design, raters, leaving, adherence, endpoint
     ratings.py   from the circuit's state to whole points of a scale

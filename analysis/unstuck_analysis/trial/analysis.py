@@ -1,12 +1,13 @@
-"""The analyses of trials: mixed model for repeated measures, last rating carried forward, completers, imputation.
+"""The analyses of trials: mixed model (MMRM), last rating carried forward, completers, imputation.
 
 y_ij: rating at visit j, b_i: baseline, fall_ij = b_i - y_ij. The mixed model is
 
-    fall_ij = a_j + g_j (b_i - mean b) + delta_j,arm + e_ij,   e_i ~ N(0, Sigma), Sigma unstructured, one for all arms
+    fall_ij = a_j + g_j (b_i - mean b) + delta_j,arm + e_ij,   e_i ~ N(0, Sigma)
 
-Missing ratings are monotone (who leaves stays away), so its maximum likelihood fit is a chain of regressions,
-visit after visit, on the earlier falls (Little & Rubin 2019, chapter 7). Standard errors come from the inverse
-of sum X_i' Sigma_i^-1 X_i, and t has N - parameters - 1 degrees of freedom (no Kenward-Roger).
+with one unstructured Sigma for all arms. Missing ratings are monotone (who leaves stays away), so its maximum
+likelihood fit is a chain of regressions, visit after visit, on the earlier falls (Little & Rubin 2019).
+Standard errors come from the inverse of sum X_i' Sigma_i^-1 X_i, and t has N - parameters - 1 degrees of
+freedom (no Kenward-Roger).
 Estimands are named as in ICH E9(R1).
 """
 
@@ -39,7 +40,7 @@ HANDLING = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference in change (arm minus control; negative: the arm improves more), with its t distribution."""
+    """A difference in change (arm minus control; negative: the arm improves more), and its error."""
 
     difference: float
     error: float
@@ -143,7 +144,7 @@ def mixed_model(groups: Sequence[Group]) -> list[Estimate]:
 
 
 def _stacked(groups: Sequence[Group]) -> tuple[Floats, Booleans, Floats]:
-    """Falls (patients, visits), whether seen, and the design: 1, centred baseline, one column per further arm."""
+    """Falls (patients, visits), whether seen, and the design: 1, centred baseline, further arms."""
     points = np.concatenate([group.points for group in groups])
     arm = np.repeat(np.arange(len(groups)), [group.n for group in groups])
     dummies = (arm[:, None] == np.arange(1, len(groups))).astype(float)
@@ -166,7 +167,7 @@ def _information(design: Floats, seen: Booleans, sigma: Floats) -> Floats:
 
 
 def imputed(groups: Sequence[Group], rng: np.random.Generator) -> list[Estimate]:
-    """Multiple imputation: visits are drawn from the chain of regressions, and the estimates pooled (Rubin)."""
+    """Multiple imputation: visits are drawn from the chain of regressions, estimates pooled (Rubin)."""
     falls, seen, design = _stacked(groups)
     arm = np.repeat(np.arange(len(groups)), [group.n for group in groups])
     found = [[_last_falls(falls, seen, design, rng), arm] for _ in range(IMPUTATIONS)]
@@ -255,9 +256,7 @@ class TrialResult:
             self.groups[1:], changes[1:], self._estimates(analysis, changes), strict=True
         ):
             pooled = _pooled_sd(change, control)
-            ratio = (
-                float(change.var(ddof=1) / control.var(ddof=1)) if min(len(change), len(control)) > 1 else nan
-            )
+            ratio = _variance_ratio(change, control)
             smd = -estimate.difference / pooled if pooled > 0 else nan
             names = (group.name, self.groups[0].name)
             found.append(Contrast(*names, estimate, smd, ratio, self.file.endpoint.estimand, analysis))
@@ -274,7 +273,7 @@ class TrialResult:
         return [pooled_t(change, changes[0]) for change in changes[1:]]
 
     def _changes(self, group: Group, analysis: str) -> Floats:
-        """Change of every patient (of those who stayed) at the last visit: what SD and variances come from."""
+        """Changes at the last visit, from which SDs and variances come; of completers, those who stayed."""
         if analysis == "completers":
             stayed = group.seen[:, -1]
             return (group.points[:, -1] - group.points[:, 0])[stayed]
@@ -321,7 +320,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class CrossedOver:
-    """Effect within patients, and the difference between orders that carry-over makes (p: no carry-over)."""
+    """Effect within patients, and the difference between orders that carry-over makes."""
 
     effect: Estimate
     carry_over: Estimate
@@ -330,7 +329,7 @@ class CrossedOver:
 def crossed_over(sequences: tuple[Group, Group], *, completers: bool = False) -> CrossedOver:
     """Cross-over of two periods: half the difference between orders of the difference between periods.
 
-    carry_over: difference between the orders in the sum of both end scores (Grizzle 1965). It has little power.
+    carry_over: difference between the orders in the sum of both end scores (Grizzle 1965); its power is low.
     """
     half = sequences[0].points.shape[1] // 2
     parts: list[tuple[Floats, Floats]] = []
@@ -363,10 +362,10 @@ def times_to_relapse(group: Group, at_least: float, visits: int) -> Times:
 
 def _times(group: Group, happened: Booleans) -> Times:
     seen, days = group.seen[:, 1:], group.days[1:].astype(float)
-    event = happened & seen
+    event: Booleans = np.logical_and(happened, seen)
     followed = np.where(seen, days, 0.0).max(axis=1)
-    first = np.where(event.any(axis=1), days[event.argmax(axis=1)], followed)
-    return Times(first, event.any(axis=1), followed)
+    first = np.where(np.any(event, axis=1), days[event.argmax(axis=1)], followed)
+    return Times(first, np.asarray(np.any(event, axis=1)), followed)
 
 
 def event_times(result: TrialResult) -> tuple[str, list[Times]]:
@@ -397,7 +396,8 @@ def dose_trend(result: TrialResult) -> DoseTrend:
     """Linear trend over doses, and doses tested in order at 5 % until one is not better (fixed sequence)."""
     changes = [carried_forward(group)[:, -1] - group.points[:, 0] for group in result.groups]
     doses = [float(result.file.arm(group.name).dose or 0.0) for group in result.groups]
-    line = stats.linregress(np.repeat(doses, [len(change) for change in changes]), np.concatenate(changes))
+    given = np.repeat(doses, [len(change) for change in changes])
+    line: Any = stats.linregress(given, np.concatenate(changes))
     lowest = None
     for position in sorted(range(1, len(doses)), key=lambda k: -doses[k]):
         estimate = pooled_t(changes[position], changes[0])
@@ -419,6 +419,10 @@ def _pooled_sd(one: Floats, other: Floats) -> float:
         return nan
     squares = (len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)
     return sqrt(squares / (len(one) + len(other) - 2))
+
+
+def _variance_ratio(one: Floats, other: Floats) -> float:
+    return float(one.var(ddof=1) / other.var(ddof=1)) if min(len(one), len(other)) > 1 else nan
 
 
 def _known(value: float) -> float | None:

@@ -90,7 +90,7 @@ def trial_of(inputs: StudyInputs) -> LoadedTrial:
 
 def enters(trial: TrialFile, ratings: Ratings) -> Booleans:
     """Who reaches the entry limit at screening and at the start of care."""
-    return (ratings.points([-trial.entry.days, 0]) >= trial.entry.at_least).all(axis=1)
+    return ratings.points([-trial.entry.days, 0]).min(axis=1) >= trial.entry.at_least
 
 
 def is_randomised(trial: TrialFile, ratings: Ratings) -> Booleans:
@@ -101,12 +101,12 @@ def is_randomised(trial: TrialFile, ratings: Ratings) -> Booleans:
         return 1.0 - after / np.maximum(before, 1.0) < design.exclude_improved
     if isinstance(design, Withdrawal):
         points = ratings.points([limit.day for limit in design.responders])
-        return (points <= [limit.at_most for limit in design.responders]).all(axis=1)
+        return (points - [limit.at_most for limit in design.responders]).max(axis=1) <= 0.0
     return np.ones(len(ratings.connectivity), dtype=bool)
 
 
 def needs_rescue(trial: TrialFile, points: Floats, seen: Booleans) -> Booleans:
-    """Who gets the rescue drugs: still there on its day, and improved too little. Columns: baseline, visits."""
+    """Who gets the rescue drugs: still there on its day, and improved too little (baseline first)."""
     if trial.rescue is None:
         return np.zeros(len(points), dtype=bool)
     visit = 1 + trial.visits.days.index(trial.rescue.day)
@@ -127,7 +127,7 @@ def planned_days(trial: TrialFile) -> Days:
 
 
 def rating_days(trial: TrialFile, patients: Sequence[int]) -> Days:
-    """Days (patients, ratings) of all ratings from the start of care; visits are shifted within their window."""
+    """Days (patients, ratings) from the start of care; visits are shifted within their window."""
     planned = planned_days(trial)
     days = np.tile(planned, (len(patients), 1))
     width = floor(trial.visits.window / HOURS_A_DAY)
@@ -245,7 +245,7 @@ def ratings_of(trial: LoadedTrial, arm: str, courses: Floats, raters: Raters) ->
 def care_rows(patient: Patient, checkpoint: Checkpoint, trial: LoadedTrial, arm: str) -> Floats:
     """Input (days, regions) by care from the first phase on; zero where care does not act on the circuit."""
     start = round(checkpoint.time_h / HOURS_A_DAY) + trial.file.entry.days
-    days = np.arange(start + trial.file.total_days + 1)
+    days = np.arange(float(start + trial.file.total_days + 1))
     rows, context = np.zeros((len(days), len(patient.circuit.regions))), trial.context
     if context is not None and context.acts_on == "circuit":
         normal = patient.stream(Purpose.CONTEXT).standard_normal()

@@ -6,7 +6,7 @@ A trial takes patients in their order and gives each to one arm by permuted bloc
 trials: `resampled` draws patients from it instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +51,8 @@ class Screening:
 class Pool:
     """Patients who can be randomised, under every arm. Arrays: (arms, patients, ratings), baseline first.
 
-    days: of the ratings, from randomisation. points: as if nobody left; seen: who is still there; why: reason of
-    leaving (arms, patients). healthier: 1 - C is 0 in health; true_points: without trait, rater, state, error.
+    days: of the ratings, from randomisation. points: as if nobody left; seen: who is still there; why: reason
+    of leaving (arms, patients); true_points: without trait, rater, state and error.
     """
 
     trial: LoadedTrial
@@ -134,7 +134,7 @@ class TrialData:
 
     def _group(self, name: str, position: int, rows: Integers, columns: Integers) -> Group:
         pool, days = self.pool, self.pool.days[columns]
-        take = np.ix_([position], rows, columns)
+        take = np.ix_(np.array([position]), rows, columns)
         return Group(
             name,
             pool.patients[rows],
@@ -158,7 +158,7 @@ class TrialData:
         joined = [np.concatenate([getattr(part, what) for part in parts]) for what in _BY_PATIENT]
         return Group(name, joined[0], parts[0].days, *joined[1:])
 
-    def _steps(self):
+    def _steps(self) -> Iterator[Group]:
         visits, rows = len(self.trial.file.visits.days), self.rows
         for step, arm in enumerate(self.trial.file.arms):
             columns = np.concatenate([[step * visits], step * visits + 1 + np.arange(visits)])
@@ -194,7 +194,7 @@ def pool_of(trial: LoadedTrial, results: Results) -> Pool:
         int((entered & ~kept).sum()),
         int(kept.sum()),
     )
-    return _rated(trial, arms, numbers[kept], courses[:, kept], raters.pick(kept), counts)
+    return rated(trial, arms, numbers[kept], courses[:, kept], raters.pick(kept), counts)
 
 
 def _courses(results: Results, arm: str, length: int) -> Floats:
@@ -205,7 +205,7 @@ def _courses(results: Results, arm: str, length: int) -> Floats:
     return whole
 
 
-def _rated(
+def rated(
     trial: LoadedTrial,
     arms: Sequence[str],
     patients: Integers,
@@ -213,10 +213,12 @@ def _rated(
     raters: Raters,
     counts: Screening,
 ) -> Pool:
+    """Patients who can be randomised, rated under every arm. courses: (arms, patients, days)."""
     file = trial.file
     days = rating_days(file, patients.tolist())
     planned = planned_days(file) - file.start_day
-    points, seen, why, rescued, true_points = [], [], [], [], []
+    points, seen, true_points = list[Floats](), list[Booleans](), list[Floats]()
+    why, rescued = list[Integers](), list[Booleans]()
     for arm, course in zip(arms, courses, strict=True):
         ratings = ratings_of(trial, arm, course, raters)
         points.append(ratings.points(days))
@@ -232,7 +234,11 @@ def _rated(
         counts,
         entry,
         planned,
-        *(np.array(each) for each in (points, seen, why, rescued, true_points)),
+        np.array(points),
+        np.array(seen),
+        np.array(why),
+        np.array(rescued),
+        np.array(true_points),
         courses,
     )
 
@@ -244,7 +250,7 @@ def conducted(pool: Pool, per_arm: int) -> TrialData:
     total = arms * per_arm
     order: list[int] = []
     while len(order) < total:
-        block = rng.permutation([arm for arm in range(arms)] * 2)
+        block = rng.permutation(list(range(arms)) * 2)
         order += block[::-1].tolist()
     rows = np.arange(min(total, len(pool.patients)))
     return TrialData(pool, rows, np.array(order[: len(rows)], dtype=np.int64))

@@ -233,9 +233,9 @@ class Endpoint(Document):
             if (name == "baseline-carried-forward") != (self.estimand == "composite"):
                 raise Misplaced(
                     ("analyses", number),
-                    f"{name} contradicts the estimand {self.estimand}: a composite estimand counts leaving and"
-                    " rescue as no change, which only baseline-carried-forward does (allowed with the others:"
-                    " mmrm, locf, completers, multiple-imputation)",
+                    f"{name} contradicts the estimand {self.estimand}: a composite estimand counts leaving"
+                    " and rescue as no change, which only baseline-carried-forward does (the other estimands"
+                    " allow mmrm, locf, completers, multiple-imputation)",
                 )
         return self
 
@@ -268,8 +268,9 @@ class TrialFile(Document):
     @model_validator(mode="after")
     def _arms_fit_the_design(self) -> "TrialFile":
         names = [arm.name for arm in self.arms]
-        if twice := [n for n in names if names.count(n) > 1]:
-            raise Misplaced(("arms", names.index(twice[0])), f"two arms are called {twice[0]!r}")
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise Misplaced(("arms", number), f"two arms are called {name!r}")
         kind = self.design.kind
         if kind == "cross-over" and len(self.arms) != 2:
             raise Misplaced(("arms",), f"a cross-over compares 2 arms, not {len(self.arms)}")
@@ -351,7 +352,10 @@ def whole_days(hours: float) -> int:
 
 @dataclass(frozen=True)
 class LoadedTrial:
-    """A trial file with all that it names. regimens: by arm, counted from randomisation; open_phase: likewise."""
+    """A trial file with all that it names.
+
+    regimens: by arm, counted from randomisation; open_phase: counted from the start of care.
+    """
 
     name: str
     path: Path
@@ -446,10 +450,9 @@ class _Reader:
             self.places, (*key, "treatment"), lambda: Treatment(str(find("treatments", text, self.path)))
         )
         found = list(_after_day_0(treatment.file, days))
-        if any(regimen.when or regimen.stop_when for regimen in found):
-            raise self.places.error(
-                (*key, "treatment"), f"{text} decides by the state of the circuit (when, stop_when)"
-            )
+        if any(regimen.when or regimen.stop_when or regimen.taper_over for regimen in found):
+            uses = "when, stop_when or taper_over, which a trial does not use (its decisions follow ratings)"
+            raise self.places.error((*key, "treatment"), f"{text} has {uses}")
         self.drugs |= {regimen.drug: treatment.drugs[regimen.drug] for regimen in found}
         return found
 
@@ -465,10 +468,10 @@ class _Reader:
             if regimen.when or regimen.stop_when:
                 raise self.places.error(place, "a trial decides by ratings: when and stop_when are not used")
             if regimen.end_h > days * HOURS_A_DAY + 1e-6:
-                raise self.places.error(
-                    place,
-                    f"{regimen.drug} goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}",
-                )
+                end = f"goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}"
+                raise self.places.error(place, f"{regimen.drug} {end}")
+            if regimen.taper_over:
+                raise self.places.error((*place, "taper_over"), "tapers are not used in a trial")
 
 
 def _named(places: Places, key: Key, found: Callable[[], T]) -> T:
@@ -502,30 +505,33 @@ def _until(regimen: Regimen, end_h: float) -> Regimen | None:
         kept = [day for day in regimen.on_days if day * HOURS_A_DAY < room_h]
         return regimen.model_copy(update={"on_days": kept}) if kept else None
     assert regimen.lasting is not None
-    tapered = min(regimen.taper_over, max(room_h - regimen.lasting, 0.0))
-    return regimen.model_copy(update={"lasting": min(regimen.lasting, room_h), "taper_over": tapered})
+    return regimen.model_copy(update={"lasting": min(regimen.lasting, room_h)})
 
 
 def course_file(trial: TrialFile, arm: str, regimens: Sequence[Regimen] = ()) -> TreatmentFile:
-    """The treatment of one course: stress, rest, then screening and trial; regimens count from the start of care.
+    """The treatment of one course: stress, rest, then screening and trial.
 
-    Day 0 of the treatment is the screening; its phase is called as the arm.
+    Regimens count from the start of care. Day 0 is the screening; its phase has the name of the arm.
     """
     low, before_h = trial.people.lasting_stress, trial.entry.screening
     cared_h = (trial.total_days if trial.care_ends is None else trial.care_ends) * HOURS_A_DAY
     drugs = [shifted(regimen, before_h) for regimen in regimens]
     phases = {
-        "stress": Phase(length="patient", stress=1.0),
-        "rest": _phase(trial.people.rest, low),
-        arm: _phase(before_h + cared_h, low, life_events=True, drugs=drugs),
+        "stress": _phase("patient", 1.0),
+        "rest": _phase(_hours(trial.people.rest), low),
+        arm: _phase(_hours(before_h + cared_h), low, life_events=True, drugs=drugs),
     }
     if trial.care_ends is not None:
-        phases["after care"] = _phase(trial.total_days * HOURS_A_DAY - cared_h, low, life_events=True)
+        phases["after care"] = _phase(_hours(trial.total_days * HOURS_A_DAY - cared_h), low, life_events=True)
     # Not checked again: the days of the regimens were, and a regimen may go on into the next phase.
     return TreatmentFile.model_construct(
         title=trial.title, circuit=trial.circuit, phases=phases, day_0=arm, follow_up=0.0
     )
 
 
-def _phase(lasting_h: float, stress: float, **more: object) -> Phase:
-    return Phase.model_validate({"length": f"{lasting_h!r} h", "stress": stress, **more})
+def _phase(length: str, stress: float, **more: object) -> Phase:
+    return Phase.model_validate({"for": length, "stress": stress, **more})
+
+
+def _hours(lasting_h: float) -> str:
+    return f"{lasting_h!r} h"

@@ -1,11 +1,12 @@
 """Power by sample size: many trials whose patients are drawn from one pool of simulated patients.
 
-The pool holds every patient under every arm, so that a trial of any size is a draw of patients and arms. Trials
-from one pool share patients: their spread is a little too small where a trial takes a large part of the pool.
+The pool contains every patient under every arm, so that a trial of any size is a draw of patients and arms.
+Trials from one pool share patients: their spread is too small where a trial takes a large part of the pool.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -75,7 +76,7 @@ def needed(found: Sequence[Power], arm: str, analysis: str, wanted: float) -> fl
     curve = [(one.power, one.patients_per_arm) for one in found if (one.arm, one.analysis) == (arm, analysis)]
     if curve[0][0] >= wanted:
         return float(curve[0][1])
-    for (low, before), (high, after) in zip(curve, curve[1:], strict=False):
+    for (low, before), (high, after) in pairwise(curve):
         if low < wanted <= high:
             return before + (after - before) * (wanted - low) / (high - low)
     return None
@@ -87,8 +88,8 @@ def power_answer(pool: Pool, sizes: Sequence[int], trials: int) -> Answer:
     arms = list(dict.fromkeys((one.arm, one.analysis) for one in found))
     sentences = [_sentence(found, arm, analysis) for arm, analysis in arms]
     note = (
-        f"The {trials} trials per size are drawn from one pool of {len(pool.patients)} simulated patients, and"
-        " share patients. The error is the Monte Carlo error of the power alone."
+        f"The {trials} trials per size are drawn from one pool of {len(pool.patients)} simulated patients"
+        " and share patients. The error is the Monte Carlo error of the power alone."
     )
     rows = [
         [o.arm, o.analysis, o.patients_per_arm, o.power, o.error, o.mean_difference, o.trials] for o in found

@@ -100,7 +100,7 @@ class Ratings:
         return times * (rating.healthy.value + rating.slope.value * (1.0 - self.connectivity_on(days)))
 
     def points(self, days: npt.ArrayLike) -> Floats:
-        """Whole points (patients, days) of the scale; days (days,) or (patients, days) from the start of care."""
+        """Whole points of the scale (patients, days); days from the start of care, one row or one each."""
         rating, numbers = self.rating, self.raters
         wanted = np.asarray(days, dtype=np.int64)
         total = rating.healthy.value + rating.slope.value * (1.0 - self.connectivity_on(wanted))

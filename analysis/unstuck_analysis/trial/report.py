@@ -1,4 +1,4 @@
-"""The report of a trial: flow of participants, baseline, arms, contrasts, curves with the true state below."""
+"""The report of a trial: flow of participants, baseline, arms, contrasts, curves and the true state."""
 
 from collections.abc import Sequence
 from math import nan
@@ -27,7 +27,7 @@ from unstuck_analysis.trial.file import CrossOver, DoseFinding, LeadIn, Sequenti
 from unstuck_analysis.trial.ratings import REASONS
 from unstuck_analysis.trial.tables import PARAMETERS, adam_columns, frames_of
 
-SYNTHETIC = "All subjects are simulated. The true state under the ratings is known, which it is in no trial of people."
+SYNTHETIC = "All subjects are simulated, so that the true state under their ratings is known."
 
 
 def about(pool: Pool) -> About:
@@ -66,70 +66,66 @@ def findings(result: TrialResult) -> list[str]:
     """The result in sentences: the first contrast, then what only this design or a simulation knows."""
     scale = PARAMETERS[result.file.rating.scale][0]
     lines = [
-        f"{arm.name}: {arm.n} patients, mean change {_number(arm.mean_change)} points of the {scale},"
-        f" {_percent(arm.response)} response, {_percent(arm.remission)} remission, {_percent(arm.dropout)} left."
+        f"{arm.name}: {arm.n} patients, mean change {_number(arm.mean_change)} points ({scale}),"
+        f" response {_percent(arm.response)}, remission {_percent(arm.remission)},"
+        f" left {_percent(arm.dropout)}."
         for arm in result.arms
     ]
     for contrast in result.contrasts:
         low, high = contrast.estimate.interval
         lines.append(
-            f"{contrast.arm} against {contrast.against} ({contrast.analysis}): {contrast.estimate.difference:+.2f}"
-            f" points (95 % interval {low:.2f} to {high:.2f}), SMD {contrast.smd:.2f}."
+            f"{contrast.arm} against {contrast.against} ({contrast.analysis}):"
+            f" {contrast.estimate.difference:+.2f} points (95 % interval {low:.2f} to {high:.2f}),"
+            f" SMD {contrast.smd:.2f}."
         )
-    for arm, summary in zip(result.arms[1:], result.arms[:1] * len(result.arms), strict=False):
-        if not isinstance(result.file.design, Sequential) and (number := needed_to_treat(arm, summary)):
-            lines.append(f"{arm.name}: number needed to treat for one more response {number:.0f}.")
+    if result.contrasts:
+        for arm in result.arms[1:]:
+            if number := needed_to_treat(arm, result.arms[0]):
+                lines.append(f"{arm.name}: number needed to treat for one more response {number:.0f}.")
     for name, mean, spread in result.true_effects:
         lines.append(
-            f"True effect of {name}, known only here: {mean:+.2f} points of the circuit's own score at the last"
-            f" visit, with an SD of {spread:.2f} between patients."
+            f"True effect of {name}, known only in a simulation: {mean:+.2f} points at the last visit,"
+            f" with an SD of {spread:.2f} between patients."
         )
-    return lines + _of_the_design(result)
+    return lines + [line for line in [_of_the_design(result)] if line]
 
 
-def _of_the_design(result: TrialResult) -> list[str]:
-    """What only this design can say."""
+def _of_the_design(result: TrialResult) -> str:
+    """What only this design can say, as a sentence."""
     design, found = result.file.design, result.data.pool.screening
+    entered = max(found.stopped_in_run_in + found.randomisable, 1)
     if isinstance(design, CrossOver):
         carry = crossed_over(result.data.sequences()).carry_over
-        return [
-            "Carry-over: the sum of both end scores is"
-            f" {carry.difference:+.2f} points higher if {result.groups[1].name} comes first (p {carry.p:.2g})."
-        ]
+        order = f"higher if {result.groups[1].name} comes first (p {carry.p:.2g})"
+        return f"Carry-over: the sum of both end scores is {carry.difference:+.2f} points {order}."
     if isinstance(design, LeadIn):
-        share = found.stopped_in_run_in / max(found.stopped_in_run_in + found.randomisable, 1)
-        return [
-            f"{share:.0%} improved by {design.exclude_improved:.0%} in the lead-in and were not randomised."
-        ]
+        share = found.stopped_in_run_in / entered
+        return f"{share:.0%} improved by at least {design.exclude_improved:.0%} and were not randomised."
     if isinstance(design, Withdrawal):
-        shares = [
-            f"{times.seen.mean():.0%} ({g.name})"
-            for g, times in zip(result.groups, event_times(result)[1], strict=True)
-        ]
-        share = found.randomisable / max(found.stopped_in_run_in + found.randomisable, 1)
-        return [f"{share:.0%} responded to the open treatment. Relapsed by the end: {', '.join(shares)}."]
+        relapsed = zip(result.groups, event_times(result)[1], strict=True)
+        shares = ", ".join(f"{times.seen.mean():.0%} ({group.name})" for group, times in relapsed)
+        return f"{found.randomisable / entered:.0%} responded to the open treatment. Relapsed: {shares}."
     if isinstance(design, DoseFinding):
         trend = dose_trend(result)
         lowest = "none" if trend.lowest_dose is None else f"{trend.lowest_dose:g}"
-        return [
-            f"Linear trend {trend.slope:+.3f} points per unit of dose (p {trend.p:.2g}); lowest effective dose: {lowest}."
-        ]
+        slope = f"{trend.slope:+.3f} points per unit of dose (p {trend.p:.2g})"
+        return f"Linear trend {slope}; lowest effective dose: {lowest}."
     if isinstance(design, Sequential):
-        start, remitted = result.groups[0].n, 0
-        for group in result.groups:
-            remitted += int((group.seen[:, -1] & (group.points[:, -1] <= result.file.remission)).sum())
-        return [f"Remitted in any step: {remitted} of {start} patients."]
-    return []
+        ended = [g.seen[:, -1] & (g.points[:, -1] <= result.file.remission) for g in result.groups]
+        remitted = sum(int(each.sum()) for each in ended)
+        return f"Remitted in any step: {remitted} of {result.groups[0].n} patients."
+    return ""
 
 
 def notes(result: TrialResult) -> list[str]:
     """What a reader must know: the estimand, how missing ratings were handled, and what is simulated."""
     endpoint, found = result.file.endpoint, result.data.pool.screening
+    entered = found.randomisable + found.stopped_in_run_in
     lines = [
         f"Estimand (ICH E9(R1)): {endpoint.estimand}. {_ESTIMANDS[endpoint.estimand]}",
         *(f"Leaving, {name}: {HANDLING[name]}." for name in endpoint.analyses),
-        f"Entry: {found.randomisable + found.stopped_in_run_in} of {found.screened} screened patients reach the"
-        f" limit of {result.file.entry.at_least:g} points twice ({found.entry_share:.0%}).",
+        f"Entry: {entered} of {found.screened} screened patients reach the limit of"
+        f" {result.file.entry.at_least:g} points twice ({found.entry_share:.0%}).",
         "Arms: shares and mean changes are from the last rating carried forward.",
         SYNTHETIC,
     ]
@@ -191,7 +187,7 @@ def contrast_table(result: TrialResult) -> Table:
             "change of the arm minus change of the other; negative is better",
             ".2f",
         ),
-        Column("low", "95 % from", format=".2f"),
+        Column("low", "from", format=".2f", meaning="95 % interval"),
         Column("high", "to", format=".2f"),
         Column("p", format=".2g"),
         Column(
@@ -231,8 +227,8 @@ def figures_of(result: TrialResult) -> dict[str, Shown]:
         "flow": Shown(flow_figure(result), "Flow of participants (CONSORT).", f"Patients: {', '.join(low)}."),
         "curves": Shown(
             curves_figure(result.groups, result.file.rating.scale),
-            "Above: observed means with 95 % intervals, of those who were seen. Below: the score that the circuit"
-            " alone means, of all who were randomised, as if nobody had left.",
+            "Above: observed means with 95 % intervals, of those who were seen. Below: the score that the"
+            " circuit alone means, of all who were randomised, as if nobody had left.",
         ),
         "events": Shown(
             events_figure(result.groups, times, event),
@@ -307,22 +303,21 @@ def flow_figure(result: TrialResult) -> Figure:
     axes.set_axis_off()
     total = found.randomisable + found.stopped_in_run_in
     unused = found.randomisable - len(result.data.rows)
-    _box(axes, 0.36, 0.94, f"Screened (n = {found.screened})")
+    _box(axes, 0.5, 0.94, f"Screened (n = {found.screened})")
     excluded = [f"Not randomised (n = {found.screened - len(result.data.rows)})"]
     excluded.append(f"below the entry limit: {found.screened - total}")
     if result.file.start_day:
-        excluded.append(
-            f"excluded after the {'lead-in' if isinstance(result.file.design, LeadIn) else 'open phase'}: {found.stopped_in_run_in}"
-        )
+        phase = "lead-in" if isinstance(result.file.design, LeadIn) else "open phase"
+        excluded.append(f"excluded after the {phase}: {found.stopped_in_run_in}")
     excluded.append(f"trial was full: {unused}")
-    _box(axes, 0.78, 0.82, "\n".join(excluded))
-    _arrow(axes, (0.36, 0.91), (0.36, 0.74))
-    _arrow(axes, (0.36, 0.82), (0.62, 0.82))
+    _box(axes, 0.84, 0.82, "\n".join(excluded))
+    _arrow(axes, (0.5, 0.91), (0.5, 0.74))
+    _arrow(axes, (0.5, 0.82), (0.70, 0.82))
     started = "Started step 1" if isinstance(result.file.design, Sequential) else "Randomised"
-    _box(axes, 0.36, 0.70, f"{started} (n = {len(result.data.rows)})")
+    _box(axes, 0.5, 0.70, f"{started} (n = {len(result.data.rows)})")
     for position, group in enumerate(groups):
         center = (position + 0.5) / len(groups)
-        _arrow(axes, (0.36, 0.67), (center, 0.54))
+        _arrow(axes, (0.5, 0.67), (center, 0.54))
         _box(axes, center, 0.50, f"{group.name}\nallocated (n = {group.n})")
         _arrow(axes, (center, 0.46), (center, 0.33))
         left = [f"Left (n = {int((~group.seen[:, -1]).sum())})"]

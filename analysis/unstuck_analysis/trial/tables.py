@@ -156,7 +156,7 @@ def _long(result: "TrialResult", group: Group) -> pd.DataFrame:
 
 
 def rpact(result: "TrialResult") -> pd.DataFrame:
-    """One row per arm and visit: n, mean and SD of the change, correlation with the last visit, share who left."""
+    """One row per arm and visit: mean and SD of change, correlation with the last visit, share who left."""
     rows: list[dict[str, float | str]] = []
     for group in result.groups:
         changes = np.where(group.seen, group.points - group.points[:, :1], np.nan)

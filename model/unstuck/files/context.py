@@ -4,9 +4,9 @@ The effect grows from the first day of care on, and fades with the same time con
 
     size_i f (1 - exp(-t / tau)),   t days since care began;   size_i lognormal with a median and a CV
 
-`acts_on: circuit` makes it an input (drive) to the principal cells of some regions, next to the noise, so that
-care and drugs act on the same circuit. `acts_on: rating` subtracts it from the rating (points) instead, so that
-care and drugs simply add. Source: scenarios/contexts/.
+`acts_on: circuit` makes it an input (drive) to the principal cells of some regions, next to the noise, so
+that care and drugs act on the same circuit. `acts_on: rating` subtracts it from the rating (points) instead,
+so that care and drugs simply add. Source: scenarios/contexts/.
 """
 
 from math import exp, log, sqrt
