@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import Unstuck, fails
+from command_line import Unstuck
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Regimen
@@ -28,7 +28,7 @@ ARMS = {
 }
 SMALL = """title: A small trial
 extends: placebo-against-waiting-list
-patients_per_arm: 3
+patients_per_arm: 4
 visits: {every: 7 d, last: 14 d}
 """
 
@@ -97,7 +97,7 @@ def test_rescue_is_given_to_those_who_do_not_improve_and_changes_the_circuit() -
         follow(subject)
         courses.append(np.array(subject.connectivity))
     assert courses[0][: 14 + 15] == pytest.approx(courses[1][: 14 + 15], abs=2e-4)
-    assert courses[1][-1] > courses[0][-1] + 0.02
+    assert courses[1][-1] > courses[0][-1] + 0.01
     nobody = Trial.load("ssri-against-placebo", rescue={**given, "improved_below": 0.0}).loaded
     subject = subject_of(nobody, "placebo", 3)
     run_in(subject)
@@ -133,7 +133,7 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
     Path("small.yaml").write_text(SMALL)
     done = unstuck("trial", "small.yaml", "--json", "--out", "first", "--workers", "1")
     assert done.code == 0, done.err
-    assert [arm["n"] for arm in done.json["arms"]] == [3, 3]
+    assert [arm["n"] for arm in done.json["arms"]] == [4, 4]
     stored = {path: path.stat().st_mtime_ns for path in Path("first/runs").glob("*.parquet")}
     again = unstuck("trial", "small.yaml", "--json", "--out", "first", "--workers", "1")
     assert again.json == done.json
@@ -146,7 +146,7 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
         assert set(header) <= set(LABELS)
     long = Path("first/long.csv").read_text().splitlines()
     assert long[0] == "subject,arm,visit,day,value,baseline,change"
-    assert len(long) == 1 + 6 * 3
+    assert len(long) == 1 + 8 * 3
     power = unstuck(
         "power", "small.yaml", "--json", "--out", "first", "--pool", "20", "--trials", "10", "--sizes", "4,8"
     )
@@ -156,7 +156,8 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
 
 def test_a_limit_that_hardly_anybody_reaches_is_refused_with_the_rate(unstuck: Unstuck) -> None:
     Path("strict.yaml").write_text(
-        SMALL.replace("patients_per_arm: 3", "patients_per_arm: 40\nentry: {at_least: 48}")
+        SMALL.replace("patients_per_arm: 4\n", "patients_per_arm: 40\nentry: {at_least: 48}\n")
     )
-    message = fails(unstuck, "trial", "strict.yaml", "--workers", "1")
-    assert "strict.yaml:3:entry.at_least: 0 of 200 screened patients reach 48 points twice" in message
+    done = unstuck("trial", "strict.yaml", "--workers", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "strict.yaml:3:entry.at_least: 0 of 200 screened patients reach 48 points twice" in done.err
