@@ -19,8 +19,8 @@ def main(folder: Path = Path("results/study-api")) -> None:
     table = results.outcomes()  # one row a patient, point and arm
     print("units:", table.attrs["units"])
     stuck = table[~table.not_stuck]
-    stress = "treatment.phases.stress.for"
-    print(stuck.pivot_table(index=stress, columns="treatment", values="held_days").round(1))
+    stress = "treatment_phases_stress_for"
+    print(stuck.pivot_table(index=stress, columns="treatment", values="recovered_days").round(1))
     day_28 = results.series().query("day == 28")
     print(day_28.pivot_table(columns="treatment", values="recovery").round(2))
     results.export(folder / "outcomes.parquet")

@@ -15,10 +15,13 @@ from unstuck_analysis.cli import main
 from unstuck_analysis.commands import app
 
 ROOT = Path(__file__).parent.parent
+TUTORIAL = ("compare", "watch-one-patient", "add-a-drug", "sweep-a-dose")
+ELSEWHERE = {"add-a-mechanism", "choose-numbers"}  # has a test of its own; has no example
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "landscape", "studies")),
-    *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page.stem != "add-a-mechanism"),
+    ROOT / "docs" / "landscape.md",
+    *(ROOT / "docs" / "tutorial" / f"{name}.md" for name in TUTORIAL),
+    *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page.stem not in ELSEWHERE),
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -46,7 +46,7 @@ def _explain(fault: Exception) -> NoReturn:
     from concurrent.futures import BrokenExecutor
 
     from unstuck.engine.step import RunError
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
 
     from unstuck_analysis.output.files import StorageError
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from unstuck_analysis import defaults
 from unstuck_analysis.output.command import (
     HELP,
     Answering,
@@ -25,11 +26,10 @@ from unstuck_analysis.output.command import (
     command,
     plain_command,
 )
-from unstuck_analysis.output.terminal import console, say
+from unstuck_analysis.output.terminal import say
 
 RUN, TRIALS, FILES = "Run", "Clinical trials", "Your own files"
 STUDIES, ANALYSE = "Studies", "Analyse"
-DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
 REMOVED = {
     "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
     "report": "a study writes its report by itself: open report.html in its folder",
@@ -93,12 +93,12 @@ def compare(
         list[str] | None,
         typer.Argument(
             help="Shipped names (see `unstuck list`), treatment files, drug files (the usual course for 12"
-            f" weeks), or folders of them. If not given: {' '.join(DEFAULT_TREATMENTS)}."
+            f" weeks), or folders of them. If not given: {' '.join(defaults.TREATMENTS)}."
         ),
     ] = None,
-    patients: Patients = 16,
-    seed: Seed = 1,
-    neurons: Neurons = 500,
+    patients: Patients = defaults.PATIENTS,
+    seed: Seed = defaults.SEED,
+    neurons: Neurons = defaults.NEURONS,
     workers: Workers = None,
 ) -> Answering:
     """Compare treatments on the same stuck patients: a table, a figure, tidy tables and one HTML report."""
@@ -108,7 +108,7 @@ def compare(
     from unstuck_analysis.study.command import watched
     from unstuck_analysis.study.processes import available_cores
 
-    names = treatment_files(treatments or DEFAULT_TREATMENTS, folder)
+    names = treatment_files(treatments or defaults.TREATMENTS, folder)
     with watched(folder) as show:
         found = comparing.compare(
             names,
@@ -120,7 +120,7 @@ def compare(
             on_progress=show,
         )
     options = {"patients": patients, "seed": seed, "neurons": neurons}
-    return ComparisonAnswer(found, treatments or DEFAULT_TREATMENTS, options)
+    return ComparisonAnswer(found, treatments or defaults.TREATMENTS, options)
 
 
 @command(app, "unstuck run ssri-like --patient 3 --seed 1", RUN)
@@ -128,8 +128,8 @@ def run(
     folder: Path,
     treatment: TreatmentName,
     patient: PatientNumber = 0,
-    seed: Seed = 1,
-    neurons: Neurons = 500,
+    seed: Seed = defaults.SEED,
+    neurons: Neurons = defaults.NEURONS,
 ) -> Answering:
     """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
     from unstuck_analysis.compare import run as run_one
@@ -223,7 +223,7 @@ def list_files(
 
     if kind or everything:
         for table in shelf_tables(kind):
-            console().print(table)
+            print(f"{table.terminal()}\n")
     else:
         print(recommended_drugs().terminal())
         say("All files: unstuck list --all. Next: unstuck show NAME, or unstuck compare NAME")
@@ -240,7 +240,7 @@ def show(
     if figure is not None:
         draw_drug(name, figure)
     for part in describe(name):
-        console().print(part)
+        print(part)
     if figure is not None:
         say(f"Written: {figure}")
 
@@ -352,7 +352,7 @@ def export(
     partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
 ) -> None:
     """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
 
     from unstuck_analysis.study.results import Results
 

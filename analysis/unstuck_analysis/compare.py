@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from unstuck.engine.step import RunError
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.life import checkpoint_key
 
+from unstuck_analysis import defaults
 from unstuck_analysis.outcomes import bootstrap_mean, kaplan_meier_median
-from unstuck_analysis.study.file import NEURONS, OUTCOMES, Study
+from unstuck_analysis.study.file import OUTCOMES, Study
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.results import Results, draws_of
 from unstuck_analysis.study.run import Workplace, run_one, unwatched
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from unstuck_analysis.study.run import OnProgress
 
-DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ssre-only", "tianeptine-like", "ketamine-like")
-DEFAULT_PATIENTS = 16
-DEFAULT_SEED = 1
 SUMMARY_DAYS = (1, 2, 7, 14, 28, 42, 84)
 
 
@@ -110,11 +108,11 @@ class Comparison:
 
 
 def compare(
-    treatments: Sequence[str] = DEFAULT_TREATMENTS,
+    treatments: Sequence[str] = defaults.TREATMENTS,
     *,
-    patients: int = DEFAULT_PATIENTS,
-    seed: int = DEFAULT_SEED,
-    neurons: int = NEURONS,
+    patients: int = defaults.PATIENTS,
+    seed: int = defaults.SEED,
+    neurons: int = defaults.NEURONS,
     workers: int = 1,
     out: str | Path | None = None,
     on_progress: "OnProgress" = unwatched,
@@ -182,7 +180,9 @@ def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
     return named.astype(types).reset_index(drop=True)
 
 
-def run(treatment: str, *, patient: int = 0, seed: int = DEFAULT_SEED, neurons: int = NEURONS) -> Comparison:
+def run(
+    treatment: str, *, patient: int = 0, seed: int = defaults.SEED, neurons: int = defaults.NEURONS
+) -> Comparison:
     """Run one patient under one treatment: the same patient as in a comparison with the same seed.
 
     Raises InputError for a bad file, RunError if the run fails.
@@ -222,10 +222,10 @@ def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
         "treatment": treatment.name,
         "patients": len(outcomes),
         "onset_day_median": kaplan_meier_median(onset_or_end, onset),
-        "response_share": _mean(outcomes.responded),
-        "remission_share": _mean(outcomes.remitted),
-        "relapse_share": _mean(with_onset.relapsed),
-        "escaped_share": _mean(outcomes.escaped),
+        "recovered_share": _mean(outcomes.recovered),
+        "remitted_share": _mean(outcomes.remitted),
+        "relapsed_share": _mean(with_onset.relapsed),
+        "still_recovered_share": _mean(outcomes.still_recovered),
         "overactive_activity": _mean(outcomes.overactive_activity_endpoint),
         **means_by_day(readings, treatment.circuit),
         "difference": paired_difference(comparison, treatment.name),
@@ -281,10 +281,10 @@ def patient_summary(comparison: Comparison, treatment: Treatment, patient: int) 
         "patient": patient,
         "treatment": treatment.name,
         "onset_day": _number(row.onset_day),
-        "held_days": float(row.held_days),
+        "recovered_days": float(row.recovered_days),
         "remitted": _answer(row.remitted),
         "relapsed": bool(row.relapsed),
-        "escaped": _answer(row.escaped),
+        "still_recovered": _answer(row.still_recovered),
         **means_by_day(readings, treatment.circuit),
     }
 

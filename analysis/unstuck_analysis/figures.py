@@ -11,25 +11,15 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.treatment import Treatment
-from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, main_population
+from unstuck_analysis.outcomes import mean_band
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
 
 FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
 MOST_ARMS = 9
 BAND = 5.0  # points, of a connection as strong as in health
-DRAWS = 500  # bootstrap draws of a band
-
-
-def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
-    table = readings.pivot_table(index="day", columns="patient", values=column).dropna()
-    values, rng = table.to_numpy(), np.random.default_rng(np.random.SeedSequence([seed, 7]))
-    picks = rng.integers(values.shape[1], size=(DRAWS, values.shape[1]))
-    means = values[:, picks].mean(axis=2)
-    low, high = np.quantile(means, [0.025, 0.975], axis=1)
-    return table.index.to_numpy(dtype=float), values.mean(axis=1), low, high
 
 
 def _spread_labels(heights: Sequence[float], gap: float) -> list[float]:
@@ -128,8 +118,8 @@ def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int)
     endpoint_day = next(t.file.endpoint_day for t in comparison.treatments if t.name == name)
     axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
     axes.set_xlabel(
-        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.responded)} of {len(outcomes)}"
-        f"\nstill recovered later: {_count(outcomes.escaped)}",
+        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
+        f"\nstill recovered later: {_count(outcomes.still_recovered)}",
         fontsize=8.5,
     )
     axes.set_xticks([0, 84, 168])
@@ -299,7 +289,7 @@ def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[tuple[str, 
         if projection.plastic:
             pre, post = projection_ends(name)
             ends = (circuit.populations[pre].region, circuit.populations[post].region)
-            strength = _value(state, f"strength_{name}")
+            strength = _value(state, column_name(f"strength_{name}"))
             found.setdefault(ends, []).append(strength)
     return {ends: float(np.mean(strengths)) for ends, strengths in found.items()}
 

@@ -6,20 +6,25 @@ with R < 0.5 that is followed by another
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, floor, isnan, nan
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from unstuck.circuit import Circuit
 from unstuck.engine.readouts import Reading
 from unstuck.files.circuit import CircuitFile
 from unstuck.patient.life import ConditionResult, PatientRun
 from unstuck.state import Floats
 
-RESPONSE, REMISSION = 0.5, 0.8
+from unstuck_analysis.output.columns import column_name
+
+RECOVERED, REMITTED = 0.5, 0.8
 NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
-ESCAPE_DAYS = 84.0  # when recovery is read again after the drug is gone
+BAND_DRAWS = 500  # bootstrap samples of a band over time
+STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read again
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,10 @@ class Outcome:
     not_stuck: bool
     connectivity_stuck: float
     onset_day: float
-    held_days: float
+    recovered_days: float  # in all
     recovery_endpoint: float
     structural_recovery_endpoint: float
-    responded: bool | None  # None: not followed to the endpoint
+    recovered: bool | None  # None: not followed to the endpoint
     remitted: bool | None
     relapse_day: float
     relapsed: bool
@@ -43,7 +48,7 @@ class Outcome:
     durability_censored: bool
     last_dose_day: float
     drug_gone_day: float
-    escaped: bool | None  # still recovered 84 d after that; None: not followed until then
+    still_recovered: bool | None  # 84 d after that; None: not followed until then
     functional_recovery_endpoint: float
     overactive_activity_endpoint: float
     followed_days: float
@@ -68,7 +73,7 @@ class RecoveryCourse:
 
     def stretches(self) -> list[tuple[float, float]]:
         """Stretches (from, to) in days with R >= 0.5, in order."""
-        days, above = self.days, self.recovery - RESPONSE
+        days, above = self.days, self.recovery - RECOVERED
         stretches: list[tuple[float, float]] = []
         start = float(days[0]) if above[0] >= 0 else None
         for k in range(1, len(days)):
@@ -97,7 +102,7 @@ class RecoveryCourse:
         if not stretches:
             return nan
         days = np.arange(ceil(stretches[0][0]), floor(self.days[-1] + 1e-6) + 1)
-        low = np.array([self.at(day) < RESPONSE for day in days], dtype=bool)
+        low = np.array([self.at(day) < RECOVERED for day in days], dtype=bool)
         relapses = days[:-1][low[:-1] & low[1:]]
         return float(relapses[0]) if len(relapses) else nan
 
@@ -148,18 +153,18 @@ def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: 
         not_stuck=stuck > NOT_STUCK_ABOVE,
         connectivity_stuck=stuck,
         onset_day=onset_day,
-        held_days=sum(end - start for start, end in stretches),
+        recovered_days=sum(end - start for start, end in stretches),
         recovery_endpoint=end,
         structural_recovery_endpoint=structural_recovery(run, reading),
-        responded=_reached(end, RESPONSE),
-        remitted=_reached(end, REMISSION),
+        recovered=_reached(end, RECOVERED),
+        remitted=_reached(end, REMITTED),
         relapse_day=relapse_day,
         relapsed=relapsed,
         durability_days=until - run.last_dose_day if stretches else nan,
         durability_censored=bool(stretches) and not relapsed,
         last_dose_day=run.last_dose_day,
         drug_gone_day=run.gone_day,
-        escaped=_reached(course.at(run.gone_day + ESCAPE_DAYS), RESPONSE),
+        still_recovered=_reached(course.at(run.gone_day + STILL_RECOVERED_DAYS), RECOVERED),
         functional_recovery_endpoint=functional_recovery(run, reading),
         overactive_activity_endpoint=float(reading.activity[overactive]),
         followed_days=run.end_day,
@@ -203,7 +208,8 @@ def series_of(run: PatientRun, circuit: Circuit) -> dict[str, Floats]:
         series |= {f"{what}_{name}": values[:, k] for what, values in by_population.items()}
     plastic = [projection.plastic for projection in circuit.file.projections.values()]
     names = zip(circuit.file.projections, plastic, strict=True)
-    return series | {f"strength_{name}": strength[:, k] for k, (name, kept) in enumerate(names) if kept}
+    series |= {f"strength_{name}": strength[:, k] for k, (name, kept) in enumerate(names) if kept}
+    return {column_name(name): values for name, values in series.items()}
 
 
 def _indices(values: Floats, stuck: float, healthy: float) -> Floats:
@@ -215,9 +221,8 @@ def series_columns(file: CircuitFile) -> list[str]:
     columns = ["recovery", "connectivity", "structural_recovery", "functional_recovery", "labile_share"]
     columns += ["autoreceptor_sensitivity", *(f"serotonin_{name}" for name in file.regions)]
     columns += [f"{what}_{name}" for name in file.populations for what in BY_POPULATION]
-    return columns + [
-        f"strength_{name}" for name, projection in file.projections.items() if projection.plastic
-    ]
+    columns += [f"strength_{name}" for name, projection in file.projections.items() if projection.plastic]
+    return [column_name(name) for name in columns]
 
 
 def _reached(recovery: float, least: float) -> bool | None:
@@ -227,12 +232,13 @@ def _reached(recovery: float, least: float) -> bool | None:
 
 def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float | None:
     """Median time to an event with right-censoring (product limit); None where half is never reached."""
-    surviving = 1.0
-    for day in np.unique(days[happened]):
-        surviving *= 1.0 - np.sum(happened & (days == day)) / np.sum(days >= day)
-        if surviving <= 0.5 + 1e-12:
-            return float(day)
-    return None
+    from scipy.stats import CensoredData, ecdf
+
+    if not happened.any():
+        return None
+    curve = ecdf(CensoredData(uncensored=days[happened], right=days[~happened])).sf
+    reached = curve.quantiles[curve.probabilities <= 0.5 + 1e-12]
+    return float(reached[0]) if len(reached) else None
 
 
 def bootstrap(
@@ -269,3 +275,11 @@ def bootstrap_mean(
     """Mean with a 95 % bootstrap interval over patients (NaN for no values)."""
     mean, low, high = bootstrap(values, rng, draws=draws)
     return float(mean), float(low), float(high)
+
+
+def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
+    table = readings.pivot_table(index="patient", columns="day", values=column).dropna(axis="columns")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
+    mean, low, high = bootstrap(table.to_numpy(), rng, partial(np.mean, axis=0), draws=BAND_DRAWS)
+    return table.columns.to_numpy(dtype=float), mean, low, high

@@ -23,11 +23,12 @@ from unstuck.patient.draw import read_cohort
 
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
-from unstuck_analysis.library.words import dosing_notes_on, notes_on
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.output.provenance import git_state, model_version, named_file
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
+from unstuck_analysis.output.words import dosing_notes_on, notes_on
 from unstuck_analysis.study.run import ACCURACY
 
 LIMITS = [
@@ -41,7 +42,6 @@ NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
 )
-BASELINE = "untreated"  # the treatment that others are compared with unless another is named
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
@@ -165,10 +165,10 @@ def summary_rows(comparison: Comparison) -> Table:
             arm["treatment"],
             str(arm["patients"]),
             "not reached" if arm["onset_day_median"] is None else f"{arm['onset_day_median']:.1f}",
-            _percent(arm["response_share"]),
-            _percent(arm["remission_share"]),
-            _percent(arm["relapse_share"]),
-            _percent(arm["escaped_share"]),
+            _percent(arm["recovered_share"]),
+            _percent(arm["remitted_share"]),
+            _percent(arm["relapsed_share"]),
+            _percent(arm["still_recovered_share"]),
             "-" if arm["overactive_activity"] is None else f"{arm['overactive_activity']:.2f}",
             _interval(arm["difference"]),
         ]
@@ -338,7 +338,7 @@ class PatientAnswer:
     @property
     def next_step(self) -> str:
         """Compare what was run with no treatment."""
-        return f"unstuck compare {BASELINE} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
+        return f"unstuck compare {UNTREATED} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
 
     @property
     def notes(self) -> list[str]:

@@ -17,18 +17,24 @@ import evidence
 import landscape
 import model_description
 import quick_runs
+import reference_pages
 import shelf
+import tutorial
 from quick_runs import DOCS
 from unstuck_analysis.study.processes import available_cores
 
 
 @dataclass(frozen=True)
 class Page:
-    """Generated files that are made together, and the function that makes them with so many processes."""
+    """Generated files that are made together, and the function that makes them with so many processes.
+
+    measured: whether they depend on numbers of the model; otherwise a test compares them with the program.
+    """
 
     name: str
     files: tuple[str, ...]
     make: Callable[[int], None]
+    measured: bool = True
 
 
 PAGES = (
@@ -41,6 +47,13 @@ PAGES = (
         landscape.make,
     ),
     Page("shelf", ("drug-shelf.md", "images/shelf.png", "images/dose-occupancy.png"), shelf.make),
+    Page(
+        "reference",
+        tuple(f"reference/{name}.md" for name in reference_pages.PAGES),
+        reference_pages.make,
+        False,
+    ),
+    Page("tutorial", tutorial.FILES, tutorial.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 
@@ -52,14 +65,15 @@ def make(pages: Sequence[Page], workers: int) -> None:
         print(f"{page.name}: {', '.join(page.files)}", end=" ", flush=True)
         started = time.monotonic()
         page.make(workers)
-        quick_runs.keep(page.name, page.files, numbers)
+        if page.measured:
+            quick_runs.keep(page.name, page.files, numbers)
         print(f"({time.monotonic() - started:.0f} s)", flush=True)
 
 
 def show(pages: Sequence[Page]) -> None:
     """Print a line per page: up to date or not, and its files with their digest."""
     old, kept = quick_runs.out_of_date(quick_runs.measure()), quick_runs.read_kept()["pages"]
-    for page in pages:
+    for page in (page for page in pages if page.measured):
         state = "never made" if page.name not in kept else "out of date" if page.name in old else "up to date"
         files = ", ".join(
             f"{path} {quick_runs.digest(path)}" for path in page.files if (DOCS / path).exists()
@@ -84,7 +98,7 @@ def main() -> None:
         show(pages)
     elif asked.accept:
         numbers = quick_runs.measure()
-        for page in pages:
+        for page in (page for page in pages if page.measured):
             quick_runs.keep(page.name, page.files, numbers)
     else:
         make(pages, asked.workers)

@@ -99,10 +99,10 @@ def shelf_table(comparison: Comparison) -> str:
             kind,
             str(arm["patients"]),
             format_number(arm["onset_day_median"], ".0f"),
-            format_number(arm["response_share"], ".0%"),
+            format_number(arm["recovered_share"], ".0%"),
             format_number(arm["recovery"]["84"], ".2f"),
             format_number(arm["overactive_activity"], ".2f"),
-            format_number(arm["escaped_share"], ".0%"),
+            format_number(arm["still_recovered_share"], ".0%"),
         )
         for kind, name, arm in sorted(arms, key=lambda each: each[:2])
     ]

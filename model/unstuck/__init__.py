@@ -5,7 +5,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LAZY = {"view": "unstuck_analysis.view", "Trial": "unstuck_analysis.trial"}  # name -> module, loaded when the name is first used
+_LAZY = {
+    "view": "unstuck_analysis.view",
+    "Trial": "unstuck_analysis.trial",
+}  # name -> module, loaded when the name is first used
 
 
 def __getattr__(name: str) -> Any:

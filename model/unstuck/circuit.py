@@ -18,8 +18,8 @@ import networkx
 import numpy as np
 import numpy.typing as npt
 
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile, projection_ends
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.rules import Rules, rules_of
 from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition

@@ -23,8 +23,8 @@ from mesa import DataCollector, Model
 
 from unstuck.agents import AGENTS, Milieu, Neuron
 from unstuck.engine.settle import RunError
+from unstuck.errors import choose
 from unstuck.files.find import cohort_path
-from unstuck.files.yaml import choose
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, draw_patient, read_cohort

@@ -12,7 +12,7 @@ from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 
-from unstuck.files.yaml import InputError, choose
+from unstuck.errors import InputError, choose
 
 COLUMNS = ("symbol", "meaning", "value", "unit", "low", "high", "kind", "origin", "source")
 ORIGINS = ("literature", "fitted", "fixed by assumption")

@@ -18,10 +18,10 @@ ARM_KEYS = [
     "treatment",
     "patients",
     "onset_day_median",
-    "response_share",
-    "remission_share",
-    "relapse_share",
-    "escaped_share",
+    "recovered_share",
+    "remitted_share",
+    "relapsed_share",
+    "still_recovered_share",
     "overactive_activity",
     "recovery",
     "serotonin_ratio",
@@ -33,10 +33,10 @@ RUN_KEYS = [
     "patient",
     "treatment",
     "onset_day",
-    "held_days",
+    "recovered_days",
     "remitted",
     "relapsed",
-    "escaped",
+    "still_recovered",
     "recovery",
     "serotonin_ratio",
     "bdnf",
@@ -72,7 +72,7 @@ def test_every_arm_has_the_keys_of_the_contract(compared: Compared) -> None:
 
 def test_numbers_are_numbers_and_shares_are_shares(compared: Compared) -> None:
     for arm in compared.done.json["arms"]:
-        for key in ("response_share", "remission_share", "escaped_share"):
+        for key in ("recovered_share", "remitted_share", "still_recovered_share"):
             assert 0.0 <= arm[key] <= 1.0
         values = [arm["recovery"], *arm["serotonin_ratio"].values(), *arm["bdnf"].values()]
         assert all(isinstance(value, float) for by_day in values for value in by_day.values())
@@ -80,8 +80,8 @@ def test_numbers_are_numbers_and_shares_are_shares(compared: Compared) -> None:
 
 def test_without_an_onset_median_and_relapse_are_null(compared: Compared) -> None:
     untreated = arm_of(compared, "untreated")
-    assert (untreated["onset_day_median"], untreated["relapse_share"]) == (None, None)
-    assert untreated["response_share"] == 0.0
+    assert (untreated["onset_day_median"], untreated["relapsed_share"]) == (None, None)
+    assert untreated["recovered_share"] == 0.0
 
 
 def test_the_difference_is_paired_with_the_first_arm(compared: Compared) -> None:
@@ -158,7 +158,7 @@ def test_run_is_the_row_of_compare(compared: Compared, unstuck: Unstuck, treatme
     row = rows[(rows.treatment == treatment) & (rows.patient == 1)].iloc[0]
     onset = None if np.isnan(row.onset_day) else row.onset_day
     assert done.json["onset_day"] == onset
-    for key in ("held_days", "remitted", "relapsed", "escaped"):
+    for key in ("recovered_days", "remitted", "relapsed", "still_recovered"):
         assert done.json[key] == row[key]
     series = pd.read_parquet(compared.folder / "series.parquet")
     same = series.loc[(series.treatment == treatment) & (series.patient == 1)].reset_index(drop=True)
@@ -239,8 +239,8 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "recovered on day 28" in page
     assert "<td>n/a</td>" in page
-    assert unstuck(*arguments, "--json").json["arms"][0]["escaped_share"] is None
-    assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["escaped"] is None
+    assert unstuck(*arguments, "--json").json["arms"][0]["still_recovered_share"] is None
+    assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["still_recovered"] is None
 
 
 def test_a_treatment_named_twice_is_run_once() -> None:

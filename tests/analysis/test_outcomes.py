@@ -75,7 +75,7 @@ def test_a_course_that_never_reaches_a_half_has_no_stretch() -> None:
 def test_two_stretches_add_up_to_the_time_recovered(mean_field: Circuit) -> None:
     outcome = scored(mean_field, [0, 10, 20, 30, 100], [0, 1, 0, 1, 1])
     assert outcome.onset_day == pytest.approx(5)
-    assert outcome.held_days == pytest.approx(10 + 75)
+    assert outcome.recovered_days == pytest.approx(10 + 75)
 
 
 def test_one_low_day_is_no_relapse() -> None:
@@ -136,37 +136,37 @@ def test_without_an_onset_there_is_no_durability(mean_field: Circuit) -> None:
     outcome = scored(mean_field, [0, 200], [0, 0.2])
     assert math.isnan(outcome.onset_day)
     assert math.isnan(outcome.durability_days)
-    assert (outcome.held_days, outcome.relapsed, outcome.durability_censored) == (0, False, False)
+    assert (outcome.recovered_days, outcome.relapsed, outcome.durability_censored) == (0, False, False)
 
 
 @pytest.mark.parametrize(
-    ("recovery", "responded", "remitted"), [(0.499, False, False), (0.5, True, False), (0.8, True, True)]
+    ("recovery", "recovered", "remitted"), [(0.499, False, False), (0.5, True, False), (0.8, True, True)]
 )
 def test_response_and_remission_are_read_on_the_endpoint_day(
-    mean_field: Circuit, recovery: float, responded: bool, remitted: bool
+    mean_field: Circuit, recovery: float, recovered: bool, remitted: bool
 ) -> None:
     outcome = scored(mean_field, [0, 84, 168], [0, recovery + 1e-12, 0])
-    assert (outcome.responded, outcome.remitted) == (responded, remitted)
+    assert (outcome.recovered, outcome.remitted) == (recovered, remitted)
     assert outcome.overactive_activity_endpoint == 84
 
 
-@pytest.mark.parametrize(("late", "escaped"), [(0.51, True), (0.49, False)])
+@pytest.mark.parametrize(("late", "still_recovered"), [(0.51, True), (0.49, False)])
 def test_out_of_the_ditch_is_asked_twelve_weeks_after_the_drug_is_gone(
-    mean_field: Circuit, late: float, escaped: bool
+    mean_field: Circuit, late: float, still_recovered: bool
 ) -> None:
     outcome = scored(mean_field, [0, 100, 184, 300], [1, 1 - late, late, 1 - late], gone_day=100)
-    assert outcome.escaped is escaped
+    assert outcome.still_recovered is still_recovered
 
 
 def test_out_of_the_ditch_asks_for_health_without_the_drug(mean_field: Circuit) -> None:
-    assert not scored(mean_field, [0, 84, 90, 168], [0, 1, 0, 0], gone_day=84).escaped
+    assert not scored(mean_field, [0, 84, 90, 168], [0, 1, 0, 0], gone_day=84).still_recovered
 
 
 def test_whoever_was_not_followed_long_enough_is_not_judged(mean_field: Circuit) -> None:
-    assert scored(mean_field, [0, 84, 167.9], [0, 1, 1], gone_day=84).escaped is None
-    assert scored(mean_field, [0, 84, 168 - 1e-8], [0, 1, 1], gone_day=84).escaped is True
+    assert scored(mean_field, [0, 84, 167.9], [0, 1, 1], gone_day=84).still_recovered is None
+    assert scored(mean_field, [0, 84, 168 - 1e-8], [0, 1, 1], gone_day=84).still_recovered is True
     early = scored(mean_field, [0, 60], [0, 1], gone_day=30)
-    assert (early.responded, early.remitted, early.escaped) == (None, None, None)
+    assert (early.recovered, early.remitted, early.still_recovered) == (None, None, None)
 
 
 @pytest.mark.parametrize(("stuck", "not_stuck"), [(0.85, False), (0.851, True)])

@@ -35,7 +35,7 @@ def test_survival_and_crossover_tell_what_was_left_out(unstuck: Unstuck, compare
     assert found["left_out"]["failed"] == 0
     assert "0 runs failed" in unstuck("survival", compared.folder, "--out", "t").out
     crossed = unstuck("crossover", compared.folder, "--json", "--out", "c").json
-    assert set(crossed) == {"patients", "responders", "overlap", "features", "left_out"}
+    assert set(crossed) == {"patients", "recovered", "overlap", "features", "left_out"}
     assert Path("c/recovery.csv").exists()
     for folder in ("s", "c"):
         assert_captioned(Path(folder))

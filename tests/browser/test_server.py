@@ -145,7 +145,7 @@ def test_what_cannot_start_says_why_in_one_line() -> None:
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
     from unstuck_analysis.view import server
 
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else name)

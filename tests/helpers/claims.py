@@ -5,7 +5,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.output.folder import claim_folder, release_folders
 
 PROCESSES = 4

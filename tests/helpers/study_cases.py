@@ -32,7 +32,7 @@ def write_study(folder: Path, text: str = TWO_DOSES, name: str = "doses") -> Pat
 def invented(workplace: Workplace, run: PlannedRun) -> Row:
     """In place of a run: outcomes that only its name decides, at once."""
     number = int(run.run_id[:8], 16)
-    return {"recovery_endpoint": number / 2**32, "responded": number % 2 == 0, "steps": number % 100}
+    return {"recovery_endpoint": number / 2**32, "recovered": number % 2 == 0, "steps": number % 100}
 
 
 def invented_with_failures(workplace: Workplace, run: PlannedRun) -> Row:

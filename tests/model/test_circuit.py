@@ -19,10 +19,10 @@ from unstuck.circuit import (
 )
 from unstuck.engine.readouts import population_means, projection_strength
 from unstuck.engine.step import Engine
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.find import read, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import Life

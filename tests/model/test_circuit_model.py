@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from unstuck.agents import Serotonergic
 from unstuck.circuit_model import CircuitModel
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.patient.life import run_treatment
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.parameters import default_parameters, read_parameters, shipped_parameter_file
 
 SHIPPED = shipped_parameter_file().read_text(encoding="utf-8")

@@ -17,12 +17,12 @@ from unstuck.drugs.effects import Contribution, Course, steady_h, usual_course
 from unstuck.drugs.exposure import PatientExposure
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Accuracy, Engine
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import find, read, shipped
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, PatientRun, get_stuck, run_treatment

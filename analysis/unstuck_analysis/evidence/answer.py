@@ -6,7 +6,7 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts

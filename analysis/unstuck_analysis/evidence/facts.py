@@ -12,7 +12,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Literal
 
-from unstuck.files.yaml import InputError, nearest, shown
+from unstuck.errors import InputError, nearest, shown
 
 from unstuck_analysis.evidence.findings import MEASURES, RANGES
 

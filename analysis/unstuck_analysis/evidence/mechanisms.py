@@ -7,7 +7,8 @@ live without it from the beginning.
 from collections.abc import Sequence
 from functools import cache
 
-from unstuck.files.yaml import Document, InputError, nearest, read_document, shown
+from unstuck.errors import InputError, nearest, shown
+from unstuck.files.yaml import Document, read_document
 
 from unstuck_analysis.evidence.facts import shipped_file
 

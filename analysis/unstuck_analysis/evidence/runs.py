@@ -16,11 +16,11 @@ import numpy as np
 from unstuck import version
 from unstuck.engine.readouts import Reading
 from unstuck.engine.step import Engine
+from unstuck.errors import InputError
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path, shipped_folders
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, Life, checkpoint_key

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ConfigDict
+from unstuck.errors import InputError, choose, nearest
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.context import ContextFile
 from unstuck.files.drug import DrugFile
@@ -13,14 +14,7 @@ from unstuck.files.find import read, shipped
 from unstuck.files.numbers import check_drug
 from unstuck.files.schema import json_schema
 from unstuck.files.treatment import TreatmentFile, circuit_for, dosing_notes
-from unstuck.files.yaml import (
-    Document,
-    InputError,
-    choose,
-    is_stream,
-    nearest,
-    read_document_with_places,
-)
+from unstuck.files.yaml import Document, is_stream, read_document_with_places
 from unstuck.patient.checks import check_health, runnable_treatment
 
 from unstuck_analysis.library.events import treatments_from

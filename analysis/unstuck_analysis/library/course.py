@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import find, read, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.library.check import kind_of
 from unstuck_analysis.output.files import write_whole
 
 WEEKS = 12  # of a drug's usual course
-BASE = "untreated"  # the shipped treatment whose stress and rest come before
 
 
 def treatment_files(names: Iterable[str], folder: Path) -> list[str]:
@@ -60,7 +60,7 @@ def usual_course(drug: str, folder: Path) -> Path:
     times = {"every": f"{file.usual_every:g} h", "for": weeks} if file.usual_every else {"on_days": [0]}
     content = {
         "title": f"{file.title}, {weeks}" if file.usual_every else f"{file.title}, once",
-        "extends": BASE,
+        "extends": UNTREATED,
         "phases": {"treatment": {"drugs": [{"drug": str(path.absolute()), **times}]}},
     }
     made = folder / "treatments" / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', path.stem)}.yaml"

@@ -3,7 +3,7 @@
 Everything comes from the drug file and the same courses that a simulation is given; nothing here is fitted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from textwrap import fill
@@ -12,15 +12,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.drugs.effects import Course, steady_h, usual_course
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile, Measured, Sourced
 from unstuck.files.schedule import Dose
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
 from unstuck.targets import Law, combine
 
 from unstuck_analysis.output.style import FAINT, INK, look, styled
+from unstuck_analysis.output.table import Table
 
 SINGLE_DAYS = 2  # days drawn after a dose that is given once
 _POINTS = 600
@@ -285,23 +286,28 @@ def kinetics_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> s
     for name, drug in drugs.items():
         if drug.kinetics and all(drug.kinetics != other.kinetics for other in told.values()):
             told[name] = drug
-    return _table([row for name, drug in told.items() for row in compared_kinetics(name, drug, parameters)])
+    return _table(row for name, drug in told.items() for row in compared_kinetics(name, drug, parameters))
 
 
 def occupancy_table(drugs: Mapping[str, DrugFile], parameters: ParameterSet) -> str:
     """Markdown table of all measured occupancies with the model's."""
-    return _table([r for name, drug in drugs.items() for r in compared_occupancy(name, drug, parameters)])
+    return _table(row for name, drug in drugs.items() for row in compared_occupancy(name, drug, parameters))
 
 
-def _table(rows: Sequence[Compared]) -> str:
+def _table(compared: Iterable[Compared]) -> str:
     """Rows as a Markdown table, for the docs."""
-    head = ["| drug | what | published | model | off by | source |", "|---|---|---|---|---|---|"]
-    body = [
-        f"| {row.drug} | {row.what} | {_told(row.published, row.unit)} | {_told(row.model, row.unit)}"
-        f" | {_off(row)} | {row.source} |"
-        for row in rows
+    rows = [
+        [
+            row.drug,
+            row.what,
+            _told(row.published, row.unit),
+            _told(row.model, row.unit),
+            _off(row),
+            row.source,
+        ]
+        for row in compared
     ]
-    return "\n".join([*head, *body])
+    return Table.texts(["drug", "what", "published", "model", "off by", "source"], rows).markdown()
 
 
 def _off(row: Compared) -> str:

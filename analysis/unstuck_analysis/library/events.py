@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from pathlib import Path
 
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read
 from unstuck.files.schedule import MOST_DOSES
 from unstuck.files.units import LONGEST_H
-from unstuck.files.yaml import InputError
 
 HOURS_A_WEEK = 168.0
 SHORTEST_WEEKS = 12  # the usual length of the treatment phase

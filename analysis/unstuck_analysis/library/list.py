@@ -1,44 +1,30 @@
 """What is on the shelf: tables of drugs, treatments, circuits and studies, shipped or one's own."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, scenario_folders, shipped
 from unstuck.files.treatment import TreatmentFile
-from unstuck.files.yaml import InputError
 
 from unstuck_analysis.library.check import choose_kind, plural
-from unstuck_analysis.library.words import schedule_of
-from unstuck_analysis.output.table import Column
-from unstuck_analysis.output.table import Table as Lines
+from unstuck_analysis.output.table import Table
+from unstuck_analysis.output.words import schedule_of
 from unstuck_analysis.study.file import StudyFile
 from unstuck_analysis.trial.file import TrialFile
 
-Row = tuple[str, list[str]]  # heading to stand under, cells
+Row = tuple[str, list[str]]  # heading of the group, cells
 
 
-def plain_table(*columns: str, title: str = "") -> Table:
-    """A table without frame; the first column is never folded."""
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, title=title or None
-    )
-    table.title_justify, table.title_style = "left", "bold"
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    return table
-
-
-def recommended_drugs() -> Lines:
+def recommended_drugs() -> Table:
     """The drugs to begin with, one line each, as scenarios/recommended.yaml names them."""
     names = next(yaml.safe_load(path.read_text("utf-8")) for path in _recommendations() if path.exists())
     rows = [[name, read("drugs", name, DrugFile)[0].title] for name in names]
-    return Lines([Column("drug"), Column("title")], rows, f"{len(rows)} drugs to begin with")
+    return Table.texts(["drug", "title"], rows, f"{len(rows)} drugs to begin with")
 
 
 def _recommendations() -> list[Path]:
@@ -57,21 +43,16 @@ def shelf_tables(kind: str = "") -> Iterator[Table]:
 def _table_of(
     kind: str, names: dict[str, Path], columns: tuple[str, ...], row_of: Callable[[str], Row]
 ) -> Table:
-    table = plain_table(kind, *columns, title=f"{plural(kind).capitalize()} ({len(names)})")
-    by_heading: dict[str, list[list[str]]] = {}
+    groups: dict[str, list[list[str]]] = {}
     for name in names:
         try:
             heading, cells = row_of(name)
         except InputError:
             heading, cells = "at fault", [f"see: unstuck check {names[name]}"]
-        by_heading.setdefault(heading, []).append([name, *cells])
-    for heading, rows in sorted(by_heading.items()):
-        if heading:
-            table.add_row(Text(heading, style="bold"))
-        for cells in rows:
-            table.add_row(*(Text(cell) for cell in cells))
-        table.add_section()
-    return table
+            cells += [""] * (len(columns) - 1)
+        groups.setdefault(heading, []).append([name, *cells])
+    table = Table.grouped([kind, *columns], dict(sorted(groups.items())))
+    return replace(table, title=f"{plural(kind).capitalize()} ({len(names)})")
 
 
 def _drug_row(name: str) -> Row:
@@ -93,7 +74,6 @@ def _circuit_row(name: str) -> Row:
 
 
 def _study_row(name: str) -> Row:
-
     study, _ = read("studies", name, StudyFile)
     return "", [study.question or study.title]
 

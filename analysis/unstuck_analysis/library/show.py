@@ -4,26 +4,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import RenderableType
-from rich.text import Text
 from unstuck.drugs.effects import Course
-from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.errors import InputError, nearest
+from unstuck.files.circuit import CircuitFile, ProjectionFile, projection_ends
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.treatment import Regimen, Treatment, circuit_for
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
-from unstuck.files.yaml import InputError, nearest
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health, runnable_treatment
 
 from unstuck_analysis.library.check import kind_of, plural
-from unstuck_analysis.library.list import plain_table
-from unstuck_analysis.library.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
+from unstuck_analysis.output.table import Table, wrapped
+from unstuck_analysis.output.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
 
 SHOWN = ("drug", "treatment", "circuit")
 
 
-def describe(name: str) -> Iterator[RenderableType]:
+def describe(name: str) -> Iterator[str]:
     """All that goes by a name, or the file at a path; InputError with the nearest spelling if none does."""
     kinds = [kind for kind in SHOWN if name in shipped(plural(kind))]
     path = Path(name)
@@ -56,33 +54,33 @@ def draw_drug(name: str, path: Path) -> None:
     save_figure(drug_figure(drug, default_parameters()), path)
 
 
-def _head(kind: str, title: str, description: str) -> Iterator[RenderableType]:
-    yield Text(f"{kind}: {title}", style="bold")
-    if description:
-        yield Text(f"{' '.join(description.split())}\n")
+def _head(kind: str, title: str, description: str) -> str:
+    return wrapped(f"{kind}: {title}", *([description, ""] if description else []))
 
 
-def _drug(drug: DrugFile) -> Iterator[RenderableType]:
+def _drug(drug: DrugFile) -> Iterator[str]:
     """Actions with their targets in words, then every number with source and confidence."""
-    yield from _head("Drug", drug.title, drug.description)
-    yield Text(f"Class {drug.drug_class}; {_usual(drug)}\n")
-    actions = plain_table("action", "target", "in words", "over time")
-    for number, action in enumerate(drug.actions, 1):
-        target = f"{action.target} {action.mode}" + (f" in {action.region}" if action.region else "")
-        actions.add_row(f"{number}", target, action.meaning.meaning, law_in_words(action))
-    yield actions
-    numbers = plain_table("number", "value", "sure", "source", title="\nEvery number")
-    numbers.columns[1].max_width = 12
-    section = ""
+    yield _head("Drug", drug.title, drug.description)
+    yield wrapped(f"Class {drug.drug_class}; {_usual(drug)}", "")
+    rows = [
+        [
+            f"{number}",
+            f"{action.target} {action.mode}" + (f" in {action.region}" if action.region else ""),
+            action.meaning.meaning,
+            law_in_words(action),
+        ]
+        for number, action in enumerate(drug.actions, 1)
+    ]
+    yield Table.texts(["action", "target", "in words", "over time"], rows).terminal()
+    groups: dict[str, list[list[str]]] = {}
     for number in sourced_numbers(drug):
-        if number.section != section:
-            section = number.section
-            numbers.add_row(Text(section, style="bold"))
-        numbers.add_row(f"  {number.key}", number.value, number.confidence, number.source)
-    yield numbers
-    for note in drug.notes:
-        yield Text(f"\nNote: {note}")
-    yield Text(f"\nLimits: {' '.join(drug.limits.split())}" if drug.limits else "")
+        row = [number.key, number.value, number.confidence, number.source]
+        groups.setdefault(number.section, []).append(row)
+    numbers = Table.grouped(["number", "value", "sure", "source"], groups)
+    yield f"\nEvery number\n{numbers.terminal()}"
+    yield from (wrapped("", f"Note: {note}") for note in drug.notes)
+    if drug.limits:
+        yield wrapped("", f"Limits: {drug.limits}")
 
 
 def _usual(drug: DrugFile) -> str:
@@ -135,22 +133,20 @@ def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _treatment(treatment: Treatment) -> Iterator[RenderableType]:
+def _treatment(treatment: Treatment) -> Iterator[str]:
     """Phases with stress and drugs in words, and when it ends."""
     file = treatment.file
-    yield from _head("Treatment", file.title, file.description)
-    phases = plain_table("phase", "days", "stress", "drugs")
+    yield _head("Treatment", file.title, file.description)
+    rows: list[list[str]] = []
     for name, phase in file.phases.items():
         start_day = (file.start_h(name) - file.day_0_h) / HOURS_A_DAY
         drugs = [regimen_in_words(regimen, treatment.drugs[regimen.drug]) for regimen in phase.drugs]
         days = f"{start_day:g} to {start_day + phase.lasting / HOURS_A_DAY:g}"
-        phases.add_row(name, days, stress_in_words(phase), "\n".join(drugs) or "none")
-    yield phases
-    yield Text(
-        f"\nCircuit: {treatment.file.circuit}. Scored on day {file.endpoint_day:g}. {_ending(treatment)}"
-    )
-    for note in treatment.notes:
-        yield Text(f"Note: {note}")
+        rows.append([name, days, stress_in_words(phase), "; ".join(drugs) or "none"])
+    yield Table.texts(["phase", "days", "stress", "drugs"], rows).terminal()
+    ending = _ending(treatment)
+    yield wrapped("", f"Circuit: {file.circuit}. Scored on day {file.endpoint_day:g}. {ending}")
+    yield from (wrapped(f"Note: {note}") for note in treatment.notes)
 
 
 def _ending(treatment: Treatment) -> str:
@@ -179,31 +175,33 @@ def _course(treatment: Treatment, regimen: Regimen, start_h: float) -> Course:
     return Course(drug, tuple(regimen.doses(start_h, amount, drug.usual_over)))
 
 
-def _circuit(circuit: CircuitFile) -> Iterator[RenderableType]:
+def _circuit(circuit: CircuitFile) -> Iterator[str]:
     """Regions, populations, projections with their weights worked out, and roles."""
-    parameters = default_parameters()
-    yield from _head("Circuit", circuit.title, circuit.description)
-    regions = plain_table("region", "name", "serotonin not cleared by SERT")
-    for name, region in circuit.regions.items():
-        regions.add_row(name, region.name, _value(region.uncleared_serotonin))
-    yield regions
-    populations = plain_table("population", "cells", "share", "set-point", "maximum", "NMDA share")
+    yield _head("Circuit", circuit.title, circuit.description)
+    rows = [[key, region.name, _value(region.uncleared_serotonin)] for key, region in circuit.regions.items()]
+    yield Table.texts(["region", "name", "serotonin not cleared by SERT"], rows).terminal()
     whole = sum(population.share for population in circuit.populations.values())
-    for name, p in circuit.populations.items():
-        rates = (_rate(p.set_point_Hz), _rate(p.maximal_Hz))
-        populations.add_row(name, p.cells, f"{100 * p.share / whole:.0f} %", *rates, _value(p.nmda_share))
-    yield Text()
-    yield populations
-    projections = plain_table("from", "to", "weight", "inputs", "kind", "source")
-    for name, projection in circuit.projections.items():
-        pre, post = projection_ends(name)
-        weight = parameters.number(projection.weight) * parameters.number(projection.times)
-        fixed = "inhibitory" if circuit.populations[pre].cells == "interneuron" else "excitatory"
-        kind = "plastic" if projection.plastic else fixed
-        projections.add_row(pre, post, f"{weight:.3g}", f"{projection.inputs}", kind, projection.source)
-    yield Text()
-    yield projections
+    rows = [
+        (
+            *(name, p.cells, f"{100 * p.share / whole:.0f} %"),
+            *(_rate(p.set_point_Hz), _rate(p.maximal_Hz), _value(p.nmda_share)),
+        )
+        for name, p in circuit.populations.items()
+    ]
+    heads = ["population", "cells", "share", "set-point", "maximum", "NMDA share"]
+    yield f"\n{Table.texts(heads, rows).terminal()}"
+    rows = [_projection(name, projection, circuit) for name, projection in circuit.projections.items()]
+    heads = ["from", "to", "weight", "inputs", "kind", "source"]
+    yield f"\n{Table.texts(heads, rows).terminal()}"
     yield from _roles(circuit)
+
+
+def _projection(name: str, projection: ProjectionFile, circuit: CircuitFile) -> list[str]:
+    parameters, (pre, post) = default_parameters(), projection_ends(name)
+    weight = parameters.number(projection.weight) * parameters.number(projection.times)
+    fixed = "inhibitory" if circuit.populations[pre].cells == "interneuron" else "excitatory"
+    kind = "plastic" if projection.plastic else fixed
+    return [pre, post, f"{weight:.3g}", f"{projection.inputs}", kind, projection.source]
 
 
 def _rate(rate_Hz: float | str) -> str:
@@ -211,9 +209,9 @@ def _rate(rate_Hz: float | str) -> str:
     return _value(rate_Hz) if isinstance(rate_Hz, str) else f"{rate_Hz:g} Hz"
 
 
-def _roles(circuit: CircuitFile) -> Iterator[RenderableType]:
+def _roles(circuit: CircuitFile) -> Iterator[str]:
     roles = circuit.roles
     stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
-    yield Text(f"\nSerotonin comes from {roles.serotonin_source}; stress drives {stress}.")
-    yield Text(f"Recovery is read from {'; '.join(roles.readout)}.")
-    yield Text(f"Forebrain: {', '.join(roles.forebrain)}. Reported with recovery: {roles.overactive}.")
+    yield wrapped("", f"Serotonin comes from {roles.serotonin_source}; stress drives {stress}.")
+    yield wrapped(f"Recovery is read from {'; '.join(roles.readout)}.")
+    yield wrapped(f"Forebrain: {', '.join(roles.forebrain)}. Reported with recovery: {roles.overactive}.")

@@ -31,7 +31,6 @@ def _neurons(text: object) -> int:
     raise typer.BadParameter(f"must be 0 (the mean-field) or {SMALLEST} to {LARGEST}, not {str(text)!r}")
 
 
-Treatments = Annotated[list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")]
 TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")]
 CircuitName = Annotated[str, typer.Option("--circuit", help="A shipped circuit or a path.")]
 Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]

@@ -7,7 +7,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
+
+from unstuck_analysis.output.columns import current_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +42,10 @@ def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":
-    """Read a table; InputError if the file is no Parquet."""
+    """Read a table, its columns by their present names; InputError if the file is no Parquet."""
     import pandas as pd
 
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path).rename(columns=current_name)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None

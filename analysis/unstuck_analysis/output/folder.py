@@ -31,7 +31,7 @@ def claim_folder(out: Path | None, command: str, *, overwrite: bool = False) -> 
         raise StorageError(f"{out or RESULTS}: cannot be made: {fault.strerror or fault}") from fault
     _lock(folder)
     if not overwrite and any(path.name != LOCK for path in folder.iterdir()):
-        from unstuck.files.yaml import InputError
+        from unstuck.errors import InputError
 
         release_folders()
         raise InputError(f"{folder}: is not empty; give another folder with --out, or --overwrite")
@@ -64,7 +64,7 @@ def _new_folder(command: str) -> Path:
 
 def _existing_or_new(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
-        from unstuck.files.yaml import InputError
+        from unstuck.errors import InputError
 
         raise InputError(f"{folder}: is a file, not a folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _existing_or_new(folder: Path) -> Path:
 
 def _lock(folder: Path) -> None:
     from filelock import FileLock, Timeout
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
 
     from unstuck_analysis.output.files import StorageError
 

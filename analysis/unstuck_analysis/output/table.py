@@ -9,11 +9,13 @@ import io
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import zip_longest
 from math import isfinite
 from typing import TYPE_CHECKING
+
+from unstuck_analysis.output.columns import column_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 Cell = str | float | int | bool | None
 GAP = 2  # spaces between columns on a terminal
 WIDTH = 80  # of a terminal whose width is not known
+LONGEST_WORD = 20  # characters; longer words are folded, except in the first column
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,31 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under described columns; colors, one per row, draw a swatch before the first cell."""
+    """Rows of cells under described columns.
+
+    colors: one per row, drawn as a swatch before the first cell. headings: texts above some rows, by the
+    number of the row, on a terminal.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     title: str = ""
     colors: Sequence[str] = ()
+    headings: Mapping[int, str] = field(default_factory=dict[int, str])
+
+    @classmethod
+    def texts(cls, columns: Iterable[str], rows: Iterable[Sequence[str]], title: str = "") -> "Table":
+        """A table of texts under plain headings."""
+        return cls([Column(name, name) for name in columns], list(rows), title)
+
+    @classmethod
+    def grouped(cls, columns: Iterable[str], groups: Mapping[str, Sequence[Sequence[str]]]) -> "Table":
+        """A table of texts with a heading above each group of rows (none above a group without a name)."""
+        rows, headings = list[Sequence[str]](), dict[int, str]()
+        for heading, group in groups.items():
+            headings |= {len(rows): heading} if heading else {}
+            rows += group
+        return replace(cls.texts(columns, rows), headings=headings)
 
     @classmethod
     def of(cls, frame: "pd.DataFrame", columns: Iterable[Column] = (), title: str = "") -> "Table":
@@ -83,7 +105,7 @@ class Table:
 
     def records(self) -> list[dict[str, Cell]]:
         """Rows as JSON can hold them: null for a number that is not finite."""
-        names = [column.name for column in self.columns]
+        names = self._names()
         return [dict(zip(names, map(_finite, row), strict=True)) for row in self.rows]
 
     def meanings(self) -> list[str]:
@@ -94,9 +116,12 @@ class Table:
         """The table with numbers in full; a missing value is an empty cell."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.name for column in self.columns])
+        writer.writerow(self._names())
         writer.writerows([["" if _is_missing(cell) else cell for cell in row] for row in self.rows])
         return text.getvalue()
+
+    def _names(self) -> list[str]:
+        return [column_name(column.name) for column in self.columns]
 
     def markdown(self) -> str:
         """A Markdown table."""
@@ -131,8 +156,12 @@ class Table:
     def _grid(self, heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
         right = [self._is_number(place) for place in range(len(heads))]
         rule = (" " * GAP).join("-" * width for width in widths)
-        body = [line for row in rows for line in _wrapped(row, widths, right)]
-        return [*_wrapped(heads, widths, right), rule, *body]
+        lines = [*_wrapped(heads, widths, right), rule]
+        for number, row in enumerate(rows):
+            if heading := self.headings.get(number):
+                lines += ["", heading] if number else [heading]
+            lines += _wrapped(row, widths, right)
+        return lines
 
     def _is_number(self, place: int) -> bool:
         """Whether a column has numbers and no texts."""
@@ -152,9 +181,10 @@ class Table:
         return f'<tr><th scope="row">{swatch}{texts[0]}</th>{rest}</tr>'
 
 
-def definitions(pairs: Mapping[str, str], title: str = "") -> Table:
-    """A table of two columns of text: what, and its value."""
-    return Table([Column("what"), Column("value")], list(pairs.items()), title)
+def wrapped(*paragraphs: str) -> str:
+    """Paragraphs for a terminal, each wrapped by itself; an empty one is an empty line."""
+    width = max(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+    return "\n".join(textwrap.fill(" ".join(text.split()), width) for text in paragraphs)
 
 
 def _plain(cell: object) -> Cell:
@@ -177,6 +207,7 @@ def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """Width of every column so that all fit; None if not even their longest words do."""
     columns = list(zip(*lines, strict=True))
     least = [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in columns]
+    least[1:] = [min(length, LONGEST_WORD) for length in least[1:]]
     widths = [max(map(len, column)) for column in columns]
     left = room - GAP * (len(columns) - 1)
     if sum(least) > left:

@@ -8,19 +8,20 @@ from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from unstuck_analysis.defaults import HIGHEST_SEED
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
     from unstuck_analysis.compare import Comparison
 
-HIGHEST_SEED = 2**32 - 1
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-escaped: of at least 0.5 twelve weeks after the drug was gone (% of the stuck
-patients followed so long); relapsed: % of those with an onset; {region} firing:
-healthy is 1; R vs: paired, on day 84
+still rec.: still recovered twelve weeks after the drug was gone (% of the
+stuck patients followed so long); relapsed: % of those with an onset;
+{region} firing: healthy is 1; R vs: paired, on day 84
 """
 
 
@@ -81,7 +82,7 @@ def summary_text(comparison: "Comparison") -> str:
     )
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
-    shares = ("recov-\nered", "remit-\nted", "re-\nlapsed", "es-\ncaped")
+    shares = ("recov-\nered", "remit-\nted", "re-\nlapsed", "still\nrec.")
     for header in ("onset\n(d)", *shares, f"{region}\nfiring"):
         table.add_column(header, justify="right", no_wrap=True)
     versus = first if len(first) <= 12 else "first arm"
@@ -97,7 +98,7 @@ def summary_text(comparison: "Comparison") -> str:
 
 
 def _summary_row(arm: dict[str, Any]) -> list[str]:
-    shares = ("response_share", "remission_share", "relapse_share", "escaped_share")
+    shares = ("recovered_share", "remitted_share", "relapsed_share", "still_recovered_share")
     return [
         arm["treatment"],
         format_number(arm["onset_day_median"], ".1f"),
@@ -129,9 +130,9 @@ def patient_text(found: dict[str, Any], title: str, stuck: float | None) -> str:
     return "\n".join(
         [
             head,
-            f"Onset: {onset}; time recovered: {found['held_days']:.0f} days",
+            f"Onset: {onset}; time recovered: {found['recovered_days']:.0f} days",
             f"Remitted on the endpoint day: {_yes(found['remitted'])}; relapsed: {_yes(found['relapsed'])};",
-            f"still recovered 12 weeks after the drug: {_yes(found['escaped'])}",
+            f"still recovered 12 weeks after the drug: {_yes(found['still_recovered'])}",
         ]
     )
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck.state import Floats
 
 from unstuck_analysis.outcomes import bootstrap
@@ -40,7 +40,7 @@ class Crossover:
     """
 
     recovery: pd.DataFrame
-    responded: pd.DataFrame
+    recovered: pd.DataFrame
     overlap: pd.DataFrame
     features: pd.DataFrame
     outcomes: Outcomes
@@ -70,22 +70,22 @@ def crossover(
     one row per patient, what was drawn of each.
     """
     wide = outcomes.rows.pivot(index="patient", columns="treatment", values="recovery_endpoint")
-    responded = outcomes.rows.pivot(index="patient", columns="treatment", values="responded")
+    recovered = outcomes.rows.pivot(index="patient", columns="treatment", values="recovered")
     recovery = wide.loc[:, outcomes.arms].dropna()
-    responded = responded.loc[recovery.index, outcomes.arms].astype(bool)
+    recovered = recovered.loc[recovery.index, outcomes.arms].astype(bool)
     features = rank_correlations(
         baseline_features(series.loc[series.patient.isin(recovery.index)], draws), recovery, seed=seed
     )
-    overlap, incomplete = responder_overlap(responded), len(wide) - len(recovery)
-    return Crossover(recovery, responded, overlap, features, outcomes, incomplete)
+    overlap, incomplete = overlap_of(recovered), len(wide) - len(recovery)
+    return Crossover(recovery, recovered, overlap, features, outcomes, incomplete)
 
 
-def responder_overlap(responded: pd.DataFrame) -> pd.DataFrame:
+def overlap_of(recovered: pd.DataFrame) -> pd.DataFrame:
     """Share of the patients recovered under one treatment (row) who recover under another, or NaN."""
-    values = responded.to_numpy(dtype=float)
+    values = recovered.to_numpy(dtype=float)
     both, each = values.T @ values, values.sum(axis=0)
     shares = np.divide(both, each[:, None], out=np.full(both.shape, np.nan), where=each[:, None] > 0)
-    return pd.DataFrame(shares, index=responded.columns, columns=responded.columns)
+    return pd.DataFrame(shares, index=recovered.columns, columns=recovered.columns)
 
 
 def baseline_features(series: pd.DataFrame, draws: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def answer_of(found: Crossover, about: About) -> Answer:
     }
     data = {
         "patients": len(found.recovery),
-        "responders": {str(name): int(count) for name, count in found.responded.sum().items()},
+        "recovered": {str(name): int(count) for name, count in found.recovered.sum().items()},
         "overlap": found.overlap.astype(object).where(found.overlap.notna(), None).to_dict("index"),
         "features": tables["features"].records(),
         "left_out": {**found.outcomes.left_out(), "incomplete": found.incomplete},
@@ -195,7 +195,7 @@ def _draw_patients(figure: Figure, axes: Axes, found: Crossover) -> None:
     axes.set_xticks(range(values.shape[1]), labels=list(found.recovery.columns), rotation=30, ha="right")
     axes.set_yticks([])
     axes.set_ylabel("one row per patient")
-    counts = found.responded.sum()
+    counts = found.recovered.sum()
     for column, name in enumerate(found.recovery.columns):
         axes.text(column, -0.7, f"{counts[name]}", ha="center", va="bottom", fontsize=9)
     axes.set_title(f"Recovery of the same {len(values)} patients\n(recovered on top)", pad=22)
@@ -222,8 +222,8 @@ def _draw_features(axes: Axes, found: Crossover, strongest: int) -> None:
 
 def sentences(found: Crossover) -> list[str]:
     """The crossover in sentences."""
-    recovered, patients = found.responded.sum(), len(found.recovery)
-    by_patient = found.responded.to_numpy().sum(axis=1)
+    recovered, patients = found.recovered.sum(), len(found.recovery)
+    by_patient = found.recovered.to_numpy().sum(axis=1)
     none, every = int((by_patient == 0).sum()), int((by_patient == len(found.recovery.columns)).sum())
     lines = [f"{none} of {patients} patients recover under no treatment, {every} under every treatment."]
     lines += found.outcomes.left_out_sentences()

@@ -18,21 +18,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import drug_for
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
 
-from unstuck_analysis.library.words import notes_on
-from unstuck_analysis.outcomes import ESCAPE_DAYS, RESPONSE, RecoveryCourse
+from unstuck_analysis.outcomes import RECOVERED, STILL_RECOVERED_DAYS, RecoveryCourse
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import FAINT, PALETTE, styled
 from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.output.words import notes_on
 from unstuck_analysis.questions.stuck import StuckPatient, recovery_under, untreated_course
 
 LATER = "12 weeks after the drug has left the body"
@@ -107,7 +107,7 @@ class GivenCourse:
     def later_day(self) -> float:
         """12 weeks after every effect is below 1 % of its peak."""
         gone_h = max(contribution.gone_h() for contribution in self._contributions)
-        return max(gone_h / HOURS_A_DAY, self.plan.end_day(self.count)) + ESCAPE_DAYS
+        return max(gone_h / HOURS_A_DAY, self.plan.end_day(self.count)) + STILL_RECOVERED_DAYS
 
     @cached_property
     def recovery(self) -> RecoveryCourse:
@@ -120,7 +120,7 @@ class GivenCourse:
     @property
     def lasts(self) -> bool:
         """Whether the patient is still recovered 12 weeks after the drug has left the body."""
-        return self.recovery.at(self.later_day) >= RESPONSE
+        return self.recovery.at(self.later_day) >= RECOVERED
 
 
 def minimal_course(
@@ -180,7 +180,7 @@ def dose_response(
             "recovery_end": given.recovery.at(plan.end_day(count)),
             "recovery_later": given.recovery.at(given.later_day),
             "untreated_later": untreated.at(given.later_day),
-            "lasts": given.lasts and untreated.at(given.later_day) < RESPONSE,
+            "lasts": given.lasts and untreated.at(given.later_day) < RECOVERED,
             "minimal_course": minimal_course(stuck, drug, plan, amount) or np.nan,
         }
 

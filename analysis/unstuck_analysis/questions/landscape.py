@@ -33,10 +33,11 @@ from unstuck.rules.trkb import gate
 from unstuck.state import Floats, State, bound
 from unstuck.targets import NO_EFFECT, Effects
 
-from unstuck_analysis.outcomes import ESCAPE_DAYS, RecoveryCourse, recovery_course
+from unstuck_analysis.defaults import UNTREATED
+from unstuck_analysis.outcomes import STILL_RECOVERED_DAYS, RecoveryCourse, recovery_course
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.table import Cell, Column, Table
-from unstuck_analysis.questions.stuck import UNTREATED, StuckPatient, require_stuck, untreated_course
+from unstuck_analysis.questions.stuck import StuckPatient, require_stuck, untreated_course
 
 DEFAULT_TREATMENTS = (
     UNTREATED,
@@ -319,8 +320,8 @@ def _leaving_rows(found: Landscape) -> list[list[Cell]]:
         steady, alone = found.under(path.treatment), path.treatment == UNTREATED
         heals = nan if steady is None else steady.heals_days(found.stuck[0])
         course = found.untreated if alone else path.recovery
-        later = path.recovery.at(path.gone_day + ESCAPE_DAYS)
-        rows.append([path.treatment, heals, course.first_day, path.recovery.at(ESCAPE_DAYS), later])
+        later = path.recovery.at(path.gone_day + STILL_RECOVERED_DAYS)
+        rows.append([path.treatment, heals, course.first_day, path.recovery.at(STILL_RECOVERED_DAYS), later])
     return rows
 
 

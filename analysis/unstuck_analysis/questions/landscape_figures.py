@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
 from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
@@ -70,7 +71,7 @@ def _draw_changes(axes: Axes, found: Landscape) -> None:
         found.manifolds[0].change_per_day,
         linewidth=2.6,
         color=INK,
-        label="untreated",
+        label=UNTREATED,
     )
     axes.axvline(found.stuck[0], color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.set_yscale("symlog", linthresh=0.02, linscale=2.0)

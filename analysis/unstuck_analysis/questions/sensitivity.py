@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from unstuck.errors import InputError
 from unstuck.files.cohort import ParameterDraw
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import TreatmentFile
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import read_cohort

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from unstuck.drugs.exposure import Constant
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Engine, Exposure
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, get_stuck
 from unstuck.state import State
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, RecoveryCourse
 
-UNTREATED = "untreated"  # the shipped treatment whose stress and rest lead to day 0
 YEARS_UNTREATED = 5
 
 

@@ -24,15 +24,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf, logrank
-from unstuck.files.yaml import InputError, nearest
+from unstuck.errors import InputError, nearest
 from unstuck.state import Floats
 
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
 from unstuck_analysis.output.style import FAINT, look, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.report import BASELINE, NO_PLACEBO
+from unstuck_analysis.report import NO_PLACEBO
 
 EVENTS = ("onset", "relapse")
 FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
@@ -83,7 +84,7 @@ class Outcomes:
         if against is not None and against not in self.arms:
             hint = nearest(against, self.arms) or f" (known: {', '.join(self.arms)})"
             raise InputError(f"unknown treatment {against!r}{hint}")
-        return against or (BASELINE if BASELINE in self.arms else self.arms[0])
+        return against or (UNTREATED if UNTREATED in self.arms else self.arms[0])
 
 
 def read_outcomes(folder: Path) -> Outcomes:
@@ -261,7 +262,7 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     """
     reference = outcomes.reference(against)
     rows: list[dict[str, Any]] = []
-    for outcome in ("responded", "escaped"):
+    for outcome in ("recovered", "still_recovered"):
         wide = outcomes.rows.pivot_table(index="patient", columns="treatment", values=outcome, aggfunc="mean")
         for name in (arm for arm in outcomes.arms if arm != reference):
             pairs = wide.reindex(columns=[name, reference]).dropna().to_numpy(dtype=float)
@@ -330,7 +331,7 @@ _COLUMNS = (
     Column("logrank_p", "log-rank p", "", "against the treatment compared with", ".2g"),
 )
 _NEEDED = (
-    Column("outcome", meaning="responded: R at least 0.5 at the endpoint; escaped: 12 weeks after the drug"),
+    Column("outcome", meaning="recovered: R at least 0.5 at the endpoint; still recovered: 12 weeks later"),
     Column("share", format=".0%"),
     Column("share_reference", "share, compared with", format=".0%"),
     Column("difference", format="+.2f"),

@@ -12,7 +12,7 @@ HALF = 0.5
 def answer(results: Results) -> str:
     """A sentence about the first outcome that the study names; empty if no patient counts."""
     outcome = shown_outcomes(results, 1)[0]
-    table = counted(results.outcomes(), outcome)
+    table = counted(results.by_path(), outcome)
     paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
     if table.empty or not (paths or table.treatment.nunique() > 1):
         return ""
@@ -63,4 +63,5 @@ def _lowest_and_highest(
 def _place(results: Results, keys: list[str], values: tuple[object, ...]) -> str:
     *settings, treatment = zip(keys, values, strict=True)
     texts = [f"{axis_name(key)} {axis_value(results, key, float(str(value)))}" for key, value in settings]
-    return ", ".join([str(treatment[1]), *texts])
+    arms = [str(treatment[1])] if len(results.inputs.basis.arms) > 1 else []
+    return ", ".join([*arms, *texts])

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
-from unstuck.files.yaml import Document, InputError, read_document
+from unstuck.errors import InputError
+from unstuck.files.yaml import Document, read_document
 
 from unstuck_analysis.study.processes import Workers
 

@@ -60,7 +60,7 @@ def run(
 
 def _finish(results: "Results", as_json: bool) -> None:
     """Compact the files of a complete study and write its report."""
-    from unstuck.files.yaml import InputError
+    from unstuck.errors import InputError
 
     from unstuck_analysis.output.files import write_whole
     from unstuck_analysis.study.answer import answer
@@ -159,7 +159,7 @@ def part(text: str) -> tuple[int, int]:
     """The part `i/n` of a study; InputError for anything else."""
     number, _, parts = text.partition("/")
     if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
-        from unstuck.files.yaml import InputError
+        from unstuck.errors import InputError
 
         raise InputError(f"--shard {text}: write i/n with i from 1 to n, for example 3/16")
     return int(number), int(parts)

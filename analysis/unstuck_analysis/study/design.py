@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from unstuck.files.yaml import Document, InputError, Key, Places, nearest
+from unstuck.errors import InputError, nearest
+from unstuck.files.yaml import Document, Key, Places
 from unstuck.state import Floats
 
 from unstuck_analysis.study.vary import Knob, Settings

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.state import Floats
 
-from unstuck_analysis.figures import mean_band
-from unstuck_analysis.outcomes import bootstrap_mean
+from unstuck_analysis.outcomes import bootstrap_mean, mean_band
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.study.results import Results
 
@@ -24,7 +24,7 @@ NOBODY = "no patient counts here"
 
 def shown_outcomes(results: Results, most: int = 3) -> list[str]:
     """The outcomes that figures show: the first ones that the study file names."""
-    return (results.inputs.study.outcomes or ["responded", "held_days", "escaped"])[:most]
+    return (results.inputs.study.outcomes or ["recovered", "recovered_days", "still_recovered"])[:most]
 
 
 def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
@@ -36,36 +36,39 @@ def counted(table: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
 def shown_as(outcome: str) -> str:
     """An outcome in words; `not_stuck` is shown as its opposite."""
-    return "stuck" if outcome == NOT_STUCK else outcome.replace("_", " ")
+    return {NOT_STUCK: "stuck", "recovery_endpoint": "R at the endpoint"}.get(
+        outcome, outcome.replace("_", " ")
+    )
 
 
 def label(results: Results, path: str) -> str:
     """A path or outcome as the label of an axis."""
-    unit = results.units.get(path, "")
+    unit = results.units.get(column_name(path), "")
     return f"{axis_name(path)} ({unit})" if unit not in ("", "1") else axis_name(path)
 
 
 def axis_name(path: str) -> str:
     """A path or outcome in words, such as "length of stress" for `treatment.phases.stress.for`."""
-    phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+    kind, _, rest = path.partition(".")
     if path.startswith("treatment.phases."):
-        return (
-            f"length of {phase}"
-            if key == "for"
-            else f"strength of stress in phase {phase}".removesuffix(" in phase stress")
-        )
-    return path.replace("_", " ").removeprefix("drug.")
+        phase, _, key = path.removeprefix("treatment.phases.").rpartition(".")
+        stress = "strength of stress" if phase == "stress" else f"stress in {phase}"
+        return f"length of {phase}" if key == "for" else stress
+    if kind == "drug":
+        name, _, key = rest.partition(".")
+        return f"{key.replace('_', ' ')} of {name}"
+    return path.replace("_", " ")
 
 
 def axis_value(results: Results, path: str, value: float) -> str:
     """A value of an axis with its unit."""
-    unit = results.units.get(path, "")
+    unit = results.units.get(column_name(path), "")
     return f"{value:g} {unit}" if unit not in ("", "1") else f"{value:g}"
 
 
 def outcome_figure(results: Results, outcome: str) -> Figure | None:
     """An outcome over whatever the study varies; None where no patient counts."""
-    table = results.outcomes()
+    table = results.by_path()
     if counted(table, outcome).empty:
         return None
     paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
@@ -187,7 +190,7 @@ def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence
 
 def course_figure(results: Results, column: str) -> Figure | None:
     """A column of the series over days; None where no patient counts."""
-    series, table = results.series(), results.outcomes()
+    series, table = results.series(), results.by_path()
     who = ["run_id", "point", "treatment", "patient"]
     stuck = table.loc[~table.not_stuck.fillna(True), [*who, *results.plan.paths]]
     series = series.merge(stuck, on=who).dropna(subset=column)

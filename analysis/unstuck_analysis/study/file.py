@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
+from unstuck.errors import InputError, choose
 from unstuck.files.find import cohort_path, find, matching
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import PositiveHours
-from unstuck.files.yaml import Document, InputError, Places, choose, read_document_with_places
+from unstuck.files.yaml import Document, Places, read_document_with_places
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import CohortFile, read_cohort
 
+from unstuck_analysis.defaults import HIGHEST_SEED, NEURONS, SEED
 from unstuck_analysis.outcomes import Outcome, series_columns
+from unstuck_analysis.output.columns import refuse_old_name
 from unstuck_analysis.output.provenance import model_version
-from unstuck_analysis.output.terminal import HIGHEST_SEED
 from unstuck_analysis.study.design import Design, DesignReader
 from unstuck_analysis.study.plan import RunPlan, make_plan
 from unstuck_analysis.study.vary import Basis, Variation, basis_of, check_neurons, digest
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 NAMED_BY_PLAN = ("seed", "patient", "treatment")
 EVERY_COLUMN = "all"
-NEURONS = 500
 OUTCOMES = {field.name: field.type for field in fields(Outcome) if field.name not in NAMED_BY_PLAN}
 
 
@@ -67,7 +68,7 @@ class StudyFile(Design):
     paired: bool = True  # the same patients in every arm and at every point
     varied: bool = True  # patients of the cohort; else the typical one
     neurons: int = NEURONS
-    seed: int = Field(default=1, ge=0, le=HIGHEST_SEED)
+    seed: int = Field(default=SEED, ge=0, le=HIGHEST_SEED)
     outcomes: list[str] = []  # all of them if none is named
     series: SeriesKept = SeriesKept()
     budget: int = Field(default=20_000, ge=1)
@@ -227,9 +228,11 @@ def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places
         check_neurons(file.neurons)
         for number, name in enumerate(file.outcomes):
             key = ("outcomes", number)
+            refuse_old_name(name)
             choose(name, OUTCOMES, "outcome")
         for number, name in enumerate(file.series.columns):
             key = ("series", "columns", number)
+            refuse_old_name(name)
             choose(name, [*columns, EVERY_COLUMN], "column")
     except ValueError as fault:
         raise places.error(key, str(fault)) from None

@@ -11,9 +11,10 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from unstuck.errors import InputError
 from unstuck.files.treatment import TreatmentFile, what_is_given
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import InputError, Key, Places
+from unstuck.files.yaml import Key, Places
 
 from unstuck_analysis.study.vary import Settings, Variation, digest
 

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from unstuck_analysis.library.words import dosing_notes_on, notes_on
+from unstuck_analysis.output.words import dosing_notes_on, notes_on
 from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.study.answer import answer
 from unstuck_analysis.study.figures import (

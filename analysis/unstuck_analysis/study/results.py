@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from unstuck.errors import InputError, choose
 from unstuck.files.cohort import CohortFile
-from unstuck.files.yaml import InputError, choose
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import draw_traits
 from unstuck.state import Floats
 
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.files import write_parquet, write_whole
 from unstuck_analysis.study.plan import RunPlan
 from unstuck_analysis.study.store import SERIES, Store
@@ -45,23 +46,28 @@ class Results:
     def units(self) -> dict[str, str]:
         """Unit by column of the tables, for columns that have one."""
         knobs = self.store.knobs
-        units = {path: knobs[path].unit for path in self.plan.paths}
+        units = {column_name(path): knobs[path].unit for path in self.plan.paths}
         days = [name for name in self.inputs.outcomes if name.endswith(("_day", "_days"))]
-        return {path: unit for path, unit in units.items() if unit != "1"} | dict.fromkeys(
+        return {name: unit for name, unit in units.items() if unit != "1"} | dict.fromkeys(
             [*days, "day"], "d"
         )
 
     def outcomes(self) -> pd.DataFrame:
         """One row per finished run (one patient, point and treatment), as planned; units in `.attrs`.
 
-        Failed runs have status `failed`, their error, and no outcomes.
+        Failed runs have status `failed`, their error, and no outcomes. What varies has a column that is named
+        as its path, with `_` for all but letters and digits.
         """
+        return _with_units(self.by_path().rename(columns=column_name), self.units)
+
+    def by_path(self) -> pd.DataFrame:
+        """The same rows, with the paths of what varies as names of columns."""
         columns = ["run_id", "status", *self.inputs.outcomes, "error"]
         rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get)
         planned = self.plan.table.drop(columns="group")
         table = planned.merge(rows, on="run_id", how="inner", validate="many_to_one")
         table["error"] = table["error"].fillna("")
-        return _with_units(table, self.units)
+        return table
 
     def patients(self) -> pd.DataFrame:
         """One row per point and patient: every draw of the cohort by column; without a cohort no draws."""
@@ -130,7 +136,8 @@ class Results:
         """Failed runs with their tracebacks."""
         rows = self.store.rows(["run_id", "status", "error", "traceback"]).to_pandas()
         failed = rows[rows.status == "failed"].drop(columns="status")
-        return self.plan.table.drop(columns="group").merge(failed, on="run_id", how="inner")
+        planned = self.plan.table.drop(columns="group").rename(columns=column_name)
+        return planned.merge(failed, on="run_id", how="inner")
 
     def export(self, path: Path, *, series: bool = False) -> None:
         """Write the outcomes (or the series) as .csv or .parquet."""

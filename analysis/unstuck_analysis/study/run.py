@@ -18,8 +18,8 @@ from time import monotonic, perf_counter, process_time
 from typing import Any
 
 from unstuck.engine.step import Accuracy, RunError
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, PatientRun, checkpoint_key, get_stuck, run_treatment

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
+from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
 from unstuck_analysis.output.folder import LOCK, holds_study
 
@@ -146,7 +147,7 @@ class Store:
         from unstuck_analysis.study.file import StudyInputs
 
         try:
-            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
+            return StudyInputs.model_validate_json(json.dumps(_with_current_names(self.about["inputs"])))
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -441,15 +442,28 @@ def _verified(path: Path) -> bytes:
 
 
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file; InputError if it has not all of them."""
+    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing."""
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
-            missing = set(columns or ()) - set(file.schema_arrow.names)
+            if columns is None:
+                return file.read()
+            stored = {current_name(name): name for name in file.schema_arrow.names}
+            missing = set(columns) - set(stored)
             if not missing:
-                return file.read(columns=columns)
+                table = file.read(columns=[stored[name] for name in columns])
+                return table.select([stored[name] for name in columns]).rename_columns(columns)
     except (pa.ArrowException, OSError):
         missing = {"columns that can be read"}
     raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")
+
+
+def _with_current_names(inputs: Any) -> Any:
+    """Stored inputs of a study with the present names of outcomes and columns."""
+    study = inputs["study"]
+    outcomes = [current_name(name) for name in study["outcomes"]]
+    columns = [current_name(name) for name in study["series"]["columns"]]
+    series = {**study["series"], "columns": columns}
+    return {**inputs, "study": {**study, "outcomes": outcomes, "series": series}}
 
 
 def _move_away(name: str) -> str:

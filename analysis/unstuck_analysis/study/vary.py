@@ -33,13 +33,14 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import CohortFile, LognormalDraw, StressLengthDraw
 from unstuck.files.drug import Action, DrugFile, Kinetics
 from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.treatment import Treatment, TreatmentFile
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, Concentration, DoseAmount, Hours, PerYear
-from unstuck.files.yaml import Document, InputError, Key, Places
+from unstuck.files.yaml import Document, Key, Places
 from unstuck.parameters import KINDS, Parameter, ParameterSet, default_parameters
 from unstuck.patient.checks import check_circuit
 from unstuck.rules import rules_of

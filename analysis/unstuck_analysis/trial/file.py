@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
+from unstuck.errors import InputError, choose, nearest
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.context import ContextFile
@@ -19,7 +20,7 @@ from unstuck.files.drug import DrugFile, Positive, Sourced
 from unstuck.files.find import find, read
 from unstuck.files.treatment import Phase, Regimen, Treatment, TreatmentFile, circuit_for, drug_for
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, choose, nearest
+from unstuck.files.yaml import Document, Key, Misplaced, Places
 
 T = TypeVar("T")
 

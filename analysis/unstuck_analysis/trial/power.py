@@ -11,7 +11,7 @@ from math import sqrt
 
 import numpy as np
 from matplotlib.figure import Figure
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.output.answer import Answer, Shown
 from unstuck_analysis.output.style import FAINT, PALETTE, styled

@@ -11,9 +11,10 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unstuck.errors import InputError
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path
-from unstuck.files.yaml import InputError, Places
+from unstuck.files.yaml import Places
 from unstuck.patient.checks import check_health
 
 from unstuck_analysis.output.provenance import model_version, named_file

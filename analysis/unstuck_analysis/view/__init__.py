@@ -6,7 +6,7 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.view.cases import Cases, treatment
 from unstuck_analysis.view.page import TWELVE_WEEKS, exported_page

@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import cohort_path, read, shipped
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY, DoseAmount
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient, draw_traits, read_cohort

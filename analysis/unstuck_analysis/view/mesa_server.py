@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 
 from unstuck_analysis.view.server import App, Guard, Scope, listen, require, run_server
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
 from unstuck.circuit import LARGEST, SMALLEST
-from unstuck.files.yaml import nearest, shown
+from unstuck.errors import nearest, shown
 
 LETTERS = "abc"
 MOST_NEURONS = min(5_000, LARGEST)  # larger patients take too long to compute for a page

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from unstuck.errors import InputError
 from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, DoseAmount
-from unstuck.files.yaml import InputError
 
 from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from unstuck.files.yaml import InputError, shown
+from unstuck.errors import InputError, shown
 
 from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.page import exported_page, live_page

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
+from unstuck.errors import InputError, nearest, shown
 from unstuck.files.find import shipped
-from unstuck.files.yaml import Document, InputError, nearest, read_document_with_places, shown
+from unstuck.files.yaml import Document, read_document_with_places
 
 from unstuck_analysis.view.cases import days_to_day_0, treatment
 from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, PanelPlan, Plan, to_query

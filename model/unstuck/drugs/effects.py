@@ -22,10 +22,10 @@ from typing import Protocol
 import numpy as np
 
 from unstuck.drugs.kinetics import Amounts, Compartment
+from unstuck.errors import choose
 from unstuck.files.drug import STEADY_HALF_LIVES, Action, Compound, DrugFile, Hill, Kinetics, Level, Pulse
 from unstuck.files.schedule import Dose
 from unstuck.files.units import HOURS_A_DAY, LONGEST_H
-from unstuck.files.yaml import choose
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
 from unstuck.targets import Mode

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from unstuck.files.yaml import Document, Misplaced, at_key, choose
+from unstuck.errors import choose
+from unstuck.files.yaml import Document, Misplaced, at_key
 
 NumberOrSymbol = float | str
 

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from unstuck.errors import InputError, choose
 from unstuck.files import units as quantities
 from unstuck.files.drug import Positive, Sourced
 from unstuck.files.units import BODY_WEIGHT_KG
-from unstuck.files.yaml import Document, InputError, Misplaced, at_key, choose, read_document
+from unstuck.files.yaml import Document, Misplaced, at_key, read_document
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
 

@@ -18,9 +18,10 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from unstuck.errors import choose
 from unstuck.files import units as quantities
 from unstuck.files.schedule import MOST_DOSES
-from unstuck.files.yaml import Document, Misplaced, at_key, choose
+from unstuck.files.yaml import Document, Misplaced, at_key
 from unstuck.targets import TARGETS, Mode
 
 T = TypeVar("T")

@@ -11,15 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from unstuck.files.yaml import (
-    Document,
-    InputError,
-    Places,
-    is_stream,
-    nearest,
-    read_document_with_places,
-    shown,
-)
+from unstuck.errors import InputError, nearest, shown
+from unstuck.files.yaml import Document, Places, is_stream, read_document_with_places
 
 FileType = TypeVar("FileType", bound=Document)
 

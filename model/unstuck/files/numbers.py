@@ -6,9 +6,10 @@ A schema checks a file in itself. Here the symbols in a circuit or drug file bec
 from collections.abc import Iterator
 from math import inf
 
+from unstuck.errors import choose
 from unstuck.files.circuit import CircuitFile, NumberOrSymbol
 from unstuck.files.drug import NEVER_FADES, Action, DrugFile
-from unstuck.files.yaml import Key, Places, choose
+from unstuck.files.yaml import Key, Places
 from unstuck.parameters import default_parameters
 
 MOLAR_UNITS, TIME_UNITS = ("nM", "uM"), ("h",)

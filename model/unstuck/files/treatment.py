@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from unstuck.errors import InputError, choose, shown
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
@@ -20,7 +21,7 @@ from unstuck.files.find import exists, find, read
 from unstuck.files.numbers import check_circuit_numbers, check_drug
 from unstuck.files.schedule import MOST_DOSES, Dose, number_of_doses, regular_course
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
-from unstuck.files.yaml import Document, InputError, Key, Misplaced, Places, at_key, choose, is_stream, shown
+from unstuck.files.yaml import Document, Key, Misplaced, Places, at_key, is_stream
 
 ENDPOINT_DAY = 84.0  # unless said
 TYPICAL_STRESS_H = 42 * HOURS_A_DAY  # of `for: patient` in the typical patient

@@ -18,7 +18,8 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Discriminator, Tag, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
-from unstuck.files.yaml import decimal_comma, nearest, shown
+from unstuck.errors import nearest, shown
+from unstuck.files.yaml import decimal_comma
 
 HOURS_A_DAY = 24.0
 HOURS_A_YEAR = 365.25 * HOURS_A_DAY

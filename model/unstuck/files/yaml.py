@@ -8,7 +8,6 @@ each fault becomes a line `file:line:key: what is wrong and what is allowed`.
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -24,6 +23,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from unstuck.errors import InputError, nearest, shown
+
 T = TypeVar("T", bound="Document")
 Key: TypeAlias = tuple[str | int, ...]
 FindParent: TypeAlias = Callable[[str, Path], Path]
@@ -36,10 +37,6 @@ _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": Tru
 _MAPPING = "a mapping ('key: value' lines)"
 _EXPECTED = {"string": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 _EXPECTED.update(dict=_MAPPING, model=_MAPPING, list="a list", tuple="a list", set="a list", frozen="a list")
-
-
-class InputError(ValueError):
-    """A fault that a user can correct: `str(error)` is the message, one line per fault (exit code 2)."""
 
 
 class Misplaced(ValueError):
@@ -127,13 +124,6 @@ def read_document_with_places(
         raise _schema_error(places, error.errors(include_url=False), schema) from None
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """`", did you mean 'x'?"` for the allowed word spelled most like `word`, capitals aside, or nothing."""
-    by_lower = {name.lower(): name for name in allowed}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1) if len(word) <= 60 else []
-    return f", did you mean {by_lower[found[0]]!r}?" if found else ""
-
-
 def is_stream(path: Path) -> bool:
     """True for standard input (`-`) and for the pipes of a shell, which can be read once."""
     return str(path) in ("-", "/dev/stdin") or str(path.parent) in ("/dev/fd", "/proc/self/fd")
@@ -147,22 +137,6 @@ def decimal_comma(text: str) -> str:
     whole, digits = match.groups()
     thousands = f", or {whole}{digits} for thousands" if len(digits) == 3 else ""
     return f"; a decimal point is written '.': {whole}.{digits}{thousands}"
-
-
-def choose(word: str, allowed: Iterable[str], what: str) -> str:
-    """`word` if it is allowed; else an InputError with the nearest spelling and every known `what`."""
-    if word in (known := list(allowed)):
-        return word
-    hint = nearest(word, known).replace(",", ":", 1)
-    raise InputError(f"unknown {what} {shown(word)}{hint} (known: {', '.join(known)})")
-
-
-def shown(value: object) -> str:
-    """A value as read from a file, short enough for a message."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:57] + "...")
-    names: dict[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return names.get(type(value)) or json.dumps(value, default=str)
 
 
 def _parse(path: Path) -> Parsed:

@@ -16,6 +16,7 @@ import numpy as np
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.drugs.effects import TYPICAL, Response
 from unstuck.drugs.exposure import Spell
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import (
     ClassDraw,
@@ -27,7 +28,6 @@ from unstuck.files.cohort import (
     read_cohort,
 )
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
-from unstuck.files.yaml import InputError
 from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.evidence.facts import COLUMNS, choose_facts, first_measurements, read_facts
 from unstuck_analysis.evidence.findings import MEASURES, TREATMENTS
 from unstuck_analysis.evidence.runs import SMALL_KNOCK, treatment_file

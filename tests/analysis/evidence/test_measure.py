@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.evidence import measure as measuring
 from unstuck_analysis.evidence.answer import answer, ask, group_tables, parts_table
 from unstuck_analysis.evidence.courses import Cohort, Course

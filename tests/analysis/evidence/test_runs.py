@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.evidence import runs
 from unstuck_analysis.evidence.courses import Cohort
 from unstuck_analysis.evidence.findings import OF_COHORT, TREATMENTS, Recorded

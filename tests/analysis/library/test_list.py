@@ -12,7 +12,7 @@ from unstuck.files.treatment import Regimen, TreatmentFile
 from unstuck_analysis.library.check import KINDS as ALL_KINDS
 from unstuck_analysis.library.check import kind_of
 from unstuck_analysis.library.show import sourced_numbers
-from unstuck_analysis.library.words import regimen_in_words, schedule_of, time_in_words
+from unstuck_analysis.output.words import regimen_in_words, schedule_of, time_in_words
 
 KINDS = ("drugs", "treatments", "circuits", "studies")
 TEMPLATES = ("drug", "treatment", "circuit", "study")

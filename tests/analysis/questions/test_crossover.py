@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.crossover import (
     Crossover,
     answer_of,
     crossover,
     crossover_figure,
+    overlap_of,
     rank_correlations,
     read_series,
-    responder_overlap,
     sentences,
 )
 from unstuck_analysis.questions.survival import outcomes_of
@@ -35,7 +35,7 @@ def made_up(patients: int = 30) -> Crossover:
                 "treatment": name,
                 "not_stuck": False,
                 "recovery_endpoint": recovery,
-                "responded": recovery >= 0.5,
+                "recovered": recovery >= 0.5,
             }
         )
         for name, recovery in (("a", activity), ("b", rng.random(patients)))
@@ -66,8 +66,8 @@ def test_rank_correlation_equals_pandas() -> None:
 
 
 def test_overlap_is_the_share_of_one_arms_responders_in_the_other() -> None:
-    responded = pd.DataFrame({"a": [True, True, False], "b": [True, False, False], "c": [False] * 3})
-    overlap = responder_overlap(responded)
+    recovered = pd.DataFrame({"a": [True, True, False], "b": [True, False, False], "c": [False] * 3})
+    overlap = overlap_of(recovered)
     assert overlap.loc["a", "b"] == 0.5
     assert overlap.loc["b", "a"] == 1.0
     assert np.isnan(overlap.loc["c", "a"])
@@ -113,5 +113,5 @@ def test_a_patient_with_a_failed_run_is_left_out_and_counted() -> None:
 
 def test_the_finding_for_json_counts_responders_and_their_overlap() -> None:
     found = json.loads(answer_of(made_up(), ABOUT).json())
-    assert found["responders"]["a"] == made_up().responded.a.sum()
+    assert found["recovered"]["a"] == made_up().recovered.a.sum()
     assert found["overlap"]["a"]["a"] == 1.0

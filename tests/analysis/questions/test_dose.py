@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import yaml
 from unstuck.drugs.effects import usual_course
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.treatment import Treatment, drug_for
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.life import run_treatment
 from unstuck_analysis.questions.dose import (

@@ -8,9 +8,9 @@ import pytest
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.exposure import Constant
 from unstuck.engine.step import Engine
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.landscape import (

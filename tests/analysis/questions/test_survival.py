@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis.questions.survival import (
     Times,
     findings,
@@ -37,8 +37,8 @@ def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
                     "onset_day": onset,
                     "relapse_day": relapse,
                     "relapsed": had and relapsed,
-                    "responded": had,
-                    "escaped": had and not relapsed,
+                    "recovered": had,
+                    "still_recovered": had and not relapsed,
                     "followed_days": 168.0,
                 }
             )
@@ -126,7 +126,7 @@ def test_curves_run_to_the_end_of_the_follow_up() -> None:
 def test_number_needed_to_treat_is_one_over_the_paired_difference() -> None:
     table = made_up()
     found = needed_to_treat(outcomes_of(table, "here")).iloc[0]
-    shares = table.groupby("treatment").responded.mean()
+    shares = table.groupby("treatment").recovered.mean()
     assert found.nnt == pytest.approx(1 / (shares["drug"] - shares["untreated"]))
     assert found.low < found.difference < found.high
 

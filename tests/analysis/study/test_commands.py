@@ -39,7 +39,7 @@ def test_export_writes_one_sorted_row_a_run_and_arm(done: Path, tmp_path: Path) 
     assert run("export", done, "--to", tmp_path / "a.csv") == 0
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert len(lines) == ROWS + 1
-    assert lines[0].startswith("run_id,point,treatment,seed,patient,drug.ketamine-like.dose,status,not_stuck")
+    assert lines[0].startswith("run_id,point,treatment,seed,patient,drug_ketamine_like_dose,status,not_stuck")
     assert run("export", done, "--to", tmp_path / "a.xlsx") == 2
 
 
@@ -222,7 +222,7 @@ def test_status_needs_neither_pandas_nor_the_model(done: Path) -> None:
 
 def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / "study_api.py"))["main"](tmp_path / "out")
-    assert "units: {'treatment.phases.stress.for': 'd'" in capsys.readouterr().out
+    assert "units: {'treatment_phases_stress_for': 'd'" in capsys.readouterr().out
     assert (tmp_path / "out" / "outcomes.parquet").exists()
 
 

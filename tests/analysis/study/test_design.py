@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.files.yaml import InputError, Places
+from unstuck.errors import InputError
+from unstuck.files.yaml import Places
 from unstuck_analysis.study.design import Design, DesignReader
 from unstuck_analysis.study.vary import Knob
 

@@ -12,7 +12,7 @@ import pytest
 from kill_sweep import kill_and_resume
 from study_cases import ROWS, all_fail, deadly, invented, write_study
 from unstuck.engine.step import RunError
-from unstuck.files.yaml import InputError
+from unstuck.errors import InputError
 from unstuck_analysis import Results, Study
 from unstuck_analysis.study.cluster import ClusterFile, client_workers, queued_cluster, slurm_script
 from unstuck_analysis.study.run import Progress, run_plan

@@ -1,18 +1,20 @@
 """A study from its file to its tables: what can vary, what is refused, and numbers that are the compare's."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from study_cases import DISTINCT, ROWS, TWO_DOSES, write_study
+from unstuck.errors import InputError
 from unstuck.files.find import cohort_path, shipped
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.patient.draw import read_cohort
 from unstuck_analysis import Study
 from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import series_columns
+from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.study import vary as variation
 from unstuck_analysis.study.file import OUTCOMES, StudyInputs
 from unstuck_analysis.study.vary import Variation, basis_of
@@ -186,6 +188,8 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         (DOSES, "treatment.phases.treatment.for: {values: [0 d]}", "must be more than zero"),
         ("patients: 3", "patients: 3\nbudget: 10", "12 runs are planned, the budget is 10"),
         ("patients: 3", "patients: 3\noutcomes: [remited]", "did you mean 'remitted'?"),
+        ("patients: 3", "patients: 3\noutcomes: [escaped]", "escaped is now called still_recovered; write"),
+        ("serotonin_mPFC", "strength_mPFC_P > HPC_P", "is now called strength_mPFC_P_to_HPC_P; write"),
         ("serotonin_mPFC", "serotonin_PFC", "did you mean 'serotonin_mPFC'?"),
         ("patients: 3", "patients: 3\ndesign: sobol", "samples: needed with sobol"),
         ("patients: 3", "patients: 3\ndesign: list", "points: needed, or it is an empty design"),
@@ -229,12 +233,20 @@ def test_the_names_of_series_are_those_of_readings() -> None:
     assert list(frame.columns[4:]) == series_columns(treatment.circuit)
 
 
+def test_names_of_columns_are_letters_digits_and_underscores(tmp_path: Path) -> None:
+    every = ("[recovery, serotonin_mPFC]", "[all]")
+    results = loaded(tmp_path, ("patients: 3", "patients: 1"), every).run(tmp_path / "out")
+    for table in (results.outcomes(), results.series(), results.patients(), results.failures()):
+        assert [name for name in table.columns if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)] == []
+    assert "strength_mPFC_P_to_HPC_P" in results.series()
+
+
 def test_tables_are_tidy_and_carry_units(tmp_path: Path) -> None:
     results = loaded(tmp_path, ("patients: 3", "patients: 1")).run(tmp_path / "out")
     outcomes, series = results.outcomes(), results.series()
-    assert outcomes.attrs["units"]["drug.ketamine-like.dose"] == "mg/kg"
+    assert outcomes.attrs["units"]["drug_ketamine_like_dose"] == "mg/kg"
     assert outcomes.attrs["units"]["onset_day"] == "d"
-    assert str(outcomes.responded.dtype) == "boolean"
+    assert str(outcomes.recovered.dtype) == "boolean"
     assert len(outcomes) == 4
     assert set(series.columns) == {
         *["run_id", "point", "treatment", "patient", "day", "recovery", "serotonin_mPFC"]
@@ -275,7 +287,7 @@ def test_the_order_of_runs_decides_no_number(tmp_path: Path) -> None:
         kept = ("[recovery, serotonin_mPFC]", "[recovery, functional_recovery]")
         study = loaded(tmp_path, (DOSES, axis), ("patients: 3", "patients: 1"), kept)
         results = study.run(tmp_path / f"out {order}")
-        axis_of = results.outcomes()[["run_id", *results.plan.paths]]
+        axis_of = results.outcomes()[["run_id", *map(column_name, results.plan.paths)]]
         table = results.series().merge(axis_of, on="run_id").drop(columns="point")
         found.append(table.sort_values(["run_id", "day"]).reset_index(drop=True))
     assert found[0].functional_recovery.notna().any()

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from unstuck.errors import InputError
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import DoseAmount
-from unstuck.files.yaml import InputError
 from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.plan import AddedStress, GivenDose, Note, PanelPlan, Plan, from_query, to_query

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from unstuck.errors import InputError
 from unstuck.files.find import shipped
-from unstuck.files.yaml import InputError
 from unstuck_analysis.view.stories import find_story, read_story, stories_on_offer
 
 STORY = """title: My story

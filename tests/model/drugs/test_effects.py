@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.drugs.effects import GONE, TYPICAL, Contribution, Course, Response
+from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.schedule import Dose
-from unstuck.files.yaml import InputError, read_document
+from unstuck.files.yaml import read_document
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.state import Floats
 

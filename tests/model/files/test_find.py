@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from unstuck.errors import InputError
 from unstuck.files.find import find, matching, replaced_files
-from unstuck.files.yaml import InputError
 
 HEAVY = ("numba", "pint", "scipy", "pandas", "mesa", "networkx", "unstuck.engine.step")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.engine.step import Accuracy
+from unstuck.errors import InputError
 from unstuck.files.find import find, shipped
 from unstuck.files.treatment import Condition, Regimen, Treatment, TreatmentFile, dosing_notes
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, Life, get_stuck

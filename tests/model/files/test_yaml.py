@@ -14,17 +14,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, field_validator, model_validator
+from unstuck.errors import InputError, choose, nearest
 from unstuck.files import yaml as documents
 from unstuck.files.schema import json_schema
 from unstuck.files.units import DoseAmount, Hours
-from unstuck.files.yaml import (
-    Document,
-    InputError,
-    choose,
-    nearest,
-    read_document,
-    read_document_with_places,
-)
+from unstuck.files.yaml import Document, read_document, read_document_with_places
 
 
 class Route(Enum):

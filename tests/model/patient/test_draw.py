@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unstuck.drugs.effects import TYPICAL
 from unstuck.drugs.exposure import Spell
+from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import CohortFile, read_cohort
 from unstuck.files.find import scenario_folders
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import (
     Patient,

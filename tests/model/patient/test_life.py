@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unstuck.engine.step import RunError
+from unstuck.errors import InputError
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY, DoseAmount
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, Life, PatientRun, get_stuck, run_treatment

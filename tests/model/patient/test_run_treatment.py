@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from unstuck.engine.readouts import Reading
+from unstuck.errors import InputError
 from unstuck.files.cohort import CohortFile, read_cohort
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import (
