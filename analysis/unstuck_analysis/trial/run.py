@@ -85,25 +85,28 @@ class Trial:
 
         Raises InputError if too few of the screened patients can be randomised.
         """
-        from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
-
-        stop_if_a_worker_reads_the_script()
         folder = Path(out) if out is not None else Path("results") / self.loaded.name
-        check_health(self.loaded.circuit, Places({(): (self.loaded.path, 0)}))
-        check_neurons(self.loaded.file.neurons)
         screened, pool = ceil(needed / EXPECTED_SHARE), None
         while pool is None or len(pool.patients) < needed:
-            results = self._screened(folder, screened, workers, on_progress)
-            pool = pool_of(self.loaded, results)
+            pool = self.screened(folder, screened, workers, on_progress)
             self._check_entry(pool, screened)
             share = max(len(pool.patients), 1) / screened
             screened += ceil(1.1 * max(needed - len(pool.patients), 0) / share)
         return pool
 
-    def _screened(
-        self, folder: Path, patients: int, workers: "int | Workers", on_progress: "OnProgress"
-    ) -> Results:
-        """Simulate so many patients under every arm."""
+    def screened(
+        self,
+        folder: Path,
+        patients: int,
+        workers: "int | Workers" = 1,
+        on_progress: "OnProgress" = unwatched,
+    ) -> Pool:
+        """All who can be randomised among so many screened patients, each under every arm."""
+        from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
+
+        stop_if_a_worker_reads_the_script()
+        check_health(self.loaded.circuit, Places({(): (self.loaded.path, 0)}))
+        check_neurons(self.loaded.file.neurons)
         inputs, places = self._inputs(patients), Places({(): (self.loaded.path, 0)})
         plan = make_plan(inputs, [()], Variation(inputs.basis), places)
         store = Store.prepare(folder, inputs, plan, self.sources)
@@ -111,7 +114,7 @@ class Trial:
         results = Results(folder)
         if len(failed := results.failures()):
             raise InputError(f"{folder}: patient {failed.patient.iloc[0]}: {failed.error.iloc[0]}")
-        return results
+        return pool_of(self.loaded, results)
 
     def _inputs(self, patients: int) -> StudyInputs:
         """The trial as a study of one point: the arms are its treatments, and connectivity is kept by day."""
