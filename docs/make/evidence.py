@@ -4,8 +4,7 @@
 findings are measured once, when the ensemble of parameter sets is frozen: `unstuck evidence --held-out`.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from string import Template
@@ -21,6 +20,7 @@ from unstuck_analysis.evidence.answer import (
     parts_table,
     value_text,
 )
+from unstuck_analysis.evidence.ensemble import Ensemble, constrained, summary
 from unstuck_analysis.evidence.facts import Fact, first_measurements, read_facts
 from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import (
@@ -31,6 +31,7 @@ from unstuck_analysis.evidence.measure import (
     headline,
     measure,
     range_text,
+    unwatched,
 )
 from unstuck_analysis.evidence.mechanisms import choose_mechanisms
 from unstuck_analysis.output.markdown import table
@@ -41,8 +42,13 @@ PROSE = Path(__file__).with_suffix(".md")
 
 def markdown(evidence: Evidence, mechanisms: str) -> str:
     """The page as Markdown: the prose of evidence.md with what was measured."""
+    ensemble = Ensemble.shipped()
+    directions_from, directions = constrained(ensemble)
     tables = {group: each.markdown() for group, each in group_tables(evidence).items()}
     return Template(PROSE.read_text(encoding="utf-8")).substitute(
+        ensemble=summary(ensemble, [finding.fact for finding in evidence.findings]),
+        directions="\n".join(f"{number}. {text}." for number, text in enumerate(directions, 1)),
+        directions_from=directions_from,
         held_out=tables["held-out-findings"],
         headline=" ".join(headline(evidence)),
         edges=at_edges(evidence),
@@ -86,20 +92,15 @@ def _without_each(intact: Evidence, plan: Plan) -> str:
     typical = [finding for finding in intact.findings if finding.fact.id not in OF_COHORT]
     facts = [finding.fact for finding in typical]
     matrix = {
-        name: measure(facts, replace(plan, without=name), _unwatched) for name in choose_mechanisms(["all"])
+        name: measure(facts, replace(plan, without=name), unwatched) for name in choose_mechanisms(["all"])
     }
     return mechanisms_table(replace(intact, findings=typical), matrix).markdown()
-
-
-def _unwatched(what: str, total: int) -> nullcontext[Callable[[object], None]]:
-    """No progress bar."""
-    return nullcontext(lambda done: None)
 
 
 def make(workers: int) -> None:
     """Write the page, its table and its figure; what is stored is not simulated again."""
     plan = Plan(workers=workers, folder=RUNS)
-    evidence = measure(read_facts(), plan, _unwatched)
+    evidence = measure(read_facts(), plan, unwatched)
     (DOCS / "evidence.md").write_text(markdown(evidence, _without_each(evidence, plan)), encoding="utf-8")
     (DOCS / "evidence.csv").write_text(parts_table(evidence).csv(), encoding="utf-8")
     save_figure(figure(evidence), DOCS / "images" / "findings.png")

@@ -144,14 +144,32 @@ class Circuit:
     def graph(self) -> networkx.DiGraph:
         """Populations as nodes and projections as edges; plain attributes, which every format can write."""
         graph = networkx.DiGraph(title=self.file.title)
-        sizes = np.diff(self.wiring.populations.first).tolist()
-        for (name, population), size in zip(self.file.populations.items(), sizes, strict=True):
+        for (name, population), size in zip(self.file.populations.items(), self.sizes.tolist(), strict=True):
             left, up = self.file.regions[population.region].position
             graph.add_node(name, region=population.region, cells=population.cells, neurons=size, x=left, y=up)
         weights = self.projection_weight.tolist()
         for (name, projection), weight in zip(self.file.projections.items(), weights, strict=True):
             pre, post = projection_ends(name)
-            graph.add_edge(pre, post, name=name, weight=weight, plastic=projection.plastic)
+            sign = -1 if self.file.populations[pre].cells == "interneuron" else 1
+            graph.add_edge(pre, post, name=name, weight=weight, sign=sign, plastic=projection.plastic)
+        return graph
+
+    def graph_in(self, activity: Floats, strength: Floats) -> networkx.DiGraph:
+        """The graph in one state.
+
+        Nodes carry `activity`; edges carry `strength` (healthy = 1) and `weight` (drive, strength included).
+
+        Args:
+            activity: (populations,) mean activity.
+            strength: (projections,) relative to health; NaN where not plastic.
+        """
+        graph = self.graph
+        for name, value in zip(self.populations, activity.tolist(), strict=True):
+            graph.nodes[name]["activity"] = value
+        known = dict(zip(self.projections, np.nan_to_num(strength, nan=1.0).tolist(), strict=True))
+        for _, _, edge in graph.edges(data=True):
+            edge["strength"] = known[edge["name"]]
+            edge["weight"] *= edge["strength"]
         return graph
 
 

@@ -107,14 +107,7 @@ class CircuitModel(Model):
 
         Nodes carry `activity`; edges carry `strength` (healthy = 1) and `weight` (drive, strength included).
         """
-        graph = self.circuit.graph.copy()
-        for name, activity in zip(self.circuit.populations, self.reading.activity, strict=True):
-            graph.nodes[name]["activity"] = float(activity)
-        strength = np.nan_to_num(self.reading.strength, nan=1.0)
-        for _, _, edge in graph.edges(data=True):
-            edge["strength"] = float(strength[self.circuit.projections.index(edge["name"])])
-            edge["weight"] *= edge["strength"]
-        return graph
+        return self.circuit.graph_in(self.reading.activity, self.reading.strength)
 
     def step(self) -> None:
         """Simulate `step_h` hours and record.

@@ -22,7 +22,7 @@ from unstuck.engine.step import Engine
 from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile, projection_ends
 from unstuck.files.find import read, shipped
-from unstuck.files.treatment import Treatment
+from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import Life
@@ -238,7 +238,7 @@ def test_a_circuit_that_makes_no_sense_is_refused_with_its_place(fault: str, tmp
     path = tmp_path / "own.yaml"
     path.write_text(text.replace(right, wrong, 1))
     with pytest.raises(InputError, match=told) as caught:
-        read("circuits", str(path), CircuitFile)
+        circuit_for(str(path))
     place = str(caught.value).split(": ")[0]
     assert place.startswith(f"{path}:")
     assert int(place.removeprefix(f"{path}:").split(":")[0]) >= 1

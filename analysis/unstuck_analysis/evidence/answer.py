@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unstuck.errors import InputError
 from unstuck.parameters import default_parameters
 
+from unstuck_analysis.evidence.ensemble import Ensemble, summary
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
 from unstuck_analysis.evidence.measure import (
     BOOTSTRAP,
@@ -76,6 +77,8 @@ def ask(
 def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[str] = ()) -> Answer:
     """Sentences, tables and figure of what was measured."""
     sentences = [*headline(evidence), at_edges(evidence), free_parameters()]
+    ensemble = Ensemble.shipped()
+    sentences += [summary(ensemble, read_facts())] if ensemble.tried else []
     tables = {name: table for name, table in group_tables(evidence).items() if table.rows}
     printed = list(tables)
     if matrix:
@@ -105,27 +108,41 @@ def about(evidence: Evidence) -> About:
     return About("scenarios/evidence", n, str(plan.seed), inputs)
 
 
-def group_tables(evidence: Evidence) -> dict[str, Table]:
-    """A table per group of findings, one line per finding; the held-out findings come first."""
-    columns = [
-        Column("id", "id"),
-        Column("reproduced", none="-"),
-        Column("value"),
-        Column("published_range"),
-        Column("finding"),
+def group_tables(evidence: Evidence, ensemble: Ensemble | None = None) -> dict[str, Table]:
+    """A table per group of findings, one line per finding; the held-out findings come first.
+
+    ensemble: the parameter sets that are shown next to the shipped one (the shipped ensemble if not given).
+    """
+    sets = Ensemble.shipped() if ensemble is None else ensemble
+    shown = [
+        Column("in_sets", "reproduced in", meaning="parameter sets of the ensemble, of those measured"),
+        Column("over_sets", meaning="where the central 95 % of these sets have the value"),
     ]
+    columns = [Column("id"), Column("reproduced", none="-"), Column("value"), Column("published_range")]
+    columns += [*(shown if sets.accepted else []), Column("finding")]
     return {
-        f"{group}-findings": Table(columns, [_row(finding) for finding in evidence.of(group)], title)
+        f"{group}-findings": Table(columns, [_row(finding, sets) for finding in evidence.of(group)], title)
         for group, title in GROUPS.items()
     }
 
 
-def _row(finding: Finding) -> list[Cell]:
+def _row(finding: Finding, ensemble: Ensemble) -> list[Cell]:
     fact = finding.fact
-    if not finding.parts:
-        return [fact.id, NOT_FROZEN, "-", _published(finding), fact.statement]
-    values = "; ".join(f"{part.name} {value_text(part)}".strip() for part in finding.parts)
-    return [fact.id, verdict(finding), values, _published(finding), fact.statement]
+    verdicts: list[Cell] = [NOT_FROZEN, "-"]
+    if finding.parts:
+        values = "; ".join(f"{part.name} {value_text(part)}".strip() for part in finding.parts)
+        verdicts = [verdict(finding), values]
+    return [fact.id, *verdicts, _published(finding), *_over_sets(finding, ensemble), fact.statement]
+
+
+def _over_sets(finding: Finding, ensemble: Ensemble) -> list[Cell]:
+    """In how many sets a finding is reproduced, and the range of its parts over the sets."""
+    if not ensemble.accepted:
+        return []
+    among, measured = ensemble.reproduced(finding.fact)
+    ranges = [ensemble.interval(part.id, part.name) for part in finding.parts]
+    texts = [f"{number(ends[0])} to {number(ends[1])}" for ends in ranges if ends]
+    return [f"{among} of {measured}" if measured else None, "; ".join(texts) or None]
 
 
 def verdict(finding: Finding) -> str:
@@ -143,36 +160,17 @@ def value_text(part: Part) -> str:
 
 def _published(finding: Finding) -> str:
     fact = finding.fact
-    ranges = list(dict.fromkeys(range_text(part) for part in finding.parts))
-    if not finding.parts:
-        return (
-            ""
-            if fact.low is None and fact.high is None
-            else range_text(Part(fact.id, "", 0.0, (0, 0), fact.range_of("")))
-        )
-    return "; ".join(ranges)
+    if finding.parts:
+        return "; ".join(dict.fromkeys(range_text(part) for part in finding.parts))
+    bounded = fact.low is not None or fact.high is not None
+    return range_text(Part(fact.id, "", 0.0, (0, 0), fact.range_of(""))) if bounded else ""
 
 
 def parts_table(evidence: Evidence) -> Table:
     """One row per part of a finding, numbers in full, with its first measurement."""
-    columns = [
-        Column(name)
-        for name in (
-            *(
-                "id",
-                "group",
-                "part",
-                "value",
-                "unit",
-                "interval_low",
-                "interval_high",
-                "range_low",
-                "range_high",
-            ),
-            *("inside", "edge", "reproduced", "first_value", "first_date", "statement", "source", "history"),
-        )
-    ]
-    first = {**first_measurements(1), **first_measurements(2)}
+    names = "id group part value unit interval_low interval_high range_low range_high inside edge reproduced"
+    names += " sets_low sets_high first_value first_date statement source history"
+    first, sets = {**first_measurements(1), **first_measurements(2)}, Ensemble.shipped()
     rows: list[list[Cell]] = []
     for finding in evidence.findings:
         fact = finding.fact
@@ -181,11 +179,11 @@ def parts_table(evidence: Evidence) -> Table:
             looked = [earlier.value, earlier.date] if earlier else [None, None]
             limits = [*part.interval, *part.range]
             verdicts = [part.inside, part.edge, finding.reproduced]
+            over_sets = sets.interval(fact.id, part.name) or (None, None)
             texts = [fact.statement, fact.source, fact.history]
-            rows.append(
-                [fact.id, fact.group, part.name, part.value, part.unit, *limits, *verdicts, *looked, *texts]
-            )
-    return Table(columns, rows)
+            measured = [fact.id, fact.group, part.name, part.value, part.unit, *limits, *verdicts]
+            rows.append([*measured, *over_sets, *looked, *texts])
+    return Table([Column(name) for name in names.split()], rows)
 
 
 def mechanisms_table(intact: Evidence, matrix: Mapping[str, Evidence]) -> Table:

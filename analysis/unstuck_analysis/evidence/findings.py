@@ -12,7 +12,7 @@ from math import inf
 
 import numpy as np
 
-from unstuck_analysis.evidence.courses import REMITTED, STUCK, Cohort, Floats, kaplan_meier_median
+from unstuck_analysis.evidence.courses import RECOVERED, REMITTED, STUCK, Cohort, Floats, kaplan_meier_median
 
 RESPONSE_DAY = 84.0  # end of the course of an SSRI or of the tianeptine-like drug
 IMPROVED, NOT_RESPONDED = 0.2, 0.25  # recovery index R
@@ -92,6 +92,55 @@ _typical("F35", "gaba-down-6h", 1)
 _typical("T15", "ssre-84d", 84)
 
 
+def _responders(id: str, treatment: str, read: Callable[[Cohort], Floats], *more: str) -> None:
+    """Register the median of a reading among the patients who have recovered on day 84 of a course."""
+
+    @finding(id, treatment, *more, cohort=True)
+    def measure(data: Recorded) -> dict[str, float]:
+        recovered = data.stuck.only(data.stuck.recovered(treatment, RESPONSE_DAY))
+        return {"": float(np.median(read(recovered))) if recovered.size else float("nan")}
+
+
+def _share(id: str, treatment: str, *days: float, at_least: float = RECOVERED) -> None:
+    """Register the share of stuck patients with R of at least a number on each of these days."""
+
+    @finding(id, treatment, cohort=True)
+    def measure(data: Recorded) -> dict[str, float]:
+        shares = [data.stuck.share(treatment, day, at_least) for day in days]
+        return dict(zip([f"{day:g} d" for day in days] if len(days) > 1 else [""], shares, strict=True))
+
+
+def _median(id: str, treatment: str, what: str, *days: float) -> None:
+    """Register the median of a series over stuck patients on each of these days."""
+
+    @finding(id, treatment, cohort=True)
+    def measure(data: Recorded) -> dict[str, float]:
+        medians = [float(np.median(data.stuck.at(treatment, day, what))) for day in days]
+        return dict(zip([f"day {day:g}" for day in days] if len(days) > 1 else [""], medians, strict=True))
+
+
+_responders("F10", "ssri-84d", lambda patients: patients.onset_day("ssri-84d"))
+_responders("F11", "ssri-84d", lambda patients: patients.at("ssri-84d", RESPONSE_DAY))
+_responders(  # 120 d after the course
+    "F16",
+    "ssri-84d",
+    lambda patients: patients.at("ssri-84d-off-120d", RESPONSE_DAY + 120),
+    "ssri-84d-off-120d",
+)
+_responders("F23", "tianeptine-84d", lambda patients: patients.onset_day("tianeptine-84d"))
+_responders("F24", "tianeptine-84d", lambda patients: patients.at("tianeptine-84d", RESPONSE_DAY))
+_median("F28", "ssri-84d", "activity_DRN_S", 42, 84)
+_median("F29", "ssri-84d", "serotonin_mPFC", 84)
+_median("F30", "ssri-84d", "serotonin_DRN", 84)
+_median("F33", "untreated-42d", "trkb_principal", 0)  # principal cells of mPFC, HPC and NAc
+_share("F31", "untreated-events-365d", 91, 182, 365)
+_share("F36", "psilocybin-once-42d", 8)
+_share("T02", "ssri-84d", RESPONSE_DAY)
+_share("T03", "ssri-84d", RESPONSE_DAY, at_least=REMITTED)
+_share("T05", "ketamine-once-7d", 1)
+_share("T06", "ketamine-once-7d", 7)
+
+
 @finding("F34", "nmda-block-84d", "nmda-block-interneurons-84d")
 def steady_nmda_block(data: Recorded) -> dict[str, float]:
     """R on day 84 under a steady block of NMDA receptors of all cells, and of interneurons alone."""
@@ -101,81 +150,10 @@ def steady_nmda_block(data: Recorded) -> dict[str, float]:
     }
 
 
-@finding("F10", "ssri-84d", cohort=True)
-def ssri_onset_of_responders(data: Recorded) -> dict[str, float]:
-    """Median day of half recovery among patients recovered on day 84 of an SSRI."""
-    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.onset_day("ssri-84d"))}
-
-
-@finding("F11", "ssri-84d", cohort=True)
-def ssri_recovery_of_responders(data: Recorded) -> dict[str, float]:
-    """Median R on day 84 among patients recovered on day 84 of an SSRI."""
-    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d", RESPONSE_DAY))}
-
-
-@finding("F16", "ssri-84d", "ssri-84d-off-120d", cohort=True)
-def recovery_after_a_full_course(data: Recorded) -> dict[str, float]:
-    """Median R 120 d after a full SSRI course, without life events, among patients recovered on day 84."""
-    end_day = RESPONSE_DAY + 120
-    return {"": _median_among_recovered(data.stuck, "ssri-84d", lambda c: c.at("ssri-84d-off-120d", end_day))}
-
-
-@finding("F23", "tianeptine-84d", cohort=True)
-def tianeptine_onset_of_responders(data: Recorded) -> dict[str, float]:
-    """Median day of half recovery among patients recovered on day 84 of the tianeptine-like drug."""
-    return {
-        "": _median_among_recovered(data.stuck, "tianeptine-84d", lambda c: c.onset_day("tianeptine-84d"))
-    }
-
-
-@finding("F24", "tianeptine-84d", cohort=True)
-def tianeptine_recovery_of_responders(data: Recorded) -> dict[str, float]:
-    """Median R on day 84 among patients recovered on day 84 of the tianeptine-like drug."""
-    treatment = "tianeptine-84d"
-    return {"": _median_among_recovered(data.stuck, treatment, lambda c: c.at(treatment, RESPONSE_DAY))}
-
-
-@finding("F28", "ssri-84d", cohort=True)
-def raphe_firing_on_an_ssri(data: Recorded) -> dict[str, float]:
-    """Median activity of serotonergic cells on days 42 and 84 of an SSRI."""
-    activity = {day: data.stuck.at("ssri-84d", day, "activity_DRN_S") for day in (42, 84)}
-    return {f"day {day}": float(np.median(values)) for day, values in activity.items()}
-
-
-@finding("F29", "ssri-84d", cohort=True)
-def cortical_serotonin_on_an_ssri(data: Recorded) -> dict[str, float]:
-    """Median serotonin of mPFC (healthy = 1) on day 84 of an SSRI."""
-    return {"": float(np.median(data.stuck.at("ssri-84d", 84, "serotonin_mPFC")))}
-
-
-@finding("F30", "ssri-84d", cohort=True)
-def raphe_serotonin_on_an_ssri(data: Recorded) -> dict[str, float]:
-    """Median serotonin of DRN (healthy = 1) on day 84 of an SSRI."""
-    return {"": float(np.median(data.stuck.at("ssri-84d", 84, "serotonin_DRN")))}
-
-
-@finding("F31", "untreated-events-365d", cohort=True)
-def recovered_untreated(data: Recorded) -> dict[str, float]:
-    """Share recovered after 91, 182 and 365 d without treatment, with life events."""
-    return {f"{day} d": data.stuck.share("untreated-events-365d", day) for day in (91, 182, 365)}
-
-
 @finding("F32", "healthy-year", cohort=True)
 def ill_after_a_healthy_year(data: Recorded) -> dict[str, float]:
     """Share of all drawn patients whose healthy circuit has C < 0.85 on day 365 of a year of life events."""
     return {"": float((data.everyone.at("healthy-year", 365, "connectivity") < STUCK).mean())}
-
-
-@finding("F33", "untreated-42d", cohort=True)
-def trkb_of_stuck_patients(data: Recorded) -> dict[str, float]:
-    """Median TrkB signalling on day 0, mean over principal cells of mPFC, HPC and NAc (healthy = 1)."""
-    return {"": float(np.median(data.stuck.at("untreated-42d", 0, "trkb_principal")))}
-
-
-@finding("F36", "psilocybin-once-42d", cohort=True)
-def recovered_on_psilocybin(data: Recorded) -> dict[str, float]:
-    """Share recovered on day 8 after one dose."""
-    return {"": data.stuck.share("psilocybin-once-42d", 8)}
 
 
 @finding("T01", "ketamine-once-7d", "psilocybin-once-42d", "tianeptine-84d", "ssri-84d", cohort=True)
@@ -194,18 +172,6 @@ def order_of_onset(data: Recorded) -> dict[str, float]:
     }
 
 
-@finding("T02", "ssri-84d", cohort=True)
-def recovered_on_an_ssri(data: Recorded) -> dict[str, float]:
-    """Share recovered on day 84 of an SSRI."""
-    return {"": data.stuck.share("ssri-84d", RESPONSE_DAY)}
-
-
-@finding("T03", "ssri-84d", cohort=True)
-def remitted_on_an_ssri(data: Recorded) -> dict[str, float]:
-    """Share remitted on day 84 of an SSRI."""
-    return {"": data.stuck.share("ssri-84d", RESPONSE_DAY, REMITTED)}
-
-
 @finding("T04", "ssri-84d", "untreated-42d", cohort=True)
 def early_advantage_of_an_ssri(data: Recorded) -> dict[str, float]:
     """Mean advantage in R over no treatment on day 7, divided by that on day 42."""
@@ -214,18 +180,6 @@ def early_advantage_of_an_ssri(data: Recorded) -> dict[str, float]:
         for day in (7, 42)
     )
     return {"": _ratio(early, late)}
-
-
-@finding("T05", "ketamine-once-7d", cohort=True)
-def recovered_a_day_after_ketamine(data: Recorded) -> dict[str, float]:
-    """Share recovered 24 h after one dose."""
-    return {"": data.stuck.share("ketamine-once-7d", 1)}
-
-
-@finding("T06", "ketamine-once-7d", cohort=True)
-def recovered_a_week_after_ketamine(data: Recorded) -> dict[str, float]:
-    """Share recovered 7 d after one dose."""
-    return {"": data.stuck.share("ketamine-once-7d", 7)}
 
 
 @finding("T07", "ketamine-six-events-120d", cohort=True)
@@ -409,11 +363,6 @@ def unit_of(id: str, part: str) -> str:
 def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
     """A reading of the typical patient; the median where several networks were simulated."""
     return float(np.median(data.typical.at(treatment, day, what)))
-
-
-def _median_among_recovered(stuck: Cohort, treatment: str, read: Callable[[Cohort], Floats]) -> float:
-    recovered = stuck.only(stuck.recovered(treatment, RESPONSE_DAY))
-    return float(np.median(read(recovered))) if recovered.size else float("nan")
 
 
 def _share_relapsed(stuck: Cohort, treatment: str, recovered_day: float, until_day: float) -> float:

@@ -8,7 +8,7 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite, isinf, isnan, nan
@@ -44,6 +44,11 @@ COUNTED: dict[Group, str] = {
     "seen": "findings that were seen in generation 1 and not fitted",
 }
 Watch = Callable[[str, int], AbstractContextManager[Callable[[object], None]]]
+
+
+def unwatched(what: str, total: int) -> AbstractContextManager[Callable[[object], None]]:
+    """No progress bar."""
+    return nullcontext(lambda done: None)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Plan:
     """What to simulate.
 
     patients: drawn for cohort findings; networks: of the typical patient, 0 for the mean-field; folder: where
-    courses are stored; without: a mechanism that is switched off.
+    courses are stored; without: a mechanism that is switched off; values: changed parameters.
     """
 
     patients: int = PATIENTS
@@ -111,6 +116,7 @@ class Plan:
     workers: int = 1
     folder: Path | None = None
     without: str = ""
+    values: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ def measure(facts: Sequence[Fact], plan: Plan, watch: Watch, *, held_out: bool =
 
 def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
     """Simulate what findings need: the typical patient, and drawn patients where one is about a cohort."""
-    values = tuple(mechanisms()[plan.without].values.items()) if plan.without else ()
+    values = (*plan.values, *(mechanisms()[plan.without].values.items() if plan.without else ()))
     neurons = NEURONS if plan.networks else 0
 
     def patients(number: int, drawn: bool, neurons: int) -> Cohort:

@@ -65,28 +65,9 @@ class RegionalState:
 
     def graph(self) -> networkx.DiGraph:
         """Populations with their activity, projections with their weight and strength (healthy = 1)."""
-        circuit, state = self.circuit, self.state
-        slow = state.slow
-        strength = projection_strength(circuit, slow.labile + slow.intermediate + slow.consolidated)
-        activity = population_means(circuit, state.x)
-        graph = networkx.DiGraph(title=circuit.file.title)
-        for k, (name, node) in enumerate(circuit.graph.nodes(data=True)):
-            place = {"x": float(node["x"]), "y": float(node["y"])}
-            graph.add_node(
-                name, region=node["region"], cells=node["cells"], activity=float(activity[k]), **place
-            )
-        for pre, post, edge in circuit.graph.edges(data=True):
-            now = float(strength[circuit.projections.index(edge["name"])]) if edge["plastic"] else 1.0
-            sign = -1 if circuit.graph.nodes[pre]["cells"] == "interneuron" else 1
-            graph.add_edge(
-                pre,
-                post,
-                weight=float(edge["weight"]) * now,
-                strength=now,
-                sign=sign,
-                plastic=edge["plastic"],
-            )
-        return graph
+        slow = self.state.slow
+        strength = projection_strength(self.circuit, slow.labile + slow.intermediate + slow.consolidated)
+        return self.circuit.graph_in(population_means(self.circuit, self.state.x), strength)
 
 
 def regional_state(

@@ -19,11 +19,9 @@ from matplotlib.figure import Figure
 from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure
 from unstuck.errors import InputError
-from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
-from unstuck.files.find import read
 from unstuck.files.schedule import Dose
-from unstuck.files.treatment import drug_for
+from unstuck.files.treatment import circuit_for, drug_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import default_parameters
 from unstuck.targets import TARGETS
@@ -193,7 +191,7 @@ def ask(circuit: str, drug: str, amounts: Sequence[float] = (), length: int | No
     length: days or doses of the course, 84 days or 6 doses if not given. InputError for a patient who never
     gets stuck.
     """
-    file, parameters = read("circuits", circuit, CircuitFile)[0], default_parameters()
+    file, parameters = circuit_for(circuit)[0], default_parameters()
     loaded, doses = drug_for(file, drug), tuple(amounts or USUAL_AMOUNTS)
     plan = schedule_of(loaded)
     count = length or (USUAL_DAYS if plan.daily else USUAL_DOSES)

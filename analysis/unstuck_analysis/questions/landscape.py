@@ -22,8 +22,7 @@ from unstuck.drugs.exposure import Constant, PatientExposure, Spell
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.find import read
-from unstuck.files.treatment import Treatment
+from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient
@@ -239,7 +238,7 @@ def measure(file: CircuitFile, parameters: ParameterSet, treatments: Sequence[Tr
 
 def ask(circuit: str, treatments: Sequence[str] = ()) -> Answer:
     """The landscape of a circuit, with treatments; names or paths, the default ones if not given."""
-    file, parameters = read("circuits", circuit, CircuitFile)[0], default_parameters()
+    file, parameters = circuit_for(circuit)[0], default_parameters()
     loaded = [Treatment(name) for name in treatments or DEFAULT_TREATMENTS]
     names = ", ".join(treatment.name for treatment in loaded)
     inputs = inputs_hash(file, parameters, *loaded)

@@ -1,6 +1,6 @@
 """The circuit file: regions, populations, projections and the roles they play, checked in itself.
 
-Any number may be written as the symbol of a parameter; what it then is worth is checked in `checks.py`.
+Any number may be written as the symbol of a parameter; what it then is worth is checked in `numbers.py`.
 """
 
 from collections.abc import Mapping
@@ -31,19 +31,6 @@ class PopulationFile(Document):
     set_point_Hz: NumberOrSymbol
     maximal_Hz: NumberOrSymbol
     nmda_share: NumberOrSymbol
-
-    @model_validator(mode="after")
-    def _set_point_is_reachable(self) -> "PopulationFile":
-        set_point_Hz, maximal_Hz = self.set_point_Hz, self.maximal_Hz
-        if isinstance(set_point_Hz, str) or isinstance(maximal_Hz, str):
-            return self  # a symbol gets its value where the circuit is built
-        if not 0.0 < set_point_Hz <= 0.5 * maximal_Hz:
-            raise Misplaced(
-                ("set_point_Hz",),
-                f"no healthy state: {set_point_Hz:g} must be above 0 and at most half of maximal_Hz"
-                f" {maximal_Hz:g}",
-            )
-        return self
 
 
 class ProjectionFile(Document):

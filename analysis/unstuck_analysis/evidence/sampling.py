@@ -1,0 +1,224 @@
+"""Draw parameter sets that reproduce every fitted finding: a command for developers that takes hours.
+
+    python -m unstuck_analysis.evidence.sampling --chain 0 --minutes 60    # look for sets
+    python -m unstuck_analysis.evidence.sampling --check 3                 # three sets in 1,000 patients
+
+Prior: the fitted parameters are independent, each uniform (shares) or log-uniform (all others) between the
+ends of its range in scenarios/parameters.csv. Target: the prior within the sets that reproduce every fitted
+finding (approximate Bayesian computation; the published ranges are the accepted region). Findings on cohorts
+are read in the first 250 patients of seed 1, the same patients for every set.
+
+Sampler: hit-and-run among the sets that reproduce the findings on the typical patient. After every `STEPS`
+steps the set is tested in cohorts. Sets that pass have the target as their distribution. A test ends early if
+a finding is hopeless: it is outside its range by more than its standard error over the patients so far, after
+a correction by what the shipped set has in these patients and in all 250.
+
+Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
+iteration only, so the same command continues a stopped chain exactly. Chains are independent: start one
+process for each. Every chain begins at the shipped set with `DIRECTIONS` single steps, which are not tested.
+
+Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
+Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions).
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from unstuck.engine.settle import RunError
+from unstuck.files.yaml import InputError
+from unstuck.parameters import default_parameters
+
+from unstuck_analysis.evidence.courses import Floats
+from unstuck_analysis.evidence.ensemble import (
+    CHECKED,
+    PATIENTS,
+    READINGS,
+    SETS,
+    Ensemble,
+    Outcome,
+    Readings,
+    Tried,
+    append_readings,
+    append_tried,
+    chord,
+    place_of,
+    read_readings,
+    read_tried,
+    values_at,
+)
+from unstuck_analysis.evidence.facts import read_facts, shipped_file
+from unstuck_analysis.evidence.findings import OF_COHORT
+from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
+from unstuck_analysis.output.provenance import model_version
+
+SEED, STEPS, DIRECTIONS = 1, 10, 60
+SHIPPED = -1  # chain of the shipped set in the readings
+ALONG_AXIS = 0.4  # share of steps that change one parameter only
+# Findings on the typical patient that a set fails most often for the time they take, group by group.
+FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
+LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
+EARLY = (40, 100)  # patients after which hopeless sets are rejected
+FAULTS = (RunError, InputError, ValueError, ArithmeticError)
+Values = Mapping[str, float]
+
+
+def step(
+    place: Floats, archive: Sequence[Floats], inside: Callable[[Floats], bool], rng: np.random.Generator
+) -> Floats:
+    """One step of hit-and-run: a place that is inside, on a random line through `place`.
+
+    The line follows one parameter, or the difference of two places of the archive. Places outside shorten it.
+    """
+    if len(archive) <= len(place) or rng.random() < ALONG_AXIS:
+        direction = np.eye(len(place))[rng.integers(len(place))]
+    else:
+        one, other = rng.choice(len(archive), 2, replace=False)
+        direction = archive[one] - archive[other]
+    low, high = chord(place, direction)
+    while high - low > 1e-9:
+        far = rng.uniform(low, high)
+        proposed = np.clip(place + far * direction, 0.0, 1.0)
+        if inside(proposed):
+            return proposed
+        low, high = (far, high) if far < 0.0 else (low, far)
+    return place
+
+
+class Screen:
+    """The findings on the typical patient; counts the sets that were tried and those that failed."""
+
+    def __init__(self) -> None:
+        typical = {f.id: f for f in read_facts() if f.group == "fitted" and f.id not in OF_COHORT}
+        first = [id for group in FIRST for id in group]
+        rest = [fact for id, fact in typical.items() if id not in first]
+        self.groups = [*([typical[id] for id in group] for group in FIRST), rest]
+        self.tried = self.failed = 0
+
+    def passes(self, place: Floats) -> bool:
+        """Whether a set reproduces the findings on the typical patient."""
+        self.tried += 1
+        plan = Plan(seed=SEED, values=tuple(values_at(place).items()))
+        try:
+            return not any(outside(measure(facts, plan, unwatched)) for facts in self.groups)
+        except FAULTS:
+            self.failed += 1
+            return False
+
+
+def outside(evidence: Evidence, shipped: Readings | None = None, final: Readings | None = None) -> str:
+    """Parts outside their ranges, with their values; with readings of the shipped set only hopeless ones.
+
+    shipped, final: readings of the shipped set in these patients and in all of them.
+    """
+    found: list[str] = []
+    for part in (part for finding in evidence.findings for part in finding.parts):
+        name = part.id, part.name
+        if hopeless(part, final[name] - shipped[name]) if shipped and final else not part.inside:
+            found.append(f"{' '.join(name).strip()} {part.value:.3g}")
+    return "; ".join(found)
+
+
+def hopeless(part: Part, correction: float) -> bool:
+    """Whether a corrected value is outside its range by more than its standard error."""
+    value, error = part.value + correction, (part.interval[1] - part.interval[0]) / 4.0
+    if not isfinite(value) or not isfinite(error):
+        return False
+    low, high = part.range
+    return not low - error <= value <= high + error
+
+
+def verdict(values: Values, shipped: Mapping[int, Readings]) -> tuple[Outcome, str, int, Evidence | None]:
+    """Test a set in cohorts: outcome, reason, number of patients, and all readings of an accepted set.
+
+    shipped: readings of the shipped set by number of patients.
+    """
+    fitted = [fact for fact in read_facts() if fact.group == "fitted" and fact.id in OF_COHORT]
+    short = [fact for fact in fitted if fact.id not in LONG]
+    patients = 0
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for patients, facts in ((EARLY[0], short), *((number, fitted) for number in (*EARLY, PATIENTS))):
+                plan = Plan(patients, 0, SEED, 1, Path(folder), values=tuple(values.items()))
+                evidence, early = measure(facts, plan, unwatched), patients < PATIENTS
+                reason = (
+                    outside(evidence, shipped[patients], shipped[PATIENTS]) if early else outside(evidence)
+                )
+                if reason:
+                    return "rejected", reason, patients, None
+            plan = Plan(PATIENTS, 0, SEED, 1, Path(folder), values=tuple(values.items()))
+            return "accepted", "", PATIENTS, measure(read_facts(), plan, unwatched)
+        except FAULTS as fault:
+            return "failed", str(fault), patients, None
+
+
+def run_chain(chain: int, minutes: float, sets: Path, readings: Path) -> None:
+    """Continue a chain for some minutes; an iteration that has begun is finished."""
+    end_s = monotonic() + 60.0 * minutes
+    tried = [each for each in read_tried(sets) if each.chain == chain]
+    values = tried[-1].values if tried else default_parameters()
+    archive = [place_of(each.values) for each in tried if each.outcome == "direction"]
+    place = place_of(values)
+    for iteration in range(len(tried), 10**9):
+        if monotonic() > end_s:
+            return
+        rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, iteration]))
+        screen, exploring = Screen(), iteration < DIRECTIONS
+        for _ in range(1 if exploring else STEPS):
+            place = step(place, archive, screen.passes, rng)
+        values = values_at(place)
+        place = place_of(values)  # as it is read back from the file
+        outcome, reason, patients, found = "direction", "", 0, None
+        if exploring:
+            archive.append(place)
+        else:
+            outcome, reason, patients, found = verdict(values, shipped_readings(readings))
+        if found is not None:
+            append_readings(readings, (chain, iteration, PATIENTS), found)
+        counts = patients, screen.tried, screen.failed
+        append_tried(sets, [Tried(chain, iteration, outcome, reason, *counts, model_version(), values)])
+        print(chain, iteration, outcome, reason, flush=True)
+
+
+def shipped_readings(path: Path) -> dict[int, Readings]:
+    """Readings of the shipped set by number of patients; what is not in the file yet is measured."""
+    known = read_readings(path)
+    with tempfile.TemporaryDirectory() as folder:
+        for patients in (*EARLY, PATIENTS):
+            key, plan = (SHIPPED, 0, patients), Plan(patients, seed=SEED, folder=Path(folder))
+            if key not in known:
+                append_readings(path, key, measure(read_facts(), plan, unwatched))
+    known = read_readings(path)
+    return {patients: known[SHIPPED, 0, patients] for patients in (*EARLY, PATIENTS)}
+
+
+def check(number: int, workers: int, sets: Path, readings: Path) -> None:
+    """Measure every finding in 1,000 patients for so many more of the accepted sets, the first ones first."""
+    ensemble = Ensemble(read_tried(sets), read_readings(readings))
+    keys = {(each.chain, each.iteration, CHECKED): each for each in ensemble.accepted}
+    for key, each in [item for item in keys.items() if item[0] not in ensemble.readings][:number]:
+        plan = Plan(CHECKED, 0, SEED, workers, values=tuple(each.values.items()))
+        append_readings(readings, key, measure(read_facts(), plan, unwatched))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--chain", type=int, default=0, help="which chain is continued")
+    parser.add_argument("--minutes", type=float, default=0.0, help="for how long")
+    parser.add_argument("--check", type=int, default=0, help=f"accepted sets to check in {CHECKED} patients")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the check")
+    asked = parser.parse_args()
+    files = shipped_file(SETS), shipped_file(READINGS)
+    run_chain(asked.chain, asked.minutes, *files)
+    check(asked.check, asked.workers, *files)
+
+
+if __name__ == "__main__":
+    main()
