@@ -38,6 +38,12 @@ REMOVED = {
     "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
     " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
 }
+NEXT_AFTER_CHECK = {  # kind of file: command to type next
+    "drug": "unstuck compare untreated",
+    "treatment": "unstuck compare untreated",
+    "circuit": "unstuck show",
+    "study": "unstuck sweep",
+}
 _ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
 REMOVED_OPTIONS = {
     (
@@ -101,7 +107,7 @@ def compare(
     neurons: Neurons = defaults.NEURONS,
     workers: Workers = None,
 ) -> Answering:
-    """Compare treatments on the same stuck patients: a table, a figure, tidy tables and one HTML report."""
+    """Compare treatments on the same stuck patients, and write a table, a figure and a report."""
     from unstuck_analysis import compare as comparing
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import ComparisonAnswer
@@ -131,7 +137,7 @@ def run(
     seed: Seed = defaults.SEED,
     neurons: Neurons = defaults.NEURONS,
 ) -> Answering:
-    """Run one patient under one treatment: the same patient as row K of a comparison with the same seed."""
+    """Follow one patient of a comparison under one treatment."""
     from unstuck_analysis.compare import run as run_one
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import PatientAnswer
@@ -198,7 +204,7 @@ def view(
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
     ] = False,
 ) -> None:
-    """Watch up to three copies of one patient in the browser, offline, or write them to one web page."""
+    """Watch up to three copies of one patient in the browser, or write them to one web page."""
     from unstuck_analysis import view as page
 
     shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
@@ -218,12 +224,13 @@ def list_files(
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="All files of every kind.")] = False,
 ) -> None:
-    """List recommended drugs, or all files that are shipped or in the working folder."""
+    """List ten drugs to begin with, or all drugs, treatments, circuits and studies (--all)."""
     from unstuck_analysis.library.list import recommended_drugs, shelf_tables
 
     if kind or everything:
         for table in shelf_tables(kind):
             print(f"{table.terminal()}\n")
+        say("Next: unstuck show NAME")
     else:
         print(recommended_drugs().terminal())
         say("All files: unstuck list --all. Next: unstuck show NAME, or unstuck compare NAME")
@@ -234,7 +241,9 @@ def show(
     name: Annotated[str, typer.Argument(help="A drug, treatment or circuit: shipped name or path.")],
     figure: Annotated[Path | None, typer.Option(help="Draw a drug to this .png or .svg file.")] = None,
 ) -> None:
-    """Show what a file means: a drug's actions, kinetics and sources, a treatment's phases, a circuit."""
+    """Print what a drug, treatment or circuit means, with the source of every number."""
+    from unstuck.files.find import shipped
+
     from unstuck_analysis.library.show import describe, draw_drug
 
     if figure is not None:
@@ -243,6 +252,8 @@ def show(
         print(part)
     if figure is not None:
         say(f"Written: {figure}")
+    if name in shipped("treatments"):
+        say(f"Next: unstuck compare untreated {name}")
 
 
 @plain_command(app, "unstuck new drug my-drug", FILES)
@@ -255,7 +266,7 @@ def new(
     ] = None,
     drug: Annotated[str, typer.Option(help="The drug in the dosing table.")] = "",
 ) -> None:
-    """Start a file of your own from a commented template, or treatments from a dosing table."""
+    """Start a file of your own from a template in which every key is explained."""
     from unstuck_analysis.library.check import write_from_events, write_template
 
     if events is not None or drug:
@@ -274,17 +285,20 @@ def check(
         str, typer.Option(metavar="KIND", help="Print the JSON Schema of drugs, treatments, ... instead.")
     ] = "",
 ) -> None:
-    """Check files without running them; every fault with its file, line and key."""
+    """Check files without a simulation; every error has file, line and key."""
     from unstuck_analysis.library.check import check_files, schema_of
 
     if schema:
         print(json.dumps(schema_of(schema), indent=2))
     elif not files:
         raise typer.BadParameter("give files to check, or --schema KIND")
-    for path, kind, notes in check_files(files or []):
+    checked = [*check_files(files or [])]
+    for path, kind, notes in checked:
         print(f"{path}: a valid {kind}")
         for note in notes:
             say(f"Note: {note}")
+    if len(checked) == 1 and (next_step := NEXT_AFTER_CHECK.get(checked[0][1])):
+        say(f"Next: {next_step} {checked[0][0]}")
 
 
 @plain_command(app, "unstuck sweep smoke --workers 2", STUDIES)
@@ -296,17 +310,15 @@ def sweep(
     shard: Annotated[str, typer.Option(help="Do the i-th of n parts only: i/n.")] = "1/1",
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
-    new: Annotated[
-        bool, typer.Option("--new", help="Begin again; what is in the folder is set aside.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the size of the plan only.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Jobs of the array of --print-slurm.")] = 16,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study. Stop it at any moment: the same command continues from there."""
+    """Run a study: the same patients at many settings. If you stop it, the same command continues."""
     from unstuck_analysis.study import command as studying
     from unstuck_analysis.study.file import Study
 
@@ -327,10 +339,10 @@ StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
 @plain_command(app, "unstuck status results/smoke --json", STUDIES)
 def status(
     folder: StudyFolder,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every stored file too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count the planned, done, failed and remaining runs; --verify checks every stored file."""
+    """Count the planned, finished, failed and remaining runs of a study."""
     from unstuck_analysis.output.files import StorageError
     from unstuck_analysis.study.store import Store
 
@@ -348,10 +360,12 @@ def status(
 def export(
     folder: StudyFolder,
     to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
-    series: Annotated[bool, typer.Option("--series", help="The time series, not the outcomes.")] = False,
-    partial: Annotated[bool, typer.Option("--partial", help="Export though runs are missing.")] = False,
+    series: Annotated[
+        bool, typer.Option("--series", help="Write the readings over time, not the outcomes.")
+    ] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Export even if runs are missing.")] = False,
 ) -> None:
-    """Write one tidy row per run, in the order of the plan; equal studies give equal files."""
+    """Write the results of a study as one table with one row per run (CSV or Parquet)."""
     from unstuck.errors import InputError
 
     from unstuck_analysis.study.results import Results
@@ -374,7 +388,7 @@ def landscape(
     ] = None,
     circuit: CircuitName = "default",
 ) -> Answering:
-    """Show how the illness forms and ends: connectivity at each scar, stress, and paths of treatments."""
+    """Show how stress makes the typical patient stuck, and how treatments change that."""
     from unstuck_analysis.questions import landscape as question
 
     return question.ask(circuit, treatments or ())
@@ -383,13 +397,13 @@ def landscape(
 @command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)
 def dose_response(
     drug: Annotated[str, typer.Argument(help="A drug: shipped name or path.")],
-    amounts: Annotated[str, typer.Option(help="Doses relative to the usual one, such as 0.5,1,2.")] = "",
+    amounts: Annotated[str, typer.Option(help="Doses relative to the usual dose, such as 0.5,1,2.")] = "",
     length: Annotated[
         int | None, typer.Option(min=1, help="Days (84 if not given), or single doses (6), of the course.")
     ] = None,
     circuit: CircuitName = "default",
 ) -> Answering:
-    """Dose against recovery in the typical patient, with the shortest course that lasts at each dose."""
+    """Show recovery of the typical patient by dose, and the shortest course that lasts."""
     from unstuck_analysis.questions import dose
 
     dose.refuse_effect(drug)
@@ -399,13 +413,15 @@ def dose_response(
 @command(app, "unstuck sensitivity ssri-like --base-points 256", ANALYSE)
 def sensitivity(
     treatment: TreatmentName = "ssri-like",
-    parameters: Annotated[list[str] | None, typer.Option("--parameter", help="Only these.")] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--parameter", help="Only these parameters.")
+    ] = None,
     base_points: Annotated[int, typer.Option(min=2, help="Sobol base points, a power of two.")] = 256,
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
     workers: Workers = None,
     seed: Seed = 1,
 ) -> Answering:
-    """Which parameters decide: Morris screening, Sobol indices, and the noise between networks."""
+    """Find the parameters that decide who recovers (Morris screening, Sobol indices)."""
     from unstuck_analysis.questions import sensitivity as question
     from unstuck_analysis.study.processes import available_cores
 
@@ -421,7 +437,7 @@ Against = Annotated[str | None, typer.Option(help="Treatment to compare with; un
 
 @command(app, "unstuck survival results/latest", ANALYSE)
 def survival(results: ResultsFolder, against: Against = None) -> Answering:
-    """Time to recovery and relapse: Kaplan-Meier, log-rank test, restricted mean, number needed to treat."""
+    """Analyse the time to recovery and relapse (Kaplan-Meier curves, log-rank test)."""
     from unstuck_analysis.questions import survival as question
 
     return question.ask(results, against)
@@ -429,7 +445,7 @@ def survival(results: ResultsFolder, against: Against = None) -> Answering:
 
 @command(app, "unstuck crossover results/latest", ANALYSE)
 def crossover(results: ResultsFolder, seed: Seed = 1) -> Answering:
-    """Which patients recover under which treatment, and which day-0 measures go with recovery."""
+    """Show which patients recover under which treatment, and day-0 measures related to that."""
     from unstuck_analysis.questions import crossover as question
 
     return question.ask(results, seed=seed)
@@ -442,7 +458,7 @@ def connectivity(
     neurons: NetworkNeurons = 500,
     seed: Seed = 1,
 ) -> Answering:
-    """How regions drive each other healthy, stuck and treated; the graph for Gephi and networkx."""
+    """Show how strongly the regions drive each other when healthy, stuck and treated."""
     from unstuck_analysis.questions import connectivity as question
 
     return question.ask(treatment, day, neurons=neurons, seed=seed)
@@ -456,7 +472,9 @@ def evidence(
         list[str] | None,
         typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="100 patients instead of 1,000.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use 100 patients instead of 1,000 (faster).")
+    ] = False,
     patients: Annotated[
         int | None, typer.Option(min=1, help="Patients drawn for findings on cohorts; 1000 if not given.")
     ] = None,

@@ -17,11 +17,17 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def choose(word: str, allowed: Iterable[str], what: str) -> str:
-    """`word` if it is allowed; else an InputError with the nearest spelling and every known `what`."""
+    """`word` if it is allowed; else an InputError with what could be meant."""
     if word in (known := list(allowed)):
         return word
-    hint = nearest(word, known).replace(",", ":", 1)
-    raise InputError(f"unknown {what} {shown(word)}{hint} (known: {', '.join(known)})")
+    raise InputError(unknown(what, word, known))
+
+
+def unknown(what: str, word: str, allowed: Iterable[str], see: str = "") -> str:
+    """Message for a word that is not allowed: the nearest spelling, else all words or where to see them."""
+    known = list(allowed)
+    all_of_them = f" (see: {see})" if see else f" (known: {', '.join(known)})"
+    return f"unknown {what} {shown(word)}{nearest(word, known) or all_of_them}"
 
 
 def shown(value: object) -> str:

@@ -4,7 +4,7 @@ All slow variables are kept in one flat vector, so that one loop steps all of th
 on such a vector, by name; `Layout` knows where each variable begins. No other file counts positions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -102,8 +102,8 @@ class Layout:
         return int(self.start[-1])
 
     def views(self, y: Floats) -> Slow:
-        """The parts of a flat vector, by name."""
-        return Slow(*[y[part] for part in self._parts])
+        """The parts of a flat vector, or of rows of them, by name."""
+        return Slow(*[y[..., part] for part in self._parts])
 
     @cached_property
     def _parts(self) -> list[slice]:
@@ -148,7 +148,10 @@ def bound(value: Value, parameters: Mapping[str, float]) -> float:
 
 @dataclass
 class State:
-    """The slow state (one flat vector y, and `slow`, its parts by name) and the firing it last settled to."""
+    """The slow state (one flat vector y, and `slow`, its parts by name) and the firing it last settled to.
+
+    Or several states: every array then has one row per state.
+    """
 
     y: Floats
     x: Floats  # (neurons,) activity, healthy = 1
@@ -162,6 +165,23 @@ class State:
         """An independent copy, with another slow state where one is given."""
         y = self.y if y is None else y
         return State(y.copy(), self.x.copy(), self.serotonin_nM.copy(), self.layout)
+
+    def as_rows(self) -> "State":
+        """This state as the only one of several."""
+        return State(self.y[None], self.x[None], self.serotonin_nM[None], self.layout)
+
+    def with_rows(self, y: Floats) -> "State":
+        """Several slow states (states, variables) with the firing of this one."""
+        x, serotonin_nM = (np.tile(part, (len(y), 1)) for part in (self.x, self.serotonin_nM))
+        return State(y, x, serotonin_nM, self.layout)
+
+    def row(self, number: int) -> "State":
+        """One of several states."""
+        return State(self.y[number], self.x[number], self.serotonin_nM[number], self.layout)
+
+    def rows(self) -> Iterator["State"]:
+        """Each of several states."""
+        return (self.row(number) for number in range(len(self.y)))
 
     def __reduce__(self) -> tuple[object, ...]:
         return State, (self.y, self.x, self.serotonin_nM, self.layout)

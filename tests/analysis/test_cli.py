@@ -108,6 +108,11 @@ def test_a_wrong_word_gets_one_message_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_wrong_name_with_a_good_guess_shows_the_guess_only(unstuck: Unstuck) -> None:
+    assert fails(unstuck, "compare", "ssri-lik") == "unknown treatment 'ssri-lik', did you mean 'ssri-like'?"
+    assert fails(unstuck, "compare", "zzz") == "unknown treatment 'zzz' (see: unstuck list treatments)"
+
+
 # The output folder
 
 

@@ -1,6 +1,6 @@
 """Ways to expose a circuit in a test, and to see its state on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +32,25 @@ class Held:
         effects = [self.reported(hour)[0] for hour in times_h.tolist()]
         return np.array(effects), np.zeros((len(effects), self.regions))
 
+    reported_at = at_times
+
+
+def kept(seen: dict[float, State]) -> Callable[[Floats, State], None]:
+    """An observer that keeps every state by its hour."""
+    return lambda hours, states: seen.update(zip(hours.tolist(), states.rows(), strict=True))
+
+
+def now_settled(engine: Engine, exposure: Exposure) -> State:
+    """The present state, with firing settled under what an exposure reports."""
+    effects, region_input = exposure.reported_at(np.array([engine.time_h]))
+    return engine.settled(Effects(*effects[0].tolist()), region_input[0])
+
 
 def states_at(engine: Engine, exposure: Exposure, hours: Iterable[float]) -> dict[float, State]:
     """The settled state of a run at each of the hours, the first of which may be now."""
     seen: dict[float, State] = {}
     wanted = sorted(hours)
     if wanted[0] == engine.time_h:
-        seen[wanted[0]] = engine.settled(*exposure.reported(wanted[0]))
-    engine.advance(exposure, wanted[-1], output_h=wanted, on_output=seen.__setitem__)
+        seen[wanted[0]] = now_settled(engine, exposure)
+    engine.advance(exposure, wanted[-1], output_h=wanted, on_output=kept(seen))
     return seen

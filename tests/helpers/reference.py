@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from protocols import kept
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.engine.readouts import connectivity, population_means
 from unstuck.engine.step import Accuracy, Engine
@@ -35,6 +36,8 @@ class ByLaw:
         """The same at each of the times."""
         effects = [self.law(hour) for hour in times_h.tolist()]
         return np.array(effects), np.zeros((len(effects), self.regions))
+
+    reported_at = at_times
 
 
 def held(effects: Effects, until_h: float = inf) -> ByLaw:
@@ -139,7 +142,7 @@ def follow(
     start, exposure = PROTOCOLS[name]
     engine = Engine(circuit, starting_state(circuit, start, stuck), accuracy=accuracy)
     seen = {0.0: engine.settled(*exposure.reported(0.0))}
-    engine.advance(exposure, max(hours), output_h=hours, on_output=seen.__setitem__)
+    engine.advance(exposure, max(hours), output_h=hours, on_output=kept(seen))
     return {hour: seen[hour] for hour in hours}
 
 

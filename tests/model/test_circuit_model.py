@@ -66,7 +66,7 @@ def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
         ({"step_h": 0.0}, "step_h"),
         ({"step_h": float("nan")}, "step_h"),
         ({"neurons": 20}, "100 to 50000"),
-        ({"agents_recorded": ("rate",)}, "unknown column of the agents 'rate': did you mean 'rate_Hz'"),
+        ({"agents_recorded": ("rate",)}, "unknown column of the agents 'rate', did you mean 'rate_Hz'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_run(options: dict[str, Any], message: str) -> None:

@@ -29,19 +29,19 @@ def test_every_shipped_value_lies_in_its_range_and_names_a_source() -> None:
     ("before", "after", "message"),
     [
         ("symbol,meaning", "name,meaning", r"mine.csv:1: the columns must be symbol, meaning, value"),
-        ("tauT,", "tautT,", r"mine.csv:15:tautT: unknown parameter 'tautT': did you mean 'tauT'"),
+        ("tauT,", "tautT,", r"mine.csv:15:tautT: unknown parameter 'tautT', did you mean 'tauT'"),
         ("SERT,60,nM", "SERT,sixty,nM", r"mine.csv:3:Km: value must be a number, not 'sixty'"),
         ("SERT,60,nM", "SERT,-60,nM", r"mine.csv:3:Km = -60: a positive is more than 0"),
         ("SERT,60,nM", "SERT,nan,nM", r"mine.csv:3:Km = nan"),
         (
             ",scale,literature",
             ",scale,litterature",
-            r"mine.csv:2:S0: unknown origin 'litterature': did you mean",
+            r"mine.csv:2:S0: unknown origin 'litterature', did you mean",
         ),
         (
             ",scale,literature",
             ",skale,literature",
-            r"mine.csv:2:S0: unknown kind 'skale': did you mean 'scale'",
+            r"mine.csv:2:S0: unknown kind 'skale', did you mean 'scale'",
         ),
         ("full stress,0.5,1", "full stress,1.5,1", r"stB = 1.5: a share is from 0 to 1"),
         ("K1B,", "g1B,", r"mine.csv:5:g1B: this parameter has two rows"),

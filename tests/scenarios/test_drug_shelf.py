@@ -15,7 +15,7 @@ from protocols import Held
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import Contribution, Course, steady_h, usual_course
 from unstuck.drugs.exposure import PatientExposure
-from unstuck.engine.readouts import connectivity
+from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.errors import InputError
 from unstuck.files.drug import DrugFile
@@ -403,7 +403,7 @@ def test_three_doses_a_day_are_averaged_within_a_hundredth_of_recovery(
             exposure,
             end_h,
             output_h=[checkpoint.time_h + 24.0 * day for day in range(1, 29)],
-            on_output=lambda _, state, c=found: c.append(connectivity(patient.circuit, state)[0]),
+            on_output=lambda _, states, c=found: c.extend(connectivities(patient.circuit, states)[0]),
         )
         courses.append(
             (np.array(found) - checkpoint.stuck.connectivity) / (1 - checkpoint.stuck.connectivity)

@@ -12,7 +12,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Literal
 
-from unstuck.errors import InputError, nearest, shown
+from unstuck.errors import InputError, nearest, shown, unknown
 
 from unstuck_analysis.evidence.findings import MEASURES, RANGES
 
@@ -142,8 +142,7 @@ def _fact(place: str, row: dict[str, str]) -> Fact:
 def _check_name(place: str, column: str, word: str, allowed: Iterable[str]) -> None:
     known = list(allowed)
     if word not in known:
-        hint = nearest(word, known)
-        raise InputError(f"{place}: unknown {column} {shown(word)}{hint} (known: {', '.join(known)})")
+        raise InputError(f"{place}: {unknown(column, word, known)}")
 
 
 def _number(place: str, column: str, text: str) -> float | None:
@@ -163,7 +162,5 @@ def choose_facts(facts: Sequence[Fact], ids: Sequence[str]) -> list[Fact]:
     known = {fact.id: fact for fact in facts}
     for name in ids:
         if name not in known:
-            raise InputError(
-                f"unknown finding {shown(name)}{nearest(name, known)} (known: {', '.join(known)})"
-            )
+            raise InputError(unknown("finding", name, known))
     return [fact for fact in facts if not ids or fact.id in ids]

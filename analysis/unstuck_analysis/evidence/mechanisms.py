@@ -7,7 +7,7 @@ live without it from the beginning.
 from collections.abc import Sequence
 from functools import cache
 
-from unstuck.errors import InputError, nearest, shown
+from unstuck.errors import InputError, unknown
 from unstuck.files.yaml import Document, read_document
 
 from unstuck_analysis.evidence.facts import shipped_file
@@ -41,6 +41,5 @@ def choose_mechanisms(names: Sequence[str]) -> list[str]:
     known = list(mechanisms())
     for name in names:
         if name not in (*known, ALL):
-            hint = nearest(name, [*known, ALL])
-            raise InputError(f"unknown mechanism {shown(name)}{hint} (known: {', '.join([*known, ALL])})")
+            raise InputError(unknown("mechanism", name, [*known, ALL]))
     return known if ALL in names else list(dict.fromkeys(names))

@@ -6,7 +6,7 @@ Source: model description, sections 14 and 15.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -169,7 +169,7 @@ def patient_courses(patient: Patient, treatments: Sequence[str]) -> dict[str, Fl
             day_0_h = life.treatment.file.day_0_h
             hour = day_0_h + _course_days() * HOURS_A_DAY
             life.engine = Engine(patient.circuit, end_of_course, hour, life.accuracy, day_0_h)
-        courses[name] = np.array(list(_rows(life, name)))
+        courses[name] = _rows(life, name)
         if name == COURSE:
             end_of_course = life.state
     return courses
@@ -199,47 +199,47 @@ def _life(patient: Patient, name: str, checkpoints: dict[str, Checkpoint]) -> Li
     return Life(patient, treatment, checkpoints[key])
 
 
-def _rows(life: Life, name: str) -> Iterator[Floats]:
-    """A row per day from the present on, and at the first hours of some treatments."""
+def _rows(life: Life, name: str) -> Floats:
+    """A row per day from the present on, and at the first hours of some treatments: day, `SERIES`."""
     day_0_h, hours = life.treatment.file.day_0_h, FIRST_HOURS.get(name, ())
     readings = [life.present()]
     days = np.arange(1, (life.end_h - day_0_h) / HOURS_A_DAY + 1e-9)
     output_h = sorted({*(day_0_h + hour for hour in hours), *(day_0_h + HOURS_A_DAY * days)})
 
-    def read(hour: float, state: State) -> None:
-        probe = FUNCTION_HOUR in hours and hour - day_0_h == FUNCTION_HOUR
-        readings.append(life.reading(hour, state, probe=probe))
+    def probed(hour: float) -> bool:
+        return FUNCTION_HOUR in hours and hour - day_0_h == FUNCTION_HOUR
+
+    def read(at_h: Floats, states: State) -> None:
+        readings.extend(life.readings(at_h, states, probed))
 
     life.advance(life.end_h, output_h=output_h, on_output=read)
-    return (_row(life, reading) for reading in readings)
+    return _series(life, readings)
 
 
-def _row(life: Life, reading: Reading) -> Floats:
-    """The day and the values of `SERIES`."""
+def _series(life: Life, readings: Sequence[Reading]) -> Floats:
+    """The day and the values of `SERIES`, a row per reading."""
     circuit, checkpoint = life.patient.circuit, life.checkpoint
     assert checkpoint is not None
     healthy, stuck = checkpoint.healthy, checkpoint.stuck
     populations, regions = circuit.populations, circuit.regions
     principal = [populations.index(f"{region}_P") for region in FOREBRAIN[:3]]
-    return np.array(
-        [
-            reading.day,
-            reading.connectivity,
-            *(
-                _index(getattr(reading, part), getattr(stuck, part), getattr(healthy, part))
-                for part in ("connectivity", "structure", "function")
-            ),
-            reading.trkb[principal].mean(),
-            np.mean([reading.serotonin_ratio[regions.index(region)] for region in FOREBRAIN]),
-            *(reading.serotonin_ratio[regions.index(region)] for region in SEROTONIN),
-            *(reading.activity[populations.index(population)] for population in ACTIVITY),
-        ]
-    )
+    forebrain, shown = ([regions.index(region) for region in names] for names in (FOREBRAIN, SEROTONIN))
+    parts = np.array([(r.day, r.connectivity, r.structure, r.function) for r in readings]).T
+    indices = [
+        _index(part, getattr(stuck, name), getattr(healthy, name))
+        for part, name in zip(parts[1:], ("connectivity", "structure", "function"), strict=True)
+    ]
+    trkb, serotonin = (np.array([getattr(r, name) for r in readings]) for name in ("trkb", "serotonin_ratio"))
+    activity = np.array([r.activity for r in readings])[:, [populations.index(name) for name in ACTIVITY]]
+    means = trkb[:, principal].mean(axis=1), serotonin[:, forebrain].mean(axis=1)
+    return np.column_stack([*parts[:2], *indices, *means, serotonin[:, shown], activity])
 
 
-def _index(value: float, stuck: float, healthy: float) -> float:
+def _index(values: Floats, stuck: float, healthy: float) -> Floats:
     """The recovery index: 0 stuck, 1 healthy (NaN for a patient who was never ill)."""
-    return (value - stuck) / (healthy - stuck) if abs(healthy - stuck) > 1e-9 else float("nan")
+    if abs(healthy - stuck) > 1e-9:
+        return (values - stuck) / (healthy - stuck)
+    return np.full_like(values, np.nan)
 
 
 @cache

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ConfigDict
-from unstuck.errors import InputError, choose, nearest
+from unstuck.errors import InputError, choose, nearest, shown
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.context import ContextFile
 from unstuck.files.drug import DrugFile
@@ -48,8 +48,8 @@ def choose_kind(word: str, kinds: Sequence[str]) -> str:
     try:
         return by_word[choose(word, by_word, "kind")]
     except ValueError:
-        hint = nearest(word, by_word)
-        raise InputError(f"unknown kind {word!r}{hint} (known: {', '.join(kinds)})") from None
+        hint = nearest(word, by_word) or f" (known: {', '.join(kinds)})"
+        raise InputError(f"unknown kind {shown(word)}{hint}") from None
 
 
 def schema_for(kind: str) -> type[Document]:

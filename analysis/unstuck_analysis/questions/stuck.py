@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from unstuck.drugs.exposure import Constant
-from unstuck.engine.readouts import connectivity
+from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Engine, Exposure
 from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
@@ -12,7 +12,7 @@ from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Checkpoint, get_stuck
-from unstuck.state import State
+from unstuck.state import Floats, State
 
 from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, RecoveryCourse
@@ -54,9 +54,10 @@ def recovery_under(stuck: StuckPatient, exposure: Exposure, until_day: float) ->
     """The recovery index from day 0 on; times of the exposure count from day 0."""
     circuit, days, recovery = stuck.patient.circuit, [0.0], [0.0]
 
-    def note(hour: float, state: State) -> None:
-        days.append(hour / HOURS_A_DAY)
-        recovery.append(stuck.checkpoint.recovery(connectivity(circuit, state)[0]))
+    def note(hours: Floats, states: State) -> None:
+        days.extend((hours / HOURS_A_DAY).tolist())
+        whole, _ = connectivities(circuit, states)
+        recovery.extend(stuck.checkpoint.recovery(c) for c in whole.tolist())
 
     Engine(circuit, stuck.checkpoint.state).advance(exposure, until_day * HOURS_A_DAY, on_step=note)
     return RecoveryCourse(days, recovery)

@@ -24,7 +24,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf, logrank
-from unstuck.errors import InputError, nearest
+from unstuck.errors import InputError, unknown
 from unstuck.state import Floats
 
 from unstuck_analysis.defaults import UNTREATED
@@ -82,8 +82,7 @@ class Outcomes:
     def reference(self, against: str | None) -> str:
         """The treatment that others are compared with: the one asked for, else untreated, else the first."""
         if against is not None and against not in self.arms:
-            hint = nearest(against, self.arms) or f" (known: {', '.join(self.arms)})"
-            raise InputError(f"unknown treatment {against!r}{hint}")
+            raise InputError(unknown("treatment", against, self.arms))
         return against or (UNTREATED if UNTREATED in self.arms else self.arms[0])
 
 

@@ -18,6 +18,7 @@ from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import Patient, draw_patient, draw_traits, read_cohort
 from unstuck.patient.life import checkpoint_key
 
+from unstuck_analysis.view.meanfield import mean_field
 from unstuck_analysis.view.plan import LETTERS, Note, PanelPlan, Plan, from_query
 from unstuck_analysis.view.prescribe import doses_given, possible_part, prescribed
 from unstuck_analysis.view.recording import Recorder, Way, last_day, way_to_day_0
@@ -66,7 +67,7 @@ class Cases:
         given = prescribed(treatment(panel.treatment), panel)
         who = (given.circuit.model_dump_json(), plan.seed, plan.patient, plan.neurons)
         if who not in self._patients:
-            _keep(self._patients, who, _draw(given, plan))
+            _keep(self._patients, who, _draw(given, plan, plan.neurons))
         patient = self._patients[who]
         given = given.with_stress_of(patient.stress_h)
         way = (patient.identity, checkpoint_key(given))
@@ -82,15 +83,21 @@ def _keep(kept: dict[object, Value], key: object, value: Value) -> None:
         kept.pop(oldest, None)
 
 
-def _draw(given: Treatment, plan: Plan) -> Patient:
+def _draw(given: Treatment, plan: Plan, neurons: int) -> Patient:
     return draw_patient(
         given.circuit,
         default_parameters(),
         read_cohort(cohort_path()),
         seed=plan.seed,
         index=plan.patient,
-        neurons=plan.neurons,
+        neurons=neurons,
     )
+
+
+def mean_field_of(plan: Plan, panel: PanelPlan) -> dict[str, object]:
+    """One copy as the page computes it by itself: the same patient with one average neuron per population."""
+    given = prescribed(treatment(panel.treatment), panel)
+    return mean_field(_draw(given, plan, 0), given)
 
 
 def days_to_day_0(plan: Plan, panel: PanelPlan) -> float:

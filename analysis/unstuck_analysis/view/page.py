@@ -9,16 +9,19 @@ from unstuck_analysis.view.cases import Cases, as_json
 from unstuck_analysis.view.plan import Plan, to_query
 from unstuck_analysis.view.shows import offer, record, show_of
 from unstuck_analysis.view.stories import Story, about_story, stories_on_offer
+from unstuck_analysis.view.translate import translated_model
 
 _HERE = Path(__file__).parent / "player"
 SCRIPTS = (
     "recording.js",
+    "meanfield.js",
     "circuit.js",
     "curves.js",
     "save.js",
     "player.js",
     "panel.js",
     "story.js",
+    "whatif.js",
     "live.js",
     "start.js",
 )
@@ -28,7 +31,9 @@ TWELVE_WEEKS = 84.0
 @cache
 def _template() -> str:
     page, style = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.html", "style.css"))
-    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join(
+        [translated_model(), *((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)]
+    )
     return page.replace("/* style.css */", style).replace("/* script */", script)
 
 

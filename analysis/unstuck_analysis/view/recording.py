@@ -11,6 +11,7 @@ change of stress. What is read from the model is in `_values`, `_neurons`, `_eve
 
 import json
 from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life
-from unstuck.state import State
+from unstuck.state import Floats, State
 
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.view.plan import LAST_DAY, PanelPlan
@@ -113,19 +114,28 @@ def _frame_hours(life: Life, until_h: float) -> list[float]:
 
 def _advance(life: Life, until_h: float, seen: Callable[[float, State], None]) -> None:
     """Simulate until an hour and show every moment that gets a frame, with firing settled."""
-    last_h = life.time_h
+    last_h, waiting = life.time_h, deque[tuple[float, State]]()
 
-    def on_output(hour: float, state: State) -> None:
+    def show_until(hour: float) -> None:
         nonlocal last_h
-        last_h = hour
-        seen(hour, state)
+        while waiting and waiting[0][0] <= hour:
+            last_h, state = waiting.popleft()
+            seen(last_h, state)
 
-    def on_step(hour: float, _: State) -> None:
-        if hour - last_h > CLOSEST_H:
-            on_output(hour, life.engine.settled(*life.exposure.ending(hour)))
+    def on_output(at_h: Floats, states: State) -> None:
+        waiting.extend(zip(at_h.tolist(), states.rows(), strict=True))
+
+    def on_step(at_h: Floats, states: State) -> None:
+        nonlocal last_h
+        for hour, state in zip(at_h.tolist(), states.rows(), strict=True):
+            show_until(hour)
+            if hour - last_h > CLOSEST_H:
+                last_h = hour
+                seen(hour, life.engine.settled(*life.exposure.ending(hour), state.y))
 
     hours = _frame_hours(life, until_h)
     life.advance(until_h, output_h=hours, on_output=on_output, on_step=on_step)
+    show_until(until_h)
 
 
 @dataclass(frozen=True)

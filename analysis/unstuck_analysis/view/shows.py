@@ -17,6 +17,7 @@ from unstuck_analysis.view.cases import (
     about_drug,
     about_treatment,
     days_to_day_0,
+    mean_field_of,
     recording_key,
     treatment,
 )
@@ -53,6 +54,7 @@ class Show:
             "last": self.until,
             "notes": [str(note) for note in self.notes],
             "panels": copies,
+            "meanFields": _mean_fields(plan),
         }
 
 
@@ -60,6 +62,13 @@ def show_of(plan: Plan, day: float = 0.0, notes: Sequence[Note] = (), until: flo
     """Make a show of a plan, until the first of its treatments ends or until a given day."""
     last = last_day([treatment(panel.treatment) for panel in plan.panels])
     return Show(plan, day, last if until is None else min(until, last), tuple(notes))
+
+
+def _mean_fields(plan: Plan) -> list[dict[str, object]]:
+    """The mean-field of every copy; circuit and noise are left out where they are those of the first copy."""
+    given = [mean_field_of(plan, panel) for panel in plan.panels]
+    shared = {key: given[0][key] for key in ("circuit", "noise")}
+    return [given[0], *({k: v for k, v in one.items() if shared.get(k) != v} for one in given[1:])]
 
 
 def _copy(plan: Plan, number: int, key: str) -> dict[str, object]:

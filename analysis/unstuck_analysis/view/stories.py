@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
-from unstuck.errors import InputError, nearest, shown
+from unstuck.errors import InputError, unknown
 from unstuck.files.find import shipped
 from unstuck.files.yaml import Document, read_document_with_places
 
@@ -63,10 +63,7 @@ def find_story(name_or_path: str) -> Path:
     if given.suffix in (".yaml", ".yml"):
         return given
     if name_or_path not in known:
-        names = ", ".join(known)
-        raise InputError(
-            f"unknown story {shown(name_or_path)}{nearest(name_or_path, list(known))} (known: {names})"
-        )
+        raise InputError(unknown("story", name_or_path, known))
     return known[name_or_path]
 
 
@@ -101,8 +98,7 @@ def _faults(story: Story, scene: Scene) -> Iterator[tuple[tuple[str, ...], str]]
     circuit = files[position].circuit
     known = [*CURVES, *circuit.regions, *(n for n, p in circuit.projections.items() if p.plastic)]
     if scene.point_at and scene.point_at not in known:
-        hint = nearest(scene.point_at, known)
-        yield ("point_at",), f"unknown {shown(scene.point_at)}{hint} (known: {', '.join(known)})"
+        yield ("point_at",), unknown("place", scene.point_at, known)
 
 
 def stories_on_offer() -> tuple[list[dict[str, object]], list[str]]:

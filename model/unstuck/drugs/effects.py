@@ -13,7 +13,7 @@ Source: model description, section 9.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, e, exp, fsum, inf, log, prod
@@ -101,6 +101,7 @@ class WhileTaken:
         fall_half_life_h: float = 0.0,
     ) -> None:
         self.usual, self.is_share = usual, is_share
+        self.rise_tau_h, self.fall_half_life_h = rise_tau_h, fall_half_life_h
         self.edges_h = tuple(hour for hour, _ in changes)
         rise_per_h = 1.0 / rise_tau_h if rise_tau_h else inf
         fall_per_h = log(2.0) / fall_half_life_h if fall_half_life_h else inf
@@ -144,17 +145,56 @@ class AfterEachDose:
 
 
 @dataclass(frozen=True)
+class Concentration:
+    """Concentration (nM) of one compound of a course over time (h): that of a whole dose times the amount."""
+
+    amounts: Amounts
+    compartment: int
+    whole_dose_nM: float
+
+    def __call__(self, times_h: Floats) -> Floats:
+        """Concentration (nM) at each time."""
+        return np.maximum(self.whole_dose_nM * self.amounts.at(times_h)[..., self.compartment], 0.0)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The Hill curve of a law between 0 and 1, as a function of concentrations (nM)."""
+
+    half_nM: float
+    exponent: float
+
+    def __call__(self, concentration_nM: Floats) -> Floats:
+        """Share occupied at each concentration."""
+        scaled = (concentration_nM / self.half_nM) ** self.exponent
+        return scaled / (1.0 + scaled)
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """Share (0 to 1) of a site that a compound occupies over time (h); exposure: factor on concentration."""
+
+    curve: Curve
+    concentration: Concentration
+    exposure: float
+
+    def __call__(self, times_h: Floats) -> Floats:
+        """Share occupied at each time."""
+        return self.curve(self.exposure * self.concentration(times_h))
+
+
+@dataclass(frozen=True)
 class ByConcentration:
     """Effect of a concentration through a Hill curve."""
 
     maximum: float
-    occupied: Callable[[Floats], Floats]
+    occupancy: Occupancy
     edges_h: tuple[float, ...]
     averaged_h: float
 
     def at(self, times_h: Floats) -> Floats:
         """Strength at each time."""
-        return self.maximum * self.occupied(times_h)
+        return self.maximum * self.occupancy(times_h)
 
 
 @dataclass(frozen=True)
@@ -254,32 +294,28 @@ class Course:
     def _hill(
         self, action: Action, exposure: float, parameters: ParameterSet, patient: Response
     ) -> ByConcentration:
-        law, occupied = action.hill, self.occupied(action, parameters, exposure, patient)
+        law, occupancy = action.hill, self.occupied(action, parameters, exposure, patient)
         assert law is not None
         maximum = parameters.number(law.maximum.value)
         if law.area:
             wanted_h = parameters.number(law.area.effect) * law.area.lasting
-            curve = _occupancy(law, parameters, self.drug, action.of)
+            curve = _curve(law, parameters, self.drug, action.of)
             maximum = wanted_h / _occupied_h(self.drug, action.of, curve, parameters)
-        return ByConcentration(maximum, occupied, self._ends_of_doses(), self._averaged_h)
+        return ByConcentration(maximum, occupancy, self._ends_of_doses(), self._averaged_h)
 
     def occupied(
         self, action: Action, parameters: ParameterSet, exposure: float = 1.0, patient: Response = TYPICAL
-    ) -> Callable[[Floats], Floats]:
-        """Share (0 to 1) of an action's site that its compound occupies, as a function of times (hours).
-
-        exposure multiplies the concentration. ValueError for an action without a Hill law.
-        """
+    ) -> Occupancy:
+        """Share of an action's site that its compound occupies. ValueError if it has no Hill law."""
         if action.hill is None:
             raise ValueError(f"{self.drug.title}: {action.target} is given directly, nothing is occupied")
-        curve = _occupancy(action.hill, parameters, self.drug, action.of)
-        concentration = self.concentration(parameters, action.of, patient)
-        return lambda times_h: curve(exposure * concentration(times_h))
+        curve = _curve(action.hill, parameters, self.drug, action.of)
+        return Occupancy(curve, self.concentration(parameters, action.of, patient), exposure)
 
     def concentration(
         self, parameters: ParameterSet, of: str = "parent", patient: Response = TYPICAL
-    ) -> Callable[[Floats], Floats]:
-        """Concentration (nM) of the parent or a metabolite as a function of times (hours)."""
+    ) -> Concentration:
+        """Concentration of the parent or a metabolite."""
         kinetics = self.drug.kinetics
         if kinetics is None:
             raise ValueError(f"{self.drug.title}: effects are given directly, it has no concentration")
@@ -289,8 +325,7 @@ class Course:
         whole_dose_nM = (
             _molar_nM(given, parameters) if isinstance(given, str) else given.nM(compound.molar_mass)
         )
-        amounts = Amounts(compartments, self.doses)
-        return lambda times_h: np.maximum(whole_dose_nM * amounts.at(times_h)[..., index], 0.0)
+        return Concentration(Amounts(compartments, self.doses), index, whole_dose_nM)
 
 
 def _counting(doses: Sequence[Dose], usual_h: float) -> list[tuple[float, float]]:
@@ -376,28 +411,18 @@ def _compartments(
     return compartments, index
 
 
-def _occupancy(law: Hill, parameters: ParameterSet, drug: DrugFile, of: str) -> Callable[[Floats], Floats]:
-    """The Hill curve of a law between 0 and 1, as a function of concentrations (nM)."""
-    half_nM = _half_effect_nM(law, parameters, drug, of)
-    exponent = parameters.number(law.exponent.value)
-
-    def occupancy(concentration_nM: Floats) -> Floats:
-        scaled = (concentration_nM / half_nM) ** exponent
-        return scaled / (1.0 + scaled)
-
-    return occupancy
+def _curve(law: Hill, parameters: ParameterSet, drug: DrugFile, of: str) -> Curve:
+    return Curve(_half_effect_nM(law, parameters, drug, of), parameters.number(law.exponent.value))
 
 
-def _occupied_h(
-    drug: DrugFile, of: str, occupancy: Callable[[Floats], Floats], parameters: ParameterSet
-) -> float:
+def _occupied_h(drug: DrugFile, of: str, curve: Curve, parameters: ParameterSet) -> float:
     """Area (h) under the occupancy of one usual dose: at steady state where it is taken again and again."""
     until_h, points = steady_h(drug, parameters), 2_000
     course = usual_course(drug, until_h)
     last_h = course.doses[-1].time_h
     lasting_h = drug.usual_every or until_h
     times_h = last_h + (np.arange(points) + 0.5) * lasting_h / points
-    return float(occupancy(course.concentration(parameters, of)(times_h)).mean() * lasting_h)
+    return float(curve(course.concentration(parameters, of)(times_h)).mean() * lasting_h)
 
 
 def _half_effect_nM(law: Hill, parameters: ParameterSet, drug: DrugFile, of: str) -> float:

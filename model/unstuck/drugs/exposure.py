@@ -6,7 +6,7 @@ the larger counts. Noise is constant within a day.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import copysign, nan, sqrt
+from math import copysign, sqrt
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Constant:
         effects, region_input = self._acting
         rows = len(times_h)
         return np.tile(np.array(effects), (rows, 1)), np.tile(region_input, (rows, 1))
+
+    def reported_at(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """The same."""
+        return self.at_times(times_h)
 
 
 def combine_arrays(law: Law, contributions: Sequence[Floats]) -> Floats:
@@ -174,7 +178,6 @@ class PatientExposure:
         self.regions, self.spells, self.noise, self.end_h = regions, spells, noise, end_h
         self.contributions = contributions
         self._means = [_RunningMean(c, end_h) if c.law.averaged_h else None for c in contributions]
-        self._last_reported: tuple[float, tuple[Effects, Floats]] = nan, (NO_EFFECT, np.zeros(0))
         self._swinging = [number for number, mean in enumerate(self._means) if mean]
         # Contributions that combine with each other: to which field or region, and their numbers.
         self._together: dict[tuple[str, str | None], list[int]] = {}
@@ -201,10 +204,16 @@ class PatientExposure:
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """Effects behind a reading: momentary where given directly, the last day's mean where dosed often."""
-        if self._last_reported[0] != time_h:  # settling and reading ask for the same moment
-            self._last_reported = time_h, _one(self._acting(np.array([time_h]), 1.0))
-        effects, region_input = self._last_reported[1]
-        return effects, region_input.copy()
+        return _one(self.reported_at(np.array([time_h])))
+
+    def reported_at(self, times_h: Floats) -> tuple[Floats, Floats]:
+        """As `reported`, at many times: effects (times, fields) and region inputs (times, regions)."""
+        return self._acting(times_h, 1.0)
+
+    @property
+    def swings(self) -> bool:
+        """Whether a drug is dosed so frequently that a slow step sees its mean."""
+        return bool(self._swinging)
 
     def ending(self, time_h: float) -> tuple[Effects, Floats]:
         """As `reported`, of the time that ends here: what acted just before a jump at this moment."""

@@ -94,10 +94,13 @@ def amounts_at(
 
 
 class Amounts:
-    """Amounts in every compartment after a series of doses, exact at any time."""
+    """Amounts in every compartment after a series of doses, exact at any time.
+
+    shifted, fastest_per_h: as in `move_on`. enters: 1 where doses enter and for an infusion's flow, else 0.
+    """
 
     def __init__(self, compartments: Sequence[Compartment], doses: Sequence[Dose]) -> None:
-        self._shifted, self._fastest_per_h = _shifted_matrix(compartments)
+        self.shifted, self.fastest_per_h = _shifted_matrix(compartments)
         changes: dict[float, list[float]] = {}
         for dose in doses:
             started = changes.setdefault(dose.time_h, [0.0, 0.0])
@@ -108,22 +111,20 @@ class Amounts:
             else:
                 started[1] += dose.relative_dose
         self._changes_h = np.array(sorted(changes), dtype=float)
-        self._after = np.zeros((len(changes), len(self._shifted)))
-        enters = np.array([1.0, *(float(c.fed_by is None) for c in compartments)])
+        self._after = np.zeros((len(changes), len(self.shifted)))
+        self.enters = np.array([1.0, *(float(c.fed_by is None) for c in compartments)])
         for k, hour in enumerate(self._changes_h.tolist()):
             if k:
                 elapsed_h = hour - float(self._changes_h[k - 1])
-                move_on(self._shifted, self._fastest_per_h, self._after[k - 1], elapsed_h, self._after[k])
+                move_on(self.shifted, self.fastest_per_h, self._after[k - 1], elapsed_h, self._after[k])
             flow_change, bolus = changes[hour]
-            self._after[k] += enters * np.array([flow_change, *[bolus] * len(compartments)])
+            self._after[k] += self.enters * np.array([flow_change, *[bolus] * len(compartments)])
 
     def at(self, times_h: Floats) -> Floats:
         """Amounts (times, compartments), each just after any dose at that moment; 0 before the first dose."""
         times_h = np.asarray(times_h, dtype=float)
-        found = np.empty((times_h.size, len(self._shifted)))
-        amounts_at(
-            self._shifted, self._fastest_per_h, self._changes_h, self._after, times_h.reshape(-1), found
-        )
+        found = np.empty((times_h.size, len(self.shifted)))
+        amounts_at(self.shifted, self.fastest_per_h, self._changes_h, self._after, times_h.reshape(-1), found)
         return found[:, 1:].reshape(*times_h.shape, -1)
 
 

@@ -4,13 +4,14 @@ C = mean over the readout projections of sum w / sum w0;  C_c the same with cons
 Source: model description, section 12.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
 
 from unstuck.circuit import PYRAMIDAL, Circuit, Numbers
-from unstuck.engine.settle import settled_state
+from unstuck.engine.settle import FIELDS, settled_states
 from unstuck.files.circuit import projection_ends
 from unstuck.rules.compiled import compiled
 from unstuck.state import Floats, State
@@ -41,31 +42,46 @@ def take_reading(
     circuit: Circuit, day: float, state: State, acting: tuple[Effects, Floats], *, probe: bool
 ) -> Reading:
     """Read a settled state under the effects and region inputs that act on it."""
-    slow = state.slow
-    labile, whole, structure = _strengths(circuit, state)
+    return take_readings(circuit, [day], state.as_rows(), {0: acting} if probe else {})[0]
+
+
+def take_readings(
+    circuit: Circuit, days: Sequence[float], states: State, probed: Mapping[int, tuple[Effects, Floats]]
+) -> list[Reading]:
+    """Read several settled states.
+
+    probed: effects and region inputs of the states, by number, whose functional connectivity is asked for.
+    """
+    slow = states.slow
+    labile, whole, structure = _strengths(circuit, states)
     summed = circuit.readout_mean > 0.0
-    neurons = np.array((state.x, slow.bdnf, slow.trkb, slow.scar))
-    activity, bdnf, trkb, scar = population_means(circuit, neurons)
-    return Reading(
-        day,
-        float(circuit.readout_mean @ whole),
-        float(circuit.readout_mean @ structure),
-        mean_functional_connectivity(circuit, state, *acting) if probe else nan,
-        activity,
-        state.serotonin_nM / circuit.rules.serotonin.S0,
-        bdnf,
-        trkb,
-        scar,
+    function = np.full(len(days), nan)
+    for number, acting in probed.items():
+        function[number] = mean_functional_connectivity(circuit, states.row(number), *acting)
+    columns = (
+        (whole @ circuit.readout_mean).tolist(),
+        (structure @ circuit.readout_mean).tolist(),
+        function.tolist(),
+        population_means(circuit, states.x),
+        states.serotonin_nM / circuit.rules.serotonin.S0,
+        *(population_means(circuit, part) for part in (slow.bdnf, slow.trkb, slow.scar)),
         _relative(circuit, whole),
-        float((summed @ labile) / (summed @ whole)),
-        float(slow.autoreceptor_sensitivity[0]),
+        (labile[:, summed].sum(axis=1) / whole[:, summed].sum(axis=1)).tolist(),
+        slow.autoreceptor_sensitivity[:, 0].tolist(),
     )
+    return [Reading(*row) for row in zip(days, *columns, strict=True)]
 
 
 def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
     """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0 - m0)."""
-    _, whole, structure = _strengths(circuit, state)
-    return float(circuit.readout_mean @ whole), float(circuit.readout_mean @ structure)
+    whole, structure = connectivities(circuit, state.as_rows())
+    return float(whole[0]), float(structure[0])
+
+
+def connectivities(circuit: Circuit, states: State) -> tuple[Floats, Floats]:
+    """Connectivity C and structural connectivity C_c of several states."""
+    _, whole, structure = _strengths(circuit, states)
+    return whole @ circuit.readout_mean, structure @ circuit.readout_mean
 
 
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
@@ -78,9 +94,10 @@ def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
     return _relative(circuit, sums.astype(float))
 
 
-def _strengths(circuit: Circuit, state: State) -> Floats:
-    """Summed labile, whole and consolidated strength (rows; drive) of every projection (columns)."""
-    slow, sums = state.slow, np.zeros((3, len(circuit.healthy_strength)))
+def _strengths(circuit: Circuit, states: State) -> Floats:
+    """Summed labile, whole and consolidated strength (3, states, projections) in drive."""
+    slow = states.slow
+    sums = np.zeros((3, len(states.y), len(circuit.healthy_strength)))
     parts = slow.labile, slow.intermediate, slow.consolidated
     add_up(circuit.wiring.plastic.projection, *parts, sums)
     return sums
@@ -90,12 +107,13 @@ def _strengths(circuit: Circuit, state: State) -> Floats:
 def add_up(
     projection: Numbers, labile: Floats, intermediate: Floats, consolidated: Floats, sums: Floats
 ) -> None:
-    """Add labile, whole and consolidated strength of every synapse to the sums of its projection."""
-    for j in range(projection.size):
-        k = projection[j]
-        sums[0, k] += labile[j]
-        sums[1, k] += labile[j] + intermediate[j] + consolidated[j]
-        sums[2, k] += consolidated[j]
+    """Add labile, whole and consolidated strength (states, synapses) to the sums of projections."""
+    for row in range(labile.shape[0]):
+        for j in range(projection.size):
+            k = projection[j]
+            sums[0, row, k] += labile[row, j]
+            sums[1, row, k] += labile[row, j] + intermediate[row, j] + consolidated[row, j]
+            sums[2, row, k] += consolidated[row, j]
 
 
 def _relative(circuit: Circuit, sums: Floats) -> Floats:
@@ -122,14 +140,15 @@ def functional_connectivity(
 
     dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board.
     """
-    regions = readout_regions(circuit)
-    resting = _principal_activity(circuit, state, effects, region_input, tolerance)
-    response = np.empty((len(regions), len(regions)))
-    for row, region in enumerate(regions):
-        probed = region_input.copy()
-        probed[region] += PROBE_DRIVE
-        response[row] = _principal_activity(circuit, state, effects, probed, tolerance) - resting
-    return response / PROBE_DRIVE
+    regions, of = readout_regions(circuit), circuit.wiring.populations
+    acting = np.tile(np.concatenate([np.array(effects), region_input]), (1 + len(regions), 1))
+    for row, region in enumerate(regions, 1):
+        acting[row, FIELDS + region] += PROBE_DRIVE
+    probed = state.with_rows(np.tile(state.y, (len(acting), 1)))
+    means = population_means(circuit, settled_states(circuit, probed, acting, tolerance).x)
+    principal = [means[:, (of.region == r) & (of.cells == PYRAMIDAL)].mean(axis=1) for r in regions]
+    resting, *responding = np.array(principal).T
+    return (np.array(responding) - resting) / PROBE_DRIVE
 
 
 def mean_functional_connectivity(
@@ -138,13 +157,3 @@ def mean_functional_connectivity(
     """Mean response over ordered pairs of different readout regions."""
     response = functional_connectivity(circuit, state, effects, region_input)
     return float(response[~np.eye(len(response), dtype=bool)].mean())
-
-
-def _principal_activity(
-    circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float
-) -> Floats:
-    settled = settled_state(circuit, state, effects, region_input, tolerance)
-    means, of = population_means(circuit, settled.x), circuit.wiring.populations
-    return np.array(
-        [means[(of.region == r) & (of.cells == PYRAMIDAL)].mean() for r in readout_regions(circuit)]
-    )

@@ -26,14 +26,19 @@ from unstuck.engine.neuron import (
 from unstuck.rules import Rules
 from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.firing import activity_slope
-from unstuck.state import VARIABLES, Floats, Slow, State
-from unstuck.targets import Effects
+from unstuck.state import VARIABLES, Floats, Positions, Slow, State, compiled_views
+from unstuck.targets import Effects, compiled_effects
 
+FIELDS = len(Effects._fields)
 MOST_SWEEPS = 60
 LARGEST_MOVE = 0.5  # of an activity, per sweep
 RELATIVE_STEP = 1e-6  # of raphe activity, for the derivative of serotonin
 # Plain moves from health where Newton does not settle: (damping, most sweeps).
 FALLBACKS = ((0.5, 5_000), (0.1, 10_000), (0.02, 20_000))
+
+
+effects_of = compiled_effects()
+slow_views = compiled_views()
 
 
 class Work(NamedTuple):
@@ -183,14 +188,21 @@ def serotonin_and_surroundings(
 
 @compiled
 def settle(
-    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast, tolerance: float
+    w: Wiring,
+    p: Rules,
+    acting: Effects,
+    region_input: Floats,
+    y: Slow,
+    fast: Fast,
+    tolerance: float,
+    do: Work,
 ) -> tuple[float, int, int]:
-    """Find the firing that sustains itself, starting from fast.x; fast is overwritten.
+    """Find the firing that sustains itself, starting from fast.x; fast and `do` are overwritten.
 
     Returns how far the farthest neuron was from it before the last move (above tolerance, or NaN, if firing
     does not settle), the number of sweeps and of fallbacks.
     """
-    x, do = fast.x, work_for(w)
+    x = fast.x
     whole_strength(w, y, do.around.strength, do.excitation)
     sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
     while True:
@@ -214,6 +226,26 @@ def settle(
                 x[i] += damping * do.residual[i]
         else:
             newton_move(w, x, do)
+
+
+@compiled
+def settle_rows(
+    w: Wiring,
+    p: Rules,
+    acting: Floats,
+    y: Floats,
+    start: Positions,
+    firing: Fast,
+    tolerance: float,
+    do: Work,
+) -> int:
+    """Settle rows of firing under rows of effects and inputs; returns the first that fails (or how many)."""
+    for k in range(acting.shape[0]):
+        effects, fast = effects_of(acting[k]), Fast(firing.x[k], firing.serotonin_nM[k])
+        left, _, _ = settle(w, p, effects, acting[k, FIELDS:], slow_views(y[k], start), fast, tolerance, do)
+        if not left <= tolerance:
+            return k
+    return acting.shape[0]
 
 
 @compiled
@@ -241,12 +273,26 @@ def settled_state(
     Raises:
         RunError: firing does not settle, or a variable is not a number.
     """
-    settled = state.copy(y)
-    fast = Fast(settled.x, settled.serotonin_nM)
-    left, _, _ = settle(circuit.wiring, circuit.rules, effects, region_input, settled.slow, fast, tolerance)
-    if left <= tolerance:
-        return settled
-    raise RunError(why_not_settled(circuit, settled, effects, region_input))
+    acting = np.concatenate([np.array(effects), region_input])
+    states = state.with_rows((state.y if y is None else y)[None])
+    return settled_states(circuit, states, acting[None], tolerance).row(0)
+
+
+def settled_states(circuit: Circuit, states: State, acting: Floats, tolerance: float) -> State:
+    """Copies of several states, each with firing settled under a row of effects and region inputs.
+
+    Raises:
+        RunError: firing does not settle, or a variable is not a number.
+    """
+    found, w = states.copy(), circuit.wiring
+    firing = Fast(found.x, found.serotonin_nM)
+    unsettled = settle_rows(
+        w, circuit.rules, acting, found.y, found.layout.start, firing, tolerance, work_for(w)
+    )
+    if unsettled == len(acting):
+        return found
+    effects, region_input = np.split(acting[unsettled], [FIELDS])
+    raise RunError(why_not_settled(circuit, found.row(unsettled), Effects(*effects), region_input))
 
 
 def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> str:

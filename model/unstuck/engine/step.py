@@ -18,48 +18,46 @@ Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048); model descriptio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from unstuck.circuit import Circuit, Wiring, healthy_state
+from unstuck.engine.acting import (
+    STAGES,
+    Acting,
+    Exposure,
+    cell_at,
+    set_acting,
+    swinging_step,
+    tabulate,
+)
 from unstuck.engine.neuron import Fast, circuit_change, neuron_change
+from unstuck.engine.settle import (
+    FIELDS,
+    Work,
+    effects_of,
+    not_finite,
+    settle,
+    settled_state,
+    slow_views,
+    why_not_settled,
+    work_for,
+)
 from unstuck.engine.settle import RunError as RunError
-from unstuck.engine.settle import not_finite, settle, settled_state, why_not_settled
 from unstuck.rules import Rules
 from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
-from unstuck.state import Floats, Integers, Positions, Slow, State, compiled_views
-from unstuck.targets import Effects, compiled_effects
+from unstuck.state import Floats, Integers, Positions, Slow, State
+from unstuck.targets import Effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
 EXACT_DECAY = 0.5  # share of the linear decay of labile strength that is solved exactly
-FIELDS = len(Effects._fields)
-STAGES = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])  # of a step
-
-
-class Exposure(Protocol):
-    """What acts on a circuit over time; times in hours, region inputs in drive."""
-
-    jumps_h: list[float]
-
-    def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
-        """Effects (times, fields of `Effects`) and region inputs (times, regions), just after any jump."""
-        ...
-
-    def reported(self, time_h: float) -> tuple[Effects, Floats]:
-        """What a reading at this moment is taken under: what acts, or the mean of the last 24 h."""
-        ...
-
-
-class Swinging(Protocol):
-    """An exposure to doses so frequent that a slow step sees their mean, and how far they swing about it."""
-
-    def swing(self, time_h: float) -> tuple[float, tuple[Effects, Floats], tuple[Effects, Floats]] | None:
-        """Share of the time at the upper end of the swing, what acts there, and at the lower end; or None."""
-        ...
+BLOCK = 500_000  # numbers that are kept for observers at a time (4 MB)
+# Instead of an error of a step: firing does not settle in the step, or in an output.
+UNSETTLED, UNSETTLED_OUTPUT = -1.0, -2.0
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,6 @@ class StepController(NamedTuple):
     smallest: float = 0.2
     largest: float = 4.0
     order: int = 3
-
-    def factor(self, error: float, tolerance: float) -> float:
-        """How much longer (or shorter) the next step is."""
-        wanted = self.safety * (tolerance / (error + 1e-12)) ** (1.0 / self.order)
-        return min(self.largest, max(self.smallest, wanted))
 
 
 CONTROLLER = StepController()
@@ -107,18 +100,17 @@ class Decay(NamedTuple):
 
 
 class Solver(NamedTuple):
-    """What all steps of one circuit share."""
+    """What all steps of one circuit share: how exactly they are solved, and arrays that they work on."""
 
     start: Positions  # (variables + 1,) first position of each variable in the slow state
-    scale: Floats  # what a deviation of each entry of the slow state is relative to
+    per_scale: Floats  # 1 / what a deviation of each entry of the slow state is relative to
     tolerance: float  # of settled firing
-
-
-class Acting(NamedTuple):
-    """What acts at the stages of a step."""
-
-    rows: Floats  # (stages, upper and lower end of a swing, fields + regions) effects and region inputs
-    share: Floats  # (stages,) of the time at the upper end
+    slow_tolerance: float  # largest error of a step
+    longest_step_h: float
+    acting: Floats  # (ends of a swing, columns) what acts at a stage
+    there: Floats  # slow state at a stage
+    rate: Floats  # rates of change at the lower end of a swing
+    settling: Work
 
 
 class Firing(NamedTuple):
@@ -138,21 +130,38 @@ class Course(NamedTuple):
     end: Floats
 
 
-_views = compiled_views()
-effects_of = compiled_effects()
+class Outputs(NamedTuple):
+    """States that observers asked for, a row for each of hours."""
+
+    hours: Floats
+    acting: Floats  # (hours, columns) effects and region inputs that firing settles under
+    y: Floats
+    x: Floats
+    serotonin_nM: Floats
 
 
-@compiled_part
-def add_rates(
-    w: Wiring, p: Rules, row: Floats, y: Slow, fast: Fast, tolerance: float, rate: Slow
-) -> tuple[float, int, int]:
-    """Settle firing under a row of effects and region inputs, and set all rates of change (1/h)."""
-    acting = effects_of(row)
-    left, sweeps, fallbacks = settle(w, p, acting, row[FIELDS:], y, fast, tolerance)
-    for i in range(fast.x.size):
-        neuron_change(w, p, acting, y, fast, i, rate)
-    circuit_change(w, p, acting, y, fast, rate)
-    return left, sweeps, fallbacks
+class Ends(NamedTuple):
+    """The slow state at the ends of steps; no rows if nobody asked for it."""
+
+    hours: Floats
+    y: Floats
+
+
+class Progress(NamedTuple):
+    """Where a run is, and what the last call of `follow` did."""
+
+    time_h: float
+    step_h: float  # wanted length of the next step
+    start_h: float = 0.0  # of the last accepted step
+    length_h: float = 1.0
+    due: bool = False  # the last end has not been shown to observers
+    error: float = 0.0  # of the last step, or a reason for which the run cannot go on
+    steps: int = 0
+    rejected: int = 0
+    sweeps: int = 0
+    fallbacks: int = 0
+    outputs: int = 0  # rows that are filled
+    ends: int = 0
 
 
 @compiled_part
@@ -170,116 +179,235 @@ def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
             decay.per_h[g] = EXACT_DECAY * labile_decay(made, gate(y.trkb[i], p.trkb), p.plasticity)
 
 
-@compiled
-def move(course: Course, length_h: float, bend: Floats, bend_per_h: float, decay: Decay, out: Floats) -> None:
-    """Set out to the start moved by length_h, each group's decay exact, with a departure that grows evenly.
+@compiled_part
+def phi(z: float) -> tuple[float, float]:
+    """phi1 = (1 - e^-z)/z and phi2 = (1 - phi1)/z, with which decay is solved exactly."""
+    if z > 1e-3:
+        phi1 = (1.0 - np.exp(-z)) / z
+        return phi1, (1.0 - phi1) / z
+    return 1.0 - z / 2.0 + z * z / 6.0, 0.5 - z / 6.0 + z * z / 24.0
 
-    y + t phi1(L t) change + (t^2 bend_per_h) phi2(L t) bend, phi1(z) = (1 - e^-z)/z, phi2(z) = (1 - phi1)/z.
+
+@compiled_part
+def go_straight(course: Course, elapsed_h: float, decay: Decay, there: Floats) -> None:
+    """Set `there` to start + t phi1(L t) change, at t = elapsed_h."""
+    for g in range(decay.per_h.size):
+        phi1, _ = phi(decay.per_h[g] * elapsed_h)
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            there[i] = course.start[i] + elapsed_h * phi1 * course.change[i]
+
+
+@compiled_part
+def go_bent(course: Course, length_h: float, decay: Decay, there: Floats) -> None:
+    """Turn bend_before, the change at t = h/3, into a departure, and move `there` on to t = 2h/3:
+
+    start + t phi1(L t) change + (3 t^2 / h) phi2(L t) bend_before
     """
+    elapsed_h = 2.0 * length_h / 3.0
     for g in range(decay.per_h.size):
-        z = decay.per_h[g] * length_h
-        phi1 = (1.0 - np.exp(-z)) / z if z > 1e-3 else 1.0 - z / 2.0 + z * z / 6.0
-        phi2 = (1.0 - phi1) / z if z > 1e-3 else 0.5 - z / 6.0 + z * z / 24.0
-        straight, bent = length_h * phi1, length_h * length_h * bend_per_h * phi2
+        phi1, phi2 = phi(decay.per_h[g] * elapsed_h)
+        straight, bent = elapsed_h * phi1, 3.0 * elapsed_h * elapsed_h / length_h * phi2
         for i in range(decay.bounds[g], decay.bounds[g + 1]):
-            out[i] = course.start[i] + straight * course.change[i] + bent * bend[i]
+            gone = decay.per_h[g] * (there[i] - course.start[i])
+            course.bend_before[i] += gone - course.change[i]
+            there[i] = course.start[i] + straight * course.change[i] + bent * course.bend_before[i]
 
 
 @compiled_part
-def depart(course: Course, there: Floats, bend: Floats, decay: Decay) -> None:
-    """Turn bend, the change at a stage, into its departure from the course of the start."""
+def finish(course: Course, length_h: float, decay: Decay, solver: Solver) -> float:
+    """Set the end point, and bend to a departure; returns how far the companion is from the end point.
+
+    end       = start + h phi1(L h) change + 1.5 h phi2(L h) bend
+    companion = start + h phi1(L h) change + 3 h phi2(L h) bend_before
+    The distance is the largest root mean square among the variables; NaN in, NaN out.
+    """
+    largest, total, v, start, there = 0.0, 0.0, 0, solver.start, solver.there
     for g in range(decay.per_h.size):
+        phi1, phi2 = phi(decay.per_h[g] * length_h)
+        straight, bent = length_h * phi1, length_h * phi2
         for i in range(decay.bounds[g], decay.bounds[g + 1]):
-            bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
-
-
-@compiled_part
-def error_of(course: Course, companion: Floats, solver: Solver) -> float:
-    """Largest root mean square difference of end point and companion among the variables; NaN in, NaN out."""
-    largest, start, scale = 0.0, solver.start, solver.scale
-    for v in range(start.size - 1):
-        total = 0.0
-        for i in range(start[v], start[v + 1]):
-            total += ((course.end[i] - companion[i]) / scale[i]) ** 2
-        error = np.sqrt(total / max(start[v + 1] - start[v], 1))
-        if error > largest or error != error:
-            largest = error
+            course.bend[i] += decay.per_h[g] * (there[i] - course.start[i]) - course.change[i]
+            by_bend = 1.5 * bent * course.bend[i]
+            course.end[i] = course.start[i] + straight * course.change[i] + by_bend
+            apart = (by_bend - 3.0 * bent * course.bend_before[i]) * solver.per_scale[i]
+            total += apart * apart
+        if v + 1 < start.size and decay.bounds[g + 1] == start[v + 1]:  # the last group of a variable
+            error = np.sqrt(total / max(start[v + 1] - start[v], 1))
+            if error > largest or error != error:
+                largest = error
+            total = 0.0
+            v += 1
     return largest
 
 
 @compiled_part
+def go_within(course: Course, elapsed_h: float, length_h: float, decay: Decay, out: Floats) -> None:
+    """Set out to the slow state within a step (dense output), as `finish` does for its end."""
+    for g in range(decay.per_h.size):
+        phi1, phi2 = phi(decay.per_h[g] * elapsed_h)
+        straight, bent = elapsed_h * phi1, 1.5 * elapsed_h * elapsed_h / length_h * phi2
+        for i in range(decay.bounds[g], decay.bounds[g + 1]):
+            out[i] = course.start[i] + straight * course.change[i] + bent * course.bend[i]
+
+
+@compiled_part
 def rates_at(
-    w: Wiring, p: Rules, acting: Acting, stage: int, y: Floats, firing: Firing, solver: Solver, rate: Floats
+    w: Wiring, p: Rules, rows: Floats, share: float, y: Slow, firing: Firing, solver: Solver, rate: Floats
 ) -> tuple[float, int, int]:
-    """Set the rates of change at a stage: the mean over both ends of a swing; returns what `settle` does."""
-    share, below = acting.share[stage], np.empty(y.size)
-    slow = _views(y, solver.start)
-    left, sweeps, fallbacks = add_rates(
-        w, p, acting.rows[stage, 0], slow, firing.above, solver.tolerance, _views(rate, solver.start)
-    )
-    if share < 1.0 and left <= solver.tolerance:
-        left, more, fell = add_rates(
-            w, p, acting.rows[stage, 1], slow, firing.below, solver.tolerance, _views(below, solver.start)
+    """Settle firing and set all rates of change (1/h): the mean over both ends of a swing.
+
+    rows: effects and region inputs at the ends. Returns what `settle` does.
+    """
+    left, sweeps, fallbacks = 0.0, 0, 0
+    for end in range(2 if rows.shape[0] > 1 and share < 1.0 - 1e-9 else 1):
+        acting, fast = effects_of(rows[end]), firing.above if end == 0 else firing.below
+        left, swept, fell = settle(
+            w, p, acting, rows[end, FIELDS:], y, fast, solver.tolerance, solver.settling
         )
-        sweeps += more
+        sweeps += swept
         fallbacks += fell
-        for i in range(rate.size):
-            rate[i] = share * rate[i] + (1.0 - share) * below[i]
+        if not left <= solver.tolerance:
+            return left, sweeps, fallbacks
+        changes = slow_views(rate if end == 0 else solver.rate, solver.start)
+        for i in range(fast.x.size):
+            neuron_change(w, p, acting, y, fast, i, changes)
+        circuit_change(w, p, acting, y, fast, changes)
+        if end == 1:
+            for i in range(rate.size):
+                rate[i] = share * rate[i] + (1.0 - share) * solver.rate[i]
     return left, sweeps, fallbacks
 
 
-@compiled
+@compiled_part
 def try_step(
     w: Wiring,
     p: Rules,
-    acting: Acting,
+    table: Acting,
+    cell: int,
     firing: Firing,
     solver: Solver,
     decay: Decay,
     course: Course,
+    start_h: float,
     length_h: float,
 ) -> tuple[float, int, int]:
     """All stages of one step; sets course and firing.
 
-    Returns the error, or -1 where firing does not settle (for the slow state that `course.end` then has), the
-    number of sweeps and of fallbacks.
+    Returns the error, or UNSETTLED where firing does not settle (for the slow state that `course.end` then
+    has), the number of sweeps and of fallbacks.
     """
-    there, sweeps, fallbacks = course.start.copy(), 0, 0
-    for stage in range(acting.share.size):
+    sweeps, fallbacks = 0, 0
+    for stage in range(STAGES.size):
+        time_h, there = start_h + STAGES[stage] * length_h, course.start if stage == 0 else solver.there
+        cell = cell_at(table, time_h, cell)
+        share = set_acting(table, cell, time_h, solver.acting)
         rate = course.change if stage == 0 else course.bend_before if stage == 1 else course.bend
-        left, swept, fell = rates_at(w, p, acting, stage, there, firing, solver, rate)
+        y = slow_views(there, solver.start)
+        left, swept, fell = rates_at(w, p, solver.acting, share, y, firing, solver, rate)
         sweeps += swept
         fallbacks += fell
         if not left <= solver.tolerance:
             course.end[:] = there
-            return -1.0, sweeps, fallbacks
+            return UNSETTLED, sweeps, fallbacks
         if stage == 0:
-            set_decay(w, p, _views(course.start, solver.start), firing.above.x, decay)
-            move(course, length_h / 3.0, course.change, 0.0, decay, there)
+            set_decay(w, p, y, firing.above.x, decay)
+            go_straight(course, length_h / 3.0, decay, solver.there)
         elif stage == 1:
-            depart(course, there, course.bend_before, decay)
-            move(course, 2.0 * length_h / 3.0, course.bend_before, 3.0 / length_h, decay, there)
-        else:
-            depart(course, there, course.bend, decay)
-    move(course, length_h, course.bend, 1.5 / length_h, decay, course.end)
-    move(course, length_h, course.bend_before, 3.0 / length_h, decay, there)
-    return error_of(course, there, solver), sweeps, fallbacks
+            go_bent(course, length_h, decay, solver.there)
+    return finish(course, length_h, decay, solver), sweeps, fallbacks
 
 
-@dataclass(frozen=True)
-class Step:
-    """An accepted step from start_h on."""
+@compiled
+def length_of_step(wanted_h: float, left_h: float, longest_h: float) -> float:
+    """Length of the next step, if so much time is left: there is no very short step at the end."""
+    h = min(wanted_h, left_h, longest_h)
+    return 0.5 * left_h if h < left_h < 1.5 * h else h
 
-    start_h: float
-    length_h: float
-    course: Course
-    decay: Decay
 
-    def at(self, time_h: float) -> Floats:
-        """The slow state at a time within the step."""
-        y, course = np.empty_like(self.course.end), self.course
-        move(course, time_h - self.start_h, course.bend, 1.5 / self.length_h, self.decay, y)
-        return y
+@compiled_part
+def factor_of_step(error: float, tolerance: float) -> float:
+    """How much longer (or shorter) the next step is."""
+    wanted = CONTROLLER.safety * (tolerance / (error + 1e-12)) ** (1.0 / CONTROLLER.order)
+    return min(CONTROLLER.largest, max(CONTROLLER.smallest, wanted))
+
+
+@compiled_part
+def put_out(
+    w: Wiring,
+    p: Rules,
+    outputs: Outputs,
+    k: int,
+    firing: Firing,
+    solver: Solver,
+    decay: Decay,
+    course: Course,
+    start_h: float,
+    length_h: float,
+) -> float:
+    """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
+    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.serotonin_nM[k])
+    elapsed_h = outputs.hours[k] - start_h
+    go_within(course, elapsed_h, length_h, decay, y)
+    fast.x[:] = firing.above.x
+    row, slow = outputs.acting[k], slow_views(y, solver.start)
+    left, _, _ = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, solver.settling)
+    return left
+
+
+@compiled
+def follow(
+    w: Wiring,
+    p: Rules,
+    table: Acting,
+    stops_h: Floats,
+    at: Progress,
+    most_tries: int,
+    y: Floats,
+    firing: Firing,
+    solver: Solver,
+    decay: Decay,
+    course: Course,
+    outputs: Outputs,
+    ends: Ends,
+) -> Progress:
+    """Make steps, and move y, until the last stop, or until all rows of outputs or of ends are filled.
+
+    A step ends exactly on every stop. The run also ends after most_tries, and where a step fails.
+    """
+    time_h, step_h, start_h, length_h, due, error = at.time_h, at.step_h, at.start_h, at.length_h, at.due, 0.0
+    steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
+    while True:
+        while filled < outputs.hours.size and outputs.hours[filled] <= time_h and error >= 0.0:
+            left = put_out(w, p, outputs, filled, firing, solver, decay, course, start_h, length_h)
+            error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
+            filled += error >= 0.0
+        full = 0 < outputs.hours.size == filled
+        if due and not full and ended < ends.hours.size:
+            ends.hours[ended], ends.y[ended], due = time_h, y, False
+            ended += 1
+        full = full or 0 < ends.hours.size == ended
+        if full or time_h >= stops_h[-1] or steps + rejected == most_tries or not 0.0 <= error < np.inf:
+            did = (steps, rejected, sweeps, fallbacks, filled, ended)
+            return Progress(time_h, step_h, start_h, length_h, due, error, *did)
+        left_h = stops_h[stop] - time_h
+        h = length_of_step(step_h, left_h, solver.longest_step_h)
+        course.start[:] = y
+        cell = cell_at(table, time_h, cell)
+        error, swept, fell = try_step(w, p, table, cell, firing, solver, decay, course, time_h, h)
+        sweeps, fallbacks = sweeps + swept, fallbacks + fell
+        factor = factor_of_step(error, solver.slow_tolerance)
+        if not 0.0 <= error <= solver.slow_tolerance:
+            rejected += 1
+            step_h = h * factor
+            continue
+        step_h = max(h * factor, step_h if h == left_h else 0.0)
+        start_h, length_h, due = time_h, h, True
+        time_h += h
+        if time_h >= stops_h[stop] - 1e-9:
+            time_h = stops_h[stop]
+            stop += 1
+        steps += 1
+        y[:] = course.end
 
 
 class Engine:
@@ -296,15 +424,25 @@ class Engine:
         self.circuit, self.accuracy, self.time_h = circuit, accuracy, time_h
         self.state = healthy_state(circuit) if state is None else state.copy()
         self.diagnostics = Diagnostics()
-        self.last_step: Step | None = None
         self._day_0_h = day_0_h
-        self._step_h = 1.0
-        self._solver = Solver(circuit.layout.start, circuit.layout.scale(), accuracy.firing)
-        self._groups = circuit.layout.groups()
-        below = self.state.copy()
+        self._at = Progress(time_h, step_h=1.0)
+        y, below = self.state.y, self.state.copy()
         self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
-        regions = len(circuit.regions)
-        self._acting = Acting(np.empty((len(STAGES), 2, FIELDS + regions)), np.ones(len(STAGES)))
+        bounds, neuron = circuit.layout.groups()
+        self._decay = Decay(bounds, neuron, np.empty(len(neuron)))
+        self.course = Course(*(np.empty_like(y) for _ in range(5)))
+        self._columns = FIELDS + len(circuit.regions)
+        self._solver = Solver(
+            circuit.layout.start,
+            1.0 / circuit.layout.scale(),
+            accuracy.firing,
+            accuracy.slow,
+            accuracy.longest_step_h,
+            np.empty((2, self._columns)),
+            np.empty_like(y),
+            np.empty_like(y),
+            work_for(circuit.wiring),
+        )
 
     def advance(
         self,
@@ -312,35 +450,40 @@ class Engine:
         until_h: float,
         *,
         output_h: Sequence[float] = (),
-        on_output: Callable[[float, State], None] | None = None,
-        on_step: Callable[[float, State], None] | None = None,
-        settled_under: Callable[[float], tuple[Effects, Floats]] | None = None,
+        on_output: Callable[[Floats, State], None] | None = None,
+        on_step: Callable[[Floats, State], None] | None = None,
     ) -> None:
         """Simulate until until_h, ending a step on every jump of the exposure.
 
-        on_step sees every accepted step's end (slow state only); on_output sees the state at each of output_h
-        (sorted) after the start, with firing settled under what the exposure reports for that moment (just
-        after a jump), or under what `settled_under` gives for it.
+        Observers see several moments at a time: their hours and states (rows of `State`). on_output sees the
+        state at each of output_h (sorted) after the start, with firing settled under what the exposure
+        reports for that moment (just after a jump). on_step then sees every accepted step's end up to there
+        (slow state only).
 
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
         """
-        reported = settled_under or exposure.reported
-        waiting = [hour for hour in output_h if self.time_h < hour <= until_h]
-        stops = [hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h]
-        most = self._tries + MOST_TRIES + MOST_TRIES_A_JUMP * len(stops)
-        for stop_h in stops:
-            while self.time_h < stop_h:
-                step = self.last_step = self._step(exposure, stop_h, most)
-                end_h = step.start_h + step.length_h
-                self.time_h = stop_h if end_h >= stop_h - 1e-9 else end_h
-                while waiting and waiting[0] <= self.time_h:
-                    hour = waiting.pop(0)
-                    if on_output:
-                        on_output(hour, self.settled(*reported(hour), y=step.at(hour)))
-                self.state.y[:] = step.course.end
-                if on_step:
-                    on_step(self.time_h, self.state)
+        waiting = np.array([hour for hour in output_h if on_output and self.time_h < hour <= until_h])
+        stops_h = np.array([hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h])
+        most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)
+        swings = getattr(exposure, "swings", False)
+        table = None if swings or until_h <= self.time_h else tabulate(exposure, [self.time_h, *stops_h])
+        self._at = self._at._replace(due=False)
+        while self.time_h < until_h or len(waiting) or (on_step and self._at.due):
+            stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
+            acting = table or self._swinging_step(exposure, float(stops_h[0]))
+            outputs, ends = self._rows_for_observers(exposure, waiting, on_step is not None)
+            at = self._follow(acting, stops_h, 1 if swings else most, outputs, ends)
+            most -= at.steps + at.rejected
+            waiting = waiting[at.outputs :]
+            if on_output and at.outputs:
+                n, layout = at.outputs, self.circuit.layout
+                found = State(outputs.y[:n], outputs.x[:n], outputs.serotonin_nM[:n], layout)
+                on_output(outputs.hours[:n], found)
+            if on_step and at.ends:
+                on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
+            if most <= 0 and self.time_h < until_h:
+                raise RunError(f"the slow variables change too fast to be followed {self._when}")
 
     def settled(self, effects: Effects, region_input: Floats, y: Floats | None = None) -> State:
         """The present state, or slow state y, with firing settled under given effects; changes nothing."""
@@ -349,73 +492,59 @@ class Engine:
         except RunError as fault:
             raise RunError(f"{fault} {self._when}") from None
 
-    def _step(self, exposure: Exposure, stop_h: float, most_tries: int) -> Step:
-        """One accepted step from the present towards stop_h."""
-        left_h, y = stop_h - self.time_h, self.state.y
-        bounds, neuron = self._groups
-        decay = Decay(bounds, neuron, np.empty(len(neuron)))
-        course = Course(y.copy(), *(np.empty_like(y) for _ in range(4)))
-        while self._tries < most_tries:
-            h = min(self._step_h, left_h, self.accuracy.longest_step_h)
-            if h < left_h < 1.5 * h:  # no very short step at the end
-                h = 0.5 * left_h
-            self._deliver(exposure, h)
-            error = self._try(course, decay, h)
-            factor = CONTROLLER.factor(error, self.accuracy.slow)
-            if error <= self.accuracy.slow:
-                self._step_h = max(h * factor, self._step_h if h == left_h else 0.0)
-                self.diagnostics.steps += 1
-                return Step(self.time_h, h, course, decay)
-            self.diagnostics.rejected += 1
-            self._step_h = h * factor
-        raise RunError(f"the slow variables change too fast to be followed {self._when}")
+    def _swinging_step(self, exposure: Exposure, stop_h: float) -> Acting:
+        """What acts in the next step, where effects swing."""
+        length_h = length_of_step(self._at.step_h, stop_h - self.time_h, self.accuracy.longest_step_h)
+        return swinging_step(exposure, self.time_h, length_h)
 
-    def _deliver(self, exposure: Exposure, h: float) -> None:
-        """Write down what acts at the stages of a step of length h.
+    def _rows_for_observers(self, exposure: Exposure, waiting: Floats, watched: bool) -> tuple[Outputs, Ends]:
+        """Empty rows for the next outputs, with what acts then, and for the ends of steps."""
+        most = max(1, BLOCK // len(self.state.y))
+        hours, steps = waiting[:most], most if watched else 0
+        acting = np.hstack(exposure.reported_at(hours)) if len(hours) else np.empty((0, self._columns))
+        y, x, serotonin_nM = (
+            np.empty((len(hours), len(part)))
+            for part in (self.state.y, self.state.x, self.state.serotonin_nM)
+        )
+        ends = Ends(np.empty(steps), np.empty((steps, len(self.state.y))))
+        return Outputs(hours, acting, y, x, serotonin_nM), ends
 
-        Where effects swing within a step, the rates are the mean of those at both ends of the swing: the mean
-        of what drugs do is not what their mean does (two-point Gauss quadrature, exact to the third moment).
-        """
-        times_h = self.time_h + STAGES * h
-        effects, region_input = exposure.at_times(times_h)
-        rows, share = self._acting
-        rows[:, 0, :FIELDS], rows[:, 0, FIELDS:] = effects, region_input
-        share[:] = 1.0
-        if not hasattr(exposure, "swing"):  # isinstance of a protocol would cost a sixth of a mean-field run
-            return
-        for stage, time_h in enumerate(times_h.tolist()):
-            if swing := cast(Swinging, exposure).swing(time_h):
-                share[stage] = swing[0]
-                for row, acting in zip(rows[stage], swing[1:], strict=True):
-                    row[:FIELDS], row[FIELDS:] = acting
-
-    def _try(self, course: Course, decay: Decay, h: float) -> float:
-        """The error of a step of length h (RunError where there is none)."""
-        error, sweeps, fallbacks = try_step(
+    def _follow(
+        self, acting: Acting, stops_h: Floats, most_tries: int, outputs: Outputs, ends: Ends
+    ) -> Progress:
+        """Make steps as `follow` does; RunError where the run cannot go on."""
+        at = self._at = follow(
             self.circuit.wiring,
             self.circuit.rules,
-            self._acting,
+            acting,
+            stops_h,
+            self._at._replace(time_h=float(self.time_h)),
+            most_tries,
+            self.state.y,
             self._firing,
             self._solver,
-            decay,
-            course,
-            h,
+            self._decay,
+            self.course,
+            outputs,
+            ends,
         )
-        self.diagnostics.sweeps += sweeps
-        self.diagnostics.fallbacks += fallbacks
-        if error < 0.0:
-            row = self._acting.rows[0, 0]
-            why = why_not_settled(
-                self.circuit, self.state.copy(course.end), Effects(*row[:FIELDS]), row[FIELDS:]
-            )
-            raise RunError(f"{why} {self._when}")
-        if not isfinite(error):
-            raise RunError(f"{not_finite(self.circuit, course.end) or 'the change'} {self._when}")
-        return error
+        self.time_h = at.time_h
+        self.diagnostics.steps += at.steps
+        self.diagnostics.rejected += at.rejected
+        self.diagnostics.sweeps += at.sweeps
+        self.diagnostics.fallbacks += at.fallbacks
+        if at.error == UNSETTLED:
+            self._stop_unsettled(self.course.end, self._solver.acting[0])
+        if at.error == UNSETTLED_OUTPUT:
+            self._stop_unsettled(outputs.y[at.outputs], outputs.acting[at.outputs])
+        if not isfinite(at.error):
+            raise RunError(f"{not_finite(self.circuit, self.course.end) or 'the change'} {self._when}")
+        return at
 
-    @property
-    def _tries(self) -> int:
-        return self.diagnostics.steps + self.diagnostics.rejected
+    def _stop_unsettled(self, y: Floats, row: Floats) -> NoReturn:
+        effects = Effects(*row[:FIELDS])
+        why = why_not_settled(self.circuit, self.state.copy(y), effects, row[FIELDS:])
+        raise RunError(f"{why} {self._when}")
 
     @property
     def _when(self) -> str:

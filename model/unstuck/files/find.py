@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from unstuck.errors import InputError, nearest, shown
+from unstuck.errors import InputError, shown, unknown
 from unstuck.files.yaml import Document, Places, is_stream, read_document_with_places
 
 FileType = TypeVar("FileType", bound=Document)
@@ -72,9 +72,7 @@ def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
     sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
     if beside is None or not exists(sibling) or sibling.resolve() == beside.resolve():
         what = kind.removesuffix("s") if kind != "studies" else "study"
-        raise InputError(
-            f"unknown {what} {shown(name_or_path)}{nearest(name_or_path, names)} (known: {', '.join(names)})"
-        )
+        raise InputError(unknown(what, name_or_path, names, see=f"unstuck list {kind}"))
     return sibling
 
 

@@ -8,6 +8,7 @@ one: the parameters as they are, no noise, no life events. Source: model descrip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from hashlib import blake2b
 from math import ceil, exp, sqrt
 
@@ -122,8 +123,13 @@ class Patient:
         regions = len(self.circuit.regions)
         if self.cohort is None or not self.cohort.noise.sd.value > 0.0:
             return np.zeros((0, regions))
-        law, rng = self.cohort.noise, self.stream(Purpose.NOISE)
-        return daily_noise(days, regions, law.sd.value, law.time_constant.value, rng)
+        known = self._noise.get("rows")
+        if known is None or len(known) < days:
+            law, rng = self.cohort.noise, self.stream(Purpose.NOISE)
+            known = daily_noise(max(days, DAYS_A_YEAR), regions, law.sd.value, law.time_constant.value, rng)
+            known.flags.writeable = False
+            self._noise["rows"] = known
+        return known[:days]
 
     def daily_input(self, days: int) -> Floats:
         """Noise and care together, as `noise`; care goes on as on its last day."""
@@ -140,7 +146,12 @@ class Patient:
         spells = life_events(self.cohort.life_events, days, self.stream(Purpose.LIFE_EVENTS))
         return [spell for spell in spells if spell.start_h < days * HOURS_A_DAY]
 
-    @property
+    @cached_property
+    def _noise(self) -> dict[str, Floats]:
+        """The longest block of daily noise that was needed so far, shared by all treatments."""
+        return {}
+
+    @cached_property
     def identity(self) -> str:
         """Digest of all that decides how this patient lives; equal for equal patients."""
         digest = blake2b(digest_size=16)

@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure, Spell
-from unstuck.engine.readouts import Reading, connectivity, take_reading
+from unstuck.engine.readouts import Reading, connectivities, connectivity, take_reading, take_readings
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
@@ -99,9 +100,6 @@ class Life:
         self.engine = Engine(patient.circuit, accuracy=accuracy, day_0_h=file.day_0_h)
         self.checkpoint: Checkpoint | None = None
         self.conditions: list[ConditionResult] = []
-        self._healthy = take_reading(
-            patient.circuit, 0.0, self.state, (NO_EFFECT, np.zeros(len(patient.circuit.regions))), probe=True
-        )
         self._regimens = [
             (file.start_h(name), regimen) for name, phase in file.phases.items() for regimen in phase.drugs
         ]
@@ -165,8 +163,8 @@ class Life:
         until_h: float,
         *,
         output_h: Sequence[float] = (),
-        on_output: Callable[[float, State], None] | None = None,
-        on_step: Callable[[float, State], None] | None = None,
+        on_output: Callable[[Floats, State], None] | None = None,
+        on_step: Callable[[Floats, State], None] | None = None,
     ) -> None:
         """Simulate until an hour, handling day 0 and conditions; watched as `Engine.advance` is."""
         for stop_h in self.stretches(until_h):
@@ -219,17 +217,27 @@ class Life:
         ]
         self._look_ahead()
 
-    def reading(
-        self, hour: float, state: State, acting: tuple[Effects, Floats] | None = None, *, probe: bool = False
-    ) -> Reading:
-        """A reading of a settled state at an hour; probe asks for functional connectivity too.
+    def readings(
+        self, hours: Floats, states: State, probed: Callable[[float], bool] = lambda hour: False
+    ) -> list[Reading]:
+        """Readings of states that are settled under what is reported for these hours.
 
-        acting: what the state was settled under; if not given, what acts from that hour on.
+        probed: whether functional connectivity is asked for at an hour.
         """
-        # Rounded, because a way to day 0 that is not whole hours must not make day 84 into 84.00000000000001.
-        day = round((hour - self.treatment.file.day_0_h) / HOURS_A_DAY, 9)
-        acting = self.exposure.reported(hour) if acting is None else acting
+        acting = {k: self.exposure.reported(h) for k, h in enumerate(hours.tolist()) if probed(h)}
+        return take_readings(self.patient.circuit, self._days_of(hours), states, acting)
+
+    def reading(
+        self, hour: float, state: State, acting: tuple[Effects, Floats], *, probe: bool = False
+    ) -> Reading:
+        """A reading of a state at an hour, settled under what acts; probe: functional connectivity too."""
+        (day,) = self._days_of(np.array([hour]))
         return take_reading(self.patient.circuit, day, state, acting, probe=probe)
+
+    def _days_of(self, hours: Floats) -> list[float]:
+        # Rounded, because a way to day 0 that is not whole hours must not make day 84 into 84.00000000000001.
+        days = (hours - self.treatment.file.day_0_h) / HOURS_A_DAY
+        return [round(day, 9) for day in days.tolist()]
 
     def present(self, *, probe: bool = False) -> Reading:
         """A reading of this moment, with firing settled under what acts now."""
@@ -258,9 +266,8 @@ class Life:
             key = checkpoint_key(self.treatment)
             stuck, diagnostics = self.present(probe=True), self.engine.diagnostics
             identity, state = self.patient.identity, self.state.copy()
-            self._begin_treatment(
-                Checkpoint(identity, key, state, self.time_h, self._healthy, stuck, diagnostics)
-            )
+            healthy = _healthy_reading(self.patient.circuit)
+            self._begin_treatment(Checkpoint(identity, key, state, self.time_h, healthy, stuck, diagnostics))
         else:
             self._answer(*self._questions.pop(0))
         self._look_ahead()
@@ -329,6 +336,11 @@ class Life:
         drug = self._drugs[regimen.drug]
         relative_dose = drug.relative_dose(regimen.dose, self.patient.body_weight_kg)
         return regimen.doses(start_h, relative_dose, drug.usual_over)
+
+
+def _healthy_reading(circuit: Circuit) -> Reading:
+    acting = NO_EFFECT, np.zeros(len(circuit.regions))
+    return take_reading(circuit, 0.0, healthy_state(circuit), acting, probe=True)
 
 
 def phase_spells(file: TreatmentFile, patient: Patient, end_h: float) -> list[Spell]:
@@ -402,7 +414,6 @@ def run_treatment(
     checkpoint: Checkpoint | None = None,
     *,
     accuracy: Accuracy = Accuracy(),
-    on_reading: Callable[[Reading], None] | None = None,
     hours: Sequence[float] = FIRST_HOURS,
     functional_days: Sequence[float] = FUNCTIONAL_DAYS,
 ) -> PatientRun:
@@ -417,17 +428,18 @@ def run_treatment(
     run = PatientRun(treatment.name, checkpoint, patient.draws, conditions=life.conditions)
     run.steps.append((0.0, stuck.connectivity, stuck.structure))
 
-    def read(hour: float, state: State) -> None:
-        day = (hour - day_0_h) / HOURS_A_DAY
-        probe = any(abs(day - wanted) < 1e-6 for wanted in functional_days)
-        run.readings.append(life.reading(hour, state, probe=probe))
-        if on_reading:
-            on_reading(run.readings[-1])
+    def probed(hour: float) -> bool:
+        return any(abs((hour - day_0_h) / HOURS_A_DAY - wanted) < 1e-6 for wanted in functional_days)
 
-    def note(hour: float, state: State) -> None:
-        run.steps.append(((hour - day_0_h) / HOURS_A_DAY, *connectivity(patient.circuit, state)))
+    def read(at_h: Floats, states: State) -> None:
+        run.readings += life.readings(at_h, states, probed)
 
-    read(day_0_h, life.settled())
+    def note(at_h: Floats, states: State) -> None:
+        days = (at_h - day_0_h) / HOURS_A_DAY
+        whole, structure = connectivities(patient.circuit, states)
+        run.steps += zip(days.tolist(), whole.tolist(), structure.tolist(), strict=True)
+
+    read(np.array([day_0_h]), life.settled().as_rows())
     for stop_h in life.stretches():
         days = np.arange(1, (stop_h - day_0_h) / HOURS_A_DAY + 1e-9)
         output_h = sorted({*(day_0_h + h for h in hours), *(day_0_h + HOURS_A_DAY * days)})

@@ -21,7 +21,7 @@ TEMPLATES = ("drug", "treatment", "circuit", "study")
 @pytest.mark.parametrize("kind", KINDS)
 def test_list_names_every_file_of_a_kind(unstuck: Unstuck, kind: str) -> None:
     done = unstuck("list", kind)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.err) == (0, "Next: unstuck show NAME\n")
     first_words = {line.split()[0] for line in done.out.splitlines() if line.strip()}
     assert set(shipped(kind)) <= first_words
 

@@ -130,7 +130,7 @@ def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweep
     w, p, state = mean_field.wiring, mean_field.rules, healthy_state(mean_field)
     state.x[:] = 1.02
     fast = Fast(state.x, state.serotonin_nM)
-    _, sweeps, fallbacks = settle(w, p, NO_EFFECT, np.zeros(5), state.slow, fast, 1e-10)
+    _, sweeps, fallbacks = settle(w, p, NO_EFFECT, np.zeros(5), state.slow, fast, 1e-10, work_for(w))
     assert sweeps <= 9
     assert fallbacks == 0
     np.testing.assert_allclose(state.x, 1.0, atol=1e-10)
@@ -186,7 +186,9 @@ def test_a_step_ends_exactly_on_every_event(mean_field: Circuit) -> None:
     }
     ends: list[float] = []
     Engine(mean_field).advance(
-        Held(len(mean_field.regions), NO_EFFECT, events), 200.0, on_step=lambda hour, _: ends.append(hour)
+        Held(len(mean_field.regions), NO_EFFECT, events),
+        200.0,
+        on_step=lambda hours, _: ends.extend(hours.tolist()),
     )
     assert set(events) <= set(ends)
     assert ends[-1] == 200.0
@@ -287,6 +289,8 @@ def test_a_run_that_gets_nowhere_stops_and_says_when(
 class Swing(Held):
     """Effects that swing between two ends, a quarter of the time at the upper one."""
 
+    swings = True
+
     def swing(self, time_h: float) -> tuple[float, tuple[Effects, Floats], tuple[Effects, Floats]]:
         none = np.zeros(self.regions)
         return 0.25, (Effects(ampa=0.4), none), (Effects(ampa=0.0), none)
@@ -321,7 +325,7 @@ def test_every_variable_stays_within_its_bounds(name: str, mean_field: Circuit, 
     lowest = layout.filled(lambda variable: bound(variable.lowest, p))
     highest = layout.filled(lambda variable: bound(variable.highest, p))
 
-    def check(_: float, state: State) -> None:
+    def check(_: Floats, state: State) -> None:
         assert (state.y >= lowest - 1e-3).all()
         assert (state.y <= highest + 1e-3).all()
         assert (state.x >= 0.0).all()

@@ -390,9 +390,8 @@ def test_a_number_out_of_range_is_told_with_the_range(write: Write) -> None:
 
 def test_what_a_validator_says_is_placed_at_its_key(write: Write) -> None:
     message = fault(write(WHOLE.replace("fluoxetine-like", "flouxetine-like")))
-    known = "(known: fluoxetine-like, ketamine-like)"
     hint = "did you mean 'fluoxetine-like'?"
-    assert message == f"x.yaml:8:phases.0.drugs.0.drug: unknown drug 'flouxetine-like': {hint} {known}"
+    assert message == f"x.yaml:8:phases.0.drugs.0.drug: unknown drug 'flouxetine-like', {hint}"
 
 
 def test_what_the_whole_file_is_blamed_for_is_placed_at_its_start(write: Write) -> None:
@@ -485,8 +484,7 @@ def test_an_unknown_parent_is_placed_at_extends(write: Write) -> None:
         return Path(choose(name, ["severe"], "treatment"))
 
     message = fault(write("name: a\nextends: sever"), find_parent=find)
-    hint = "did you mean 'severe'? (known: severe)"
-    assert message == f"x.yaml:2:extends: unknown treatment 'sever': {hint}"
+    assert message == "x.yaml:2:extends: unknown treatment 'sever', did you mean 'severe'?"
 
 
 def test_a_parent_that_is_gone_is_named(write: Write) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from unstuck.engine.readouts import Reading
 from unstuck.errors import InputError
 from unstuck.files.cohort import CohortFile, read_cohort
 from unstuck.files.find import cohort_path
@@ -155,11 +154,10 @@ def test_a_treatment_without_follow_up_ends_with_its_last_phase(tmp_path: Path) 
 
 
 def test_a_run_is_the_same_whatever_is_read() -> None:
-    seen: list[Reading] = []
     treatment = Treatment("psilocybin-like")
-    watched = run_treatment(patient(), treatment, stuck(), on_reading=seen.append)
+    watched = run_treatment(patient(), treatment, stuck())
     alone = run_treatment(patient(), treatment, stuck(), hours=(), functional_days=())
-    assert seen == watched.readings
+    assert len(watched.readings) > len(alone.readings)
     assert watched.steps == alone.steps
 
 

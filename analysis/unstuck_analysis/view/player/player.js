@@ -95,7 +95,7 @@ function axis() {
   return [player.whole ? first : -0.05 * last, last];
 }
 
-function stale() { recoverySheet.stale = smallSheet.stale = true; wake(); }
+function stale() { recoverySheet.stale = smallSheet.stale = true; showWhatIf(); wake(); }
 
 const recoverySheet = new Sheet($('recovery'), recoveryPlots), smallSheet = new Sheet($('small'), smallPlots);
 
@@ -250,7 +250,7 @@ function onKey(event) {
   const typing = event.target.closest('input:not([type=range]), select, textarea, dialog');
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !player.show) return;
   if (event.target.closest('button, summary, a') && (event.key === ' ' || event.key === 'Enter')) return;
-  if (event.target.id === 'scrub' || event.target.id === 'speed') { if (event.key !== ' ') return; }
+  if (event.target.type === 'range' && event.key !== ' ') return; // sliders have their own arrow keys
   const moves = {
     ' ': () => togglePlay(), ArrowRight: () => goTo(player.day + (event.shiftKey ? 1 : 1 / 24)), ArrowLeft: () => goTo(player.day - (event.shiftKey ? 1 : 1 / 24)),
     ArrowUp: () => setSpeed(+$('speed').value + 1), ArrowDown: () => setSpeed(+$('speed').value - 1),

@@ -16,7 +16,8 @@ async function startFile() {
 }
 
 connectControls();
+connectWhatIf();
 if (SETUP.live) startLive(); else startFile();
 
 $('app').player = player; // for the console, and for tests
-$('app').colours = colours;
+Object.assign($('app'), { colours, meanFieldRun });
