@@ -115,7 +115,7 @@ def compare(
     from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or defaults.TREATMENTS, folder)
-    with watched(folder) as show:
+    with watched() as show:
         found = comparing.compare(
             names,
             patients=patients,
@@ -311,6 +311,10 @@ def sweep(
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
+    mix_versions: Annotated[
+        bool,
+        typer.Option("--mix-versions", help="Continue with other versions of code or libraries."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
         bool, typer.Option("--print-slurm", help="Print a SLURM job array script only.")
@@ -329,8 +333,9 @@ def sweep(
     elif dry_run:
         studying.print_size(loaded, as_json)
     else:
-        options = {"retry_failed": retry_failed, "new": new, "as_json": as_json}
-        studying.run(loaded, folder, studying.team(cluster, workers), studying.part(shard), **options)
+        options = {"retry_failed": retry_failed, "new": new, "mix_versions": mix_versions}
+        workers_here, part = studying.team(cluster, workers), studying.part(shard)
+        studying.run(loaded, folder, workers_here, part, **options, as_json=as_json)
 
 
 StudyFolder = Annotated[Path, typer.Argument(help="Results folder of a study.")]
@@ -359,13 +364,13 @@ def status(
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)
 def export(
     folder: StudyFolder,
-    to: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
+    to: Annotated[Path, typer.Option(help="File to write: .csv, .parquet, .dta (Stata, SPSS) or .xlsx.")],
     series: Annotated[
         bool, typer.Option("--series", help="Write the readings over time, not the outcomes.")
     ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Export even if runs are missing.")] = False,
 ) -> None:
-    """Write the results of a study as one table with one row per run (CSV or Parquet)."""
+    """Write the results of a study as one table with one row per run."""
     from unstuck.errors import InputError
 
     from unstuck_analysis.study.results import Results
@@ -377,8 +382,8 @@ def export(
             f"{folder}: {counts['left']} of {counts['planned']} rows are missing. Finish the study, or give"
             " --partial to export the others"
         )
-    results.export(to, series=series)
-    say(f"Open {to}")
+    written = results.export(to, series=series)
+    say(f"Written: {', '.join(map(str, written))}. Open {to}")
 
 
 @command(app, "unstuck landscape ssri-like ketamine-like", ANALYSE)

@@ -24,8 +24,9 @@ from unstuck.patient.draw import read_cohort
 from unstuck_analysis import figures
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.defaults import UNTREATED
-from unstuck_analysis.output.files import write_parquet, write_whole
-from unstuck_analysis.output.provenance import git_state, model_version, named_file
+from unstuck_analysis.output.export import write_table
+from unstuck_analysis.output.files import write_whole
+from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
 from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
 from unstuck_analysis.output.terminal import patient_text, summary_text
 from unstuck_analysis.output.words import dosing_notes_on, notes_on
@@ -38,6 +39,7 @@ LIMITS = [
     "Many parameters were fitted to group averages; several sets would fit as well.",
     "The patients are draws around one parameter set, not a sample of people.",
 ]
+LARGEST_SVG = 500_000  # bytes, of a figure in a report
 NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
@@ -80,8 +82,11 @@ def _template() -> jinja2.Template:
 
 
 def inline_image(figure: Figure) -> str:
-    """A figure as a data URI."""
-    return "data:image/svg+xml;base64," + base64.b64encode(figure_bytes(figure, "svg")).decode()
+    """A figure as a data URI: SVG, or PNG where years of readings make the SVG large."""
+    drawn, kind = figure_bytes(figure, "svg"), "svg+xml"
+    if len(drawn) > LARGEST_SVG:
+        drawn, kind = figure_bytes(figure, "png"), "png"
+    return f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
 
 
 def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Section:
@@ -247,6 +252,7 @@ def provenance(seed: int) -> Table:
         ["seed", str(seed)],
         ["Python", sys.version.split()[0]],
         ["platform", platform.platform()],
+        ["processor", processor()],
         *[[name, metadata.version(name)] for name in _PACKAGES],
     ]
     return Table(["what", "value"], rows)
@@ -310,9 +316,9 @@ class ComparisonAnswer:
         given = [word for key, value in self.options.items() for word in (f"--{key}", str(value))]
         command = shlex.join(["unstuck", "compare", *self.treatments, *given])
         write_whole(folder / "summary.csv", summary_table(self.comparison).to_csv(index=False).encode())
-        write_parquet(folder / "outcomes.parquet", self.comparison.outcomes)
-        write_parquet(folder / "series.parquet", self.comparison.series)
-        write_parquet(folder / "patients.parquet", self.comparison.draws)
+        write_table(folder / "outcomes.parquet", self.comparison.outcomes)
+        write_table(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "patients.parquet", self.comparison.draws)
         figure = figures.recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")
@@ -365,7 +371,7 @@ class PatientAnswer:
     def write(self, folder: Path) -> list[str]:
         """Write readings, outcomes and the figure."""
         remove_results(folder)
-        write_parquet(folder / "series.parquet", self.comparison.series)
+        write_table(folder / "series.parquet", self.comparison.series)
         write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
         save_figure(figures.patient_figure(self.comparison), folder / self.opens)
         return list(self.files)

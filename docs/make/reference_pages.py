@@ -1,12 +1,12 @@
 """The reference pages: commands, keys of files, columns, drugs and parameters, read from the program itself.
 
 `python docs/make/all.py reference` writes docs/reference/*.md, and a test compares them with the program. The
-meaning of each key and column is in reference_pages.csv; without one the pages cannot be made.
+meaning of each key is in reference_pages.csv; without one the pages cannot be made.
 """
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,15 @@ from unstuck.files.drug import (
     Pulse,
     Sourced,
 )
-from unstuck.files.find import read, shipped
+from unstuck.files.find import cohort_path, read, shipped
 from unstuck.files.treatment import Condition, Phase, Regimen, StressBout, TreatmentFile
 from unstuck.files.yaml import Document
 from unstuck.parameters import default_parameters
+from unstuck.patient.draw import draw_traits, read_cohort
 from unstuck.targets import TARGETS
 from unstuck_analysis.commands import app
 from unstuck_analysis.outcomes import Outcome, series_columns
+from unstuck_analysis.output import columns as column_names
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.study.design import Axis
 from unstuck_analysis.study.file import SeriesKept, StudyFile
@@ -119,12 +121,13 @@ COLUMNS = """# Columns of tables
 
 `unstuck export` writes the first two tables of a study. Days count from day 0. Undefined values are empty."""
 STUDY_COLUMNS = (
-    "In a study there are also `run_id`, `point`, `status`, `error`, and one column per varied path."
+    "Only the tables of a study have `run_id`, `point`, `status`, `error`, and one column per varied path."
+    " `versions` is there only after `unstuck sweep --mix-versions`."
 )
 
 
 def meanings() -> dict[tuple[str, str], str]:
-    """Meaning of each key by the name of its schema and the key, and of each column by ("column", name)."""
+    """Meaning of each key by the name of its schema and the key."""
     with MEANINGS.open(encoding="utf-8", newline="") as file:
         return {(row["of"], row["name"]): row["meaning"] for row in csv.DictReader(file)}
 
@@ -224,44 +227,32 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
 
 def columns() -> str:
     """Every column of the tables that the program writes."""
-    known = meanings()
-    outcome = [(f"`{field.name}`", known["column", field.name]) for field in fields(Outcome)]
+    circuit, _ = read("circuits", "default", CircuitFile)
+    outcomes = [field.name for field in fields(Outcome)]
+    drawn = draw_traits(default_parameters(), read_cohort(cohort_path()), 1, 0).draws
     return "\n\n".join(
         [
             COLUMNS,
-            f"## Outcomes\n\n{table(('column', 'meaning'), outcome)}",
+            _column_table("Outcomes", [*outcomes, "run_id", "point", "status", "error", "versions"]),
             STUDY_COLUMNS,
-            f"## Readings over time\n\n{table(('column', 'meaning'), _series_rows(known))}",
+            _column_table("Readings over time", ["day", *series_columns(circuit)]),
+            _column_table("Draws of the patients", list(drawn)),
         ]
     )
 
 
-def _series_rows(known: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
-    circuit, _ = read("circuits", "default", CircuitFile)
-    yield "`day`", known["column", "day"]
-    seen = set[str]()
-    for name in series_columns(circuit):
-        kind = next(
-            (
-                f"{kind}_{what}"
-                for kind, what in _PER_PART.items()
-                if name.startswith(f"{kind}_") and ("column", name) not in known
-            ),
-            name,
-        )
-        if kind not in seen:
-            seen.add(kind)
-            yield f"`{kind}`", known["column", kind]
-
-
-_PER_PART = {
-    "serotonin": "REGION",
-    "activity": "POPULATION",
-    "bdnf": "POPULATION",
-    "trkb": "POPULATION",
-    "scar": "POPULATION",
-    "strength": "PROJECTION",
-}
+def _column_table(heading: str, names: Iterable[str]) -> str:
+    """A section with the unit and meaning of columns; those of one family are one row."""
+    rows: dict[str, tuple[str, str, str]] = {}
+    for name in names:
+        family = name.partition("_")[0]
+        if name in column_names.COLUMNS or family not in column_names.FAMILIES:
+            unit, meaning = column_names.COLUMNS[name]
+        else:
+            what, unit, meaning = column_names.FAMILIES[family]
+            name = f"{family}_{what}"
+        rows[name] = (f"`{name}`", unit, f"{meaning}.")
+    return f"## {heading}\n\n{table(('column', 'unit', 'meaning'), list(rows.values()))}"
 
 
 def drugs() -> str:

@@ -48,8 +48,9 @@ class CircuitModel(Model):
     treatment: a shipped name or a path. patient: number of the patient of this seed; varied: whether patients
     differ in their parameters as in the shipped cohort. start: "day 0" (stuck, treatment begins) or "healthy"
     (lives through all phases from the first). agents_recorded: columns of the agents to collect at every
-    step, for example ("rate_Hz", "bdnf"). seed or rng seed the patient; without either, one is drawn and kept
-    in `seed` (among the parameters of `mesa.batch_run` use `rng`: newer Mesa overwrites `seed` there).
+    step, for example ("rate_Hz", "bdnf"). seed or rng seed the patient; without either, a seed is drawn. It
+    is kept in `seed` and collected at every step, so that `mesa.batch_run` reports it. Among the parameters
+    of `batch_run` use `rng`, because newer Mesa overwrites `seed` there.
 
     Doses and stress can be given on the way: `model.life.give("ketamine-like")`. `running` turns false at the
     end of the follow-up. InputError or ValueError for what cannot be run, before anything is run.
@@ -64,13 +65,14 @@ class CircuitModel(Model):
         start: Literal["day 0", "healthy"] = "day 0",
         step_h: float = 24.0,
         by_agents: bool = False,
-        agents_recorded: Sequence[str] = (),
+        agents_recorded: Sequence[str] | str = (),
         seed: Seed | None = None,
         rng: Seed | None = None,
     ) -> None:
         whole_seed = _one_seed(seed, rng)
         super().__init__(rng=whole_seed)
         choose(start, ("day 0", "healthy"), "start")
+        agents_recorded = (agents_recorded,) if isinstance(agents_recorded, str) else agents_recorded
         for name in agents_recorded:
             choose(name, _columns_of_agents(), "column of the agents")
         if not (isfinite(step_h) and step_h > 0):
@@ -180,10 +182,10 @@ class CircuitModel(Model):
             for index in range(int(first[number]), int(first[number + 1])):
                 kind(self, self.milieu, index)
 
-    def _reporters(self) -> dict[str, Callable[["CircuitModel"], float]]:
+    def _reporters(self) -> dict[str, str | Callable[["CircuitModel"], float]]:
         """What is collected at every step; columns are named as in the series of a comparison."""
-
-        reporters: dict[str, Callable[[CircuitModel], float]] = {
+        reporters: dict[str, str | Callable[[CircuitModel], float]] = {
+            "seed": "seed",
             "day": partial(_read, "day"),
             "connectivity": partial(_read, "reading.connectivity"),
             "recovery": partial(_read, "life.recovery"),

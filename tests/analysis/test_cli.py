@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -150,18 +151,18 @@ class FullDisk:
         self.sync(descriptor)
 
 
-@pytest.mark.parametrize("files", [0, 1, 2, 3, 4, 6])
+@pytest.mark.parametrize("flushes", [0, 2, 4, 6, 8, 12])
 def test_a_full_disk_leaves_only_whole_files_and_the_same_command_continues(
-    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
+    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flushes: int
 ) -> None:
     command = ("compare", "untreated", "--patients", "1", "--neurons", "0", "--out", "out", "--json")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", FullDisk(files).fsync)
+        patch.setattr(os, "fsync", FullDisk(flushes).fsync)
         done = unstuck(*command)
     assert (done.code, done.out) == (1, "")
     assert "No space left on device" in done.err
     assert "Traceback" not in done.err
-    assert (tmp_path / "out").exists() == (files > 0)
+    assert (tmp_path / "out").exists() == (flushes > 0)
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
     again = unstuck(*command)
     assert (again.code, again.json["patients"]) == (0, 1)
@@ -173,7 +174,7 @@ def test_overwrite_leaves_nothing_of_an_earlier_comparison_beside_a_failed_one(
     (tmp_path / "out").mkdir()
     for name in ("report.html", "recovery.png", "notes.txt"):
         (tmp_path / "out" / name).write_text("earlier")
-    monkeypatch.setattr(os, "fsync", FullDisk(5).fsync)
+    monkeypatch.setattr(os, "fsync", FullDisk(10).fsync)
     assert unstuck("compare", "untreated", *SMALL, "--out", "out", "--overwrite").code == 1
     left = {path.name for path in tmp_path.glob("out/*")}
     assert {"notes.txt", "summary.csv"} <= left
@@ -244,17 +245,29 @@ main()
     assert done.stderr == "unstuck: stopped; nothing was written\n"
 
 
-def test_ctrl_c_while_tables_are_written_keeps_the_runs(
-    unstuck: Unstuck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("out", [(), ("--out", "out")])
+def test_ctrl_c_while_tables_are_written_keeps_the_runs_and_the_told_command_continues(
+    unstuck: Unstuck, monkeypatch: pytest.MonkeyPatch, out: tuple[str, ...]
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("unstuck_analysis.figures.recovery_figure", interrupted)
-    done = unstuck("compare", "untreated", *SMALL, "--out", "out")
+    command = ["compare", "untreated", *SMALL, *out]
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/unstuck", *command])
+    with monkeypatch.context() as patch:
+        patch.setattr("unstuck_analysis.figures.recovery_figure", _interrupted)
+        done = unstuck(*command)
     assert (done.code, done.out) == (130, "")
-    assert done.err.splitlines()[-1].startswith("unstuck: stopped. Finished runs are kept in out;")
-    assert Store(tmp_path / "out").status() == {"planned": 1, "done": 1, "failed": 0, "left": 0}
+    told = done.err.splitlines()[-1]
+    assert told.startswith("unstuck: stopped. Finished runs are kept in ")
+    folder = Path(told.split(" are kept in ")[1].split(";")[0])
+    assert Store(folder).status() == {"planned": 1, "done": 1, "failed": 0, "left": 0}
+    rows = Store(folder).files()
+    again = command if out else shlex.split(told.split("type: unstuck ")[1])
+    assert unstuck(*again).code == 0
+    assert Store(folder).files() == rows
+    assert (folder / "report.html").exists()
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError])

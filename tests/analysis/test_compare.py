@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from command_line import Compared, Unstuck
 from unstuck.engine.step import RunError
-from unstuck_analysis.compare import SUMMARY_DAYS, compare, paired_difference, summary
+from unstuck_analysis import Results
+from unstuck_analysis.compare import SUMMARY_DAYS, compare, comparison_of, paired_difference, summary
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
 REGIONS = ["mPFC", "HPC", "NAc", "AMY", "DRN"]
@@ -68,6 +69,16 @@ def test_every_arm_has_the_keys_of_the_contract(compared: Compared) -> None:
         for by_region in (arm["serotonin_ratio"], arm["bdnf"]):
             assert list(by_region) == REGIONS
             assert all(list(by_day) == DAYS for by_day in by_region.values())
+
+
+def test_a_notebook_shows_a_comparison_as_a_table_and_a_figure(compared: Compared) -> None:
+    shown = comparison_of(Results(compared.folder))
+    assert shown.table().treatment.tolist() == DEFAULT_ARMS
+    assert len(shown.figure().axes) > 1
+    html = shown._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert html.startswith("<table")
+    assert html.count("<tr") == len(DEFAULT_ARMS) + 1
+    assert "<svg" in html
 
 
 def test_numbers_are_numbers_and_shares_are_shares(compared: Compared) -> None:

@@ -10,7 +10,8 @@ import pytest
 from command_line import Compared
 from unstuck.engine.step import Accuracy
 from unstuck_analysis.compare import Comparison, compare, paired_difference
-from unstuck_analysis.output.files import StorageError, write_parquet, write_whole
+from unstuck_analysis.output.export import write_table
+from unstuck_analysis.output.files import StorageError, write_whole
 from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -159,5 +160,5 @@ def test_a_file_system_that_turned_read_only_is_told_in_words(
 
 def test_a_table_survives_the_disk_bit_by_bit(tmp_path: Path) -> None:
     frame = pd.DataFrame({"seed": [1, 2], "onset_day": [np.pi, np.nan], "treatment": ["a", "b"]})
-    write_parquet(tmp_path / "table.parquet", frame)
+    write_table(tmp_path / "table.parquet", frame)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), frame, check_exact=True)

@@ -49,6 +49,13 @@ def deadly(workplace: Workplace, run: PlannedRun) -> Row:
     return invented(workplace, run)
 
 
+def endless(workplace: Workplace, run: PlannedRun) -> Row:
+    """As `invented`, but patient 1 untreated never ends."""
+    while run.patient == 1 and run.treatment == "untreated":
+        pass
+    return invented(workplace, run)
+
+
 def all_fail(workplace: Workplace, run: PlannedRun) -> Row:
     """In place of a run: nothing but a fault."""
     raise ValueError("not today")

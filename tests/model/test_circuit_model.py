@@ -1,9 +1,11 @@
 """A patient as a Mesa model: reproducible, watched, and the same circuit that `run_treatment` simulates."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import mesa
+import networkx
 import numpy as np
 import pytest
 from unstuck.agents import Serotonergic
@@ -150,6 +152,13 @@ def test_the_graph_carries_present_strengths() -> None:
     assert stuck.nodes["HPC_P"]["activity"] < healthy.nodes["HPC_P"]["activity"]
 
 
+def test_the_graph_can_be_written_for_other_programs(tmp_path: Path) -> None:
+    networkx.write_gexf(small().graph, tmp_path / "circuit.gexf")
+    again = networkx.read_gexf(tmp_path / "circuit.gexf")
+    strengths = {(pre, post): edge["strength"] for pre, post, edge in again.edges(data=True)}
+    assert strengths == {(pre, post): edge["strength"] for pre, post, edge in small().graph.edges(data=True)}
+
+
 def test_a_model_runs_until_the_end_of_the_follow_up() -> None:
     model = small("ketamine-like", step_h=24.0 * 28)
     while model.running:
@@ -179,6 +188,21 @@ def test_a_batch_run_gives_the_same_numbers_again() -> None:
         by_hand.step()
     assert [row["day"] for row in first] == pytest.approx([3.0] * 4)
     assert first[2]["recovery"] == by_hand.life.recovery
+
+
+def test_a_batch_run_reports_the_seeds_that_were_drawn() -> None:
+    parameters = {"neurons": 0, "start": "healthy", "varied": True, "agents_recorded": ["bdnf"]}
+    rows = mesa.batch_run(
+        CircuitModel, parameters, iterations=2, number_processes=1, max_steps=1, display_progress=False
+    )
+    first, second = dict.fromkeys(row["seed"] for row in rows)
+    assert first != second
+    again = CircuitModel(**{**parameters, "agents_recorded": "bdnf", "seed": first})
+    assert again.seed == first
+    again.step()
+    assert again.datacollector.get_model_vars_dataframe().seed.tolist() == [first, first]
+    last = [row["bdnf"] for row in rows if row["seed"] == first]
+    assert again.datacollector.get_agent_vars_dataframe().bdnf.tolist()[-len(last) :] == last
 
 
 @pytest.mark.parametrize("by_agents", [False, True])

@@ -8,14 +8,15 @@ ends of its range in scenarios/parameters.csv. Target: the prior within the sets
 finding (approximate Bayesian computation; the published ranges are the accepted region). Findings on cohorts
 are read in the first 250 patients of seed 1, the same patients for every set.
 
-Sampler: hit-and-run among the sets that reproduce the findings on the typical patient. After every `STEPS`
-steps the set is tested in cohorts. Sets that pass have the target as their distribution. A test ends early if
-a finding is hopeless: it is outside its range by more than its standard error over the patients so far, after
-a correction by what the shipped set has in these patients and in all 250.
+Sampler: hit-and-run among the sets that reproduce the findings on the typical patient and are not hopeless in
+ten patients. After every `STEPS` steps the set is tested in more patients. Sets that pass have the target as
+their distribution. A set is hopeless if a finding is outside its range, and by more than its standard error
+over the patients so far after a correction by what the shipped set has in these patients and in all 250.
 
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
 iteration only, so the same command continues a stopped chain exactly. Chains are independent: start one
-process for each. Every chain begins at the shipped set with `DIRECTIONS` single steps, which are not tested.
+process for each. A chain begins with `DIRECTIONS` single steps that are not tested in patients. The later
+steps follow differences of these sets. Both parts begin at the shipped set.
 
 Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
 Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions).
@@ -30,7 +31,6 @@ from time import monotonic
 
 import numpy as np
 from unstuck.engine.settle import RunError
-from unstuck.files.yaml import InputError
 from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.courses import Floats
@@ -51,19 +51,19 @@ from unstuck_analysis.evidence.ensemble import (
     read_tried,
     values_at,
 )
-from unstuck_analysis.evidence.facts import read_facts, shipped_file
+from unstuck_analysis.evidence.facts import Fact, read_facts, shipped_file
 from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 10, 60
+SEED, STEPS, DIRECTIONS = 1, 3, 67
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
 FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
 LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
-EARLY = (40, 100)  # patients after which hopeless sets are rejected
-FAULTS = (RunError, InputError, ValueError, ArithmeticError)
+EARLY = (10, 40, 100)  # patients after which hopeless sets are rejected
+FAULTS = (RunError, ValueError, ArithmeticError)
 Values = Mapping[str, float]
 
 
@@ -90,24 +90,51 @@ def step(
 
 
 class Screen:
-    """The findings on the typical patient; counts the sets that were tried and those that failed."""
+    """Which sets the steps may visit; counts the sets that were tried and those that failed.
 
-    def __init__(self) -> None:
+    shipped: readings of the shipped set by number of patients; None: the typical patient decides alone.
+    """
+
+    def __init__(self, shipped: Mapping[int, Readings] | None) -> None:
         typical = {f.id: f for f in read_facts() if f.group == "fitted" and f.id not in OF_COHORT}
         first = [id for group in FIRST for id in group]
         rest = [fact for id, fact in typical.items() if id not in first]
         self.groups = [*([typical[id] for id in group] for group in FIRST), rest]
-        self.tried = self.failed = 0
+        self.shipped, self.tried, self.failed = shipped, 0, 0
 
     def passes(self, place: Floats) -> bool:
-        """Whether a set reproduces the findings on the typical patient."""
+        """Whether a set reproduces the findings on the typical patient and is not hopeless in patients."""
         self.tried += 1
-        plan = Plan(seed=SEED, values=tuple(values_at(place).items()))
+        values = values_at(place)
+        plan = Plan(seed=SEED, values=tuple(values.items()))
         try:
-            return not any(outside(measure(facts, plan, unwatched)) for facts in self.groups)
+            if any(outside(measure(facts, plan, unwatched)) for facts in self.groups):
+                return False
+            return self.shipped is None or not faults(values, self.shipped, EARLY[0], _fitted(LONG))
         except FAULTS:
             self.failed += 1
             return False
+
+
+def _fitted(left_out: Sequence[str] = ()) -> list[Fact]:
+    """The fitted findings on cohorts, without some."""
+    fitted = [fact for fact in read_facts() if fact.group == "fitted" and fact.id in OF_COHORT]
+    return [fact for fact in fitted if fact.id not in left_out]
+
+
+def faults(
+    values: Values,
+    shipped: Mapping[int, Readings],
+    patients: int,
+    facts: Sequence[Fact],
+    folder: Path | None = None,
+) -> str:
+    """What is hopeless in so many patients, or outside its range in all of them."""
+    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()))
+    evidence = measure(facts, plan, unwatched)
+    return (
+        outside(evidence, shipped[patients], shipped[PATIENTS]) if patients < PATIENTS else outside(evidence)
+    )
 
 
 def outside(evidence: Evidence, shipped: Readings | None = None, final: Readings | None = None) -> str:
@@ -124,9 +151,9 @@ def outside(evidence: Evidence, shipped: Readings | None = None, final: Readings
 
 
 def hopeless(part: Part, correction: float) -> bool:
-    """Whether a corrected value is outside its range by more than its standard error."""
+    """Whether a value is outside its range, and by more than its standard error after a correction."""
     value, error = part.value + correction, (part.interval[1] - part.interval[0]) / 4.0
-    if not isfinite(value) or not isfinite(error):
+    if part.inside or not isfinite(value) or not isfinite(error):
         return False
     low, high = part.range
     return not low - error <= value <= high + error
@@ -137,18 +164,12 @@ def verdict(values: Values, shipped: Mapping[int, Readings]) -> tuple[Outcome, s
 
     shipped: readings of the shipped set by number of patients.
     """
-    fitted = [fact for fact in read_facts() if fact.group == "fitted" and fact.id in OF_COHORT]
-    short = [fact for fact in fitted if fact.id not in LONG]
     patients = 0
+    stages = [(EARLY[1], _fitted(LONG)), *((number, _fitted()) for number in (*EARLY[1:], PATIENTS))]
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for patients, facts in ((EARLY[0], short), *((number, fitted) for number in (*EARLY, PATIENTS))):
-                plan = Plan(patients, 0, SEED, 1, Path(folder), values=tuple(values.items()))
-                evidence, early = measure(facts, plan, unwatched), patients < PATIENTS
-                reason = (
-                    outside(evidence, shipped[patients], shipped[PATIENTS]) if early else outside(evidence)
-                )
-                if reason:
+            for patients, facts in stages:
+                if reason := faults(values, shipped, patients, facts, Path(folder)):
                     return "rejected", reason, patients, None
             plan = Plan(PATIENTS, 0, SEED, 1, Path(folder), values=tuple(values.items()))
             return "accepted", "", PATIENTS, measure(read_facts(), plan, unwatched)
@@ -160,28 +181,36 @@ def run_chain(chain: int, minutes: float, sets: Path, readings: Path) -> None:
     """Continue a chain for some minutes; an iteration that has begun is finished."""
     end_s = monotonic() + 60.0 * minutes
     tried = [each for each in read_tried(sets) if each.chain == chain]
-    values = tried[-1].values if tried else default_parameters()
-    archive = [place_of(each.values) for each in tried if each.outcome == "direction"]
-    place = place_of(values)
-    for iteration in range(len(tried), 10**9):
-        if monotonic() > end_s:
-            return
-        rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, iteration]))
-        screen, exploring = Screen(), iteration < DIRECTIONS
-        for _ in range(1 if exploring else STEPS):
-            place = step(place, archive, screen.passes, rng)
-        values = values_at(place)
-        place = place_of(values)  # as it is read back from the file
-        outcome, reason, patients, found = "direction", "", 0, None
-        if exploring:
-            archive.append(place)
-        else:
-            outcome, reason, patients, found = verdict(values, shipped_readings(readings))
-        if found is not None:
-            append_readings(readings, (chain, iteration, PATIENTS), found)
-        counts = patients, screen.tried, screen.failed
-        append_tried(sets, [Tried(chain, iteration, outcome, reason, *counts, model_version(), values)])
-        print(chain, iteration, outcome, reason, flush=True)
+    while monotonic() < end_s:
+        exploring = len(tried) < DIRECTIONS
+        shipped = None if exploring else shipped_readings(readings)
+        found, evidence = iterate(chain, tried, shipped)
+        if evidence is not None:
+            append_readings(readings, (chain, found.iteration, PATIENTS), evidence)
+        append_tried(sets, [found])
+        tried.append(found)
+        print(chain, found.iteration, found.outcome, found.reason, flush=True)
+
+
+def iterate(
+    chain: int, tried: Sequence[Tried], shipped: Mapping[int, Readings] | None
+) -> tuple[Tried, Evidence | None]:
+    """The next set of a chain, and all its readings if it is accepted.
+
+    tried: the sets of the chain so far; shipped: as for `Screen`.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, len(tried)]))
+    directions = [each for each in tried if each.outcome == "direction"]
+    visited = directions if shipped is None else [each for each in tried if each.patients > EARLY[0]]
+    place = place_of(visited[-1].values if visited else default_parameters())
+    archive = [place_of(each.values) for each in directions]
+    screen = Screen(shipped)
+    for _ in range(STEPS if shipped else 1):
+        place = step(place, archive, screen.passes, rng)
+    values = values_at(place)
+    outcome, reason, patients, evidence = verdict(values, shipped) if shipped else ("direction", "", 0, None)
+    counts = patients, screen.tried, screen.failed
+    return Tried(chain, len(tried), outcome, reason, *counts, model_version(), values), evidence
 
 
 def shipped_readings(path: Path) -> dict[int, Readings]:

@@ -126,7 +126,8 @@ def kind_of(path: Path) -> str:
     if quick := next((kind for kind in _QUICK if keys and keys <= _own_keys(kind)), ""):
         return quick
     own = {kind: _own_keys(kind) for kind in KINDS}
-    by_parent = [kind for kind in KINDS if found.model_dump().get("extends") in shipped(plural(kind))]
+    parent = str(found.model_dump().get("extends"))
+    by_parent = [kind for kind in KINDS if parent in shipped(plural(kind))]
     best = max(own, key=lambda kind: (len(keys & own[kind]), kind in by_parent))
     if keys & own[best]:
         return best

@@ -177,7 +177,7 @@ def results_folder(out: Path | None, name: str, overwrite: bool) -> Iterator[Pat
                 path.rmdir()
         if isinstance(fault, KeyboardInterrupt):
             if folder and (folder / "study.json").exists():
-                stop_with_runs(folder)
+                stop_with_runs(folder, "" if out else f" --out {shlex.quote(str(folder))}")
             now = _written(folder) if folder else {}
             kept = sorted(name for name, when in now.items() if earlier.get(name) != when)
             _stopped(f"kept in {folder}: {', '.join(kept)}" if kept else "nothing was written")
@@ -190,10 +190,17 @@ def _written(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: (about.st_ino, about.st_mtime_ns) for name, about in found.items()}
 
 
-def stop_with_runs(folder: Path) -> NoReturn:
-    """End after Ctrl-C in the folder of a study."""
-    say(f"unstuck: stopped. Finished runs are kept in {folder}; the same command continues from there")
+def stop_with_runs(folder: Path, added: str = "") -> NoReturn:
+    """End after Ctrl-C in the folder of a study. `added`: what the same command needs to go on there."""
+    command = f"to continue, type: {typed_command()}{added}"
+    again = command if added else "the same command continues from there"
+    say(f"unstuck: stopped. Finished runs are kept in {folder}; {again}")
     sys.exit(130)
+
+
+def typed_command() -> str:
+    """The command as it was typed, without the folder of the program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _stopped(kept: str) -> NoReturn:

@@ -1,7 +1,6 @@
 """Files that are written whole or not at all."""
 
 import contextlib
-import io
 import os
 import secrets
 from pathlib import Path
@@ -28,17 +27,21 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        _flush_folder(path.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):  # a file system that is read-only
             beside.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
 
 
-def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a table as Parquet, whole or not at all."""
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    write_whole(path, buffer.getvalue())
+def _flush_folder(folder: Path) -> None:
+    """Let a rename survive a loss of power, on systems that can flush a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":

@@ -1,6 +1,7 @@
 """Where numbers come from: version of the model, checkout of the code, and the files that were read."""
 
 import logging
+import platform
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -53,6 +54,15 @@ def _reading() -> str:
     """Digest of the code that runs patients and reads outcomes, as it was when the process started."""
     studies = version.files_in(_ANALYSIS / "study", ".py")
     return version.digest({"outcomes.py": _ANALYSIS / "outcomes.py", **studies})
+
+
+def processor() -> str:
+    """Architecture and kind of the processor that the model is compiled for."""
+    from llvmlite.binding import get_host_cpu_name
+    from numba.core import config
+
+    chosen = getattr(config, "CPU_NAME", None)
+    return f"{platform.machine()} {chosen or get_host_cpu_name()}"
 
 
 def git_state() -> str:

@@ -4,8 +4,8 @@ Recovery is counted from day 0 and censored at the end of the follow-up. Relapse
 recovery, in patients who recovered, and is censored in the same way. Patients who never became stuck and runs
 that failed are left out and counted. Every patient goes through every treatment, so log-rank tests, which
 take groups for independent, are conservative here; differences in the number needed to treat are paired.
-Restricted means reach to the shortest follow-up of the treatments in question; the treatment that they are
-compared with does not shorten it. Sources: Kaplan & Meier 1958; log-rank test, Mantel 1966; intervals,
+A restricted mean reaches to the end of the follow-up of its treatment; compare only those up to the same day.
+Sources: Kaplan & Meier 1958; log-rank test, Mantel 1966; intervals,
 Greenwood's formula on log(-log S) (Kalbfleisch & Prentice 2002), all through scipy.stats; restricted mean,
 Royston & Parmar 2013 (10.1186/1471-2288-13-152).
 """
@@ -193,15 +193,17 @@ def kaplan_meier(times: Times) -> Curve | None:
     return Curve(days, share, low, high)
 
 
-def horizon_days(outcomes: Outcomes, event: str, reference: str) -> float:
-    """The day up to which all treatments in question were followed: the horizon of restricted means.
+def horizon_days(outcomes: Outcomes, event: str, name: str, reference: str) -> float:
+    """The day up to which the restricted mean of a treatment counts: that of all that were followed as long.
 
     It comes from follow-up and not from events, so a treatment that acts early and in all patients does not
-    shorten it; nor does the treatment that they are compared with.
+    shorten it. Nor does a treatment that was followed for a shorter time, nor the one compared with.
     """
-    asked = [name for name in outcomes.arms if name != reference] or [reference]
-    followed = [times_to(event, outcomes.arm(name)).followed for name in asked]
-    return min((float(days.max()) for days in followed if len(days)), default=nan)
+    followed = {arm: outcomes.arm(arm).followed_days.max() for arm in outcomes.arms}
+    asked = [arm for arm in outcomes.arms if arm == name or arm != reference]
+    as_long = [arm for arm in asked if followed[arm] >= followed[name]]
+    ends = [times_to(event, outcomes.arm(arm)).followed for arm in as_long]
+    return min((float(days.max()) for days in ends if len(days)), default=nan)
 
 
 def survival_table(outcomes: Outcomes, against: str | None = None) -> pd.DataFrame:
@@ -222,7 +224,7 @@ def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> 
     if curve is None:
         missing = dict.fromkeys(("median_days", "restricted_mean_days", "horizon_days", "logrank_p"), nan)
         return {**row, **missing, "note": "no patient recovered"}
-    horizon = min(horizon_days(outcomes, event, reference), float(times.followed.max()))
+    horizon = horizon_days(outcomes, event, name, reference)
     other = times_to(event, outcomes.arm(reference))
     few = f"only {events} events: too few for a reliable estimate" if events < FEW_EVENTS else ""
     return {
@@ -248,7 +250,7 @@ def numbers_at_risk(outcomes: Outcomes, event: str) -> pd.DataFrame:
     rows = [
         (event, name, float(day), times_to(event, outcomes.arm(name)).at_risk(day))
         for name in outcomes.arms
-        for day in np.round(np.linspace(0.0, longest, RISK_TIMES))
+        for day in np.floor(np.linspace(0.0, longest, RISK_TIMES))
     ]
     return pd.DataFrame(rows, columns=pd.Index(["event", "treatment", "day", "at_risk"]))
 

@@ -10,12 +10,16 @@
 Workers have one thread each, and write their rows to the disk that all of them share.
 """
 
+import logging
 import shlex
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
+from unstuck.engine.step import RunError
 from unstuck.errors import InputError
 from unstuck.files.yaml import Document, read_document
 
@@ -49,30 +53,33 @@ def dask_workers(path: Path) -> Workers:
         from distributed import Client
     except ImportError:
         raise InputError("a cluster needs dask: pip install 'unstuck[cluster]'") from None
-    file = read_document(path, ClusterFile)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tracebacks of connections that end
+    file, refused = read_document(path, ClusterFile), list[str]()
     if (file.kind == "scheduler") != (file.address is not None):
         raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
-    client = Client(file.address) if file.address else Client(make_cluster(file))
+    client = Client(file.address) if file.address else Client(make_cluster(file, refused.append))
     patience_s = QUEUED_S if file.kind in ("slurm", "pbs") else WITHOUT_QUEUE_S
-    return client_workers(client, file.jobs * file.workers_per_job, patience_s)
+    return client_workers(client, file.jobs * file.workers_per_job, patience_s, refused)
 
 
-def make_cluster(file: ClusterFile) -> Any:
-    """A Dask cluster of one-threaded workers, started."""
+def make_cluster(file: ClusterFile, on_refused: Callable[[str], None]) -> Any:
+    """A Dask cluster of one-threaded workers, started; `on_refused` gets the message of a refused job."""
     if file.kind == "local":
         from distributed import LocalCluster
 
-        return LocalCluster(n_workers=file.jobs * file.workers_per_job, threads_per_worker=1)
-    cluster = queued_cluster(file)
+        alone: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None}
+        return LocalCluster(n_workers=file.jobs * file.workers_per_job, **alone)
+    cluster = queued_cluster(file, on_refused)
     cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued anew
     return cluster
 
 
-def queued_cluster(file: ClusterFile) -> Any:
-    """A Dask cluster on a queueing system, with no job submitted yet."""
+def queued_cluster(file: ClusterFile, on_refused: Callable[[str], None] = print) -> Any:
+    """A Dask cluster on a queueing system, with no job submitted yet and no dashboard."""
     from dask_jobqueue.pbs import PBSCluster
     from dask_jobqueue.slurm import SLURMCluster
 
+    kind: Any = SLURMCluster if file.kind == "slurm" else PBSCluster
     settings: dict[str, Any] = {
         "cores": file.workers_per_job,
         "processes": file.workers_per_job,
@@ -82,31 +89,59 @@ def queued_cluster(file: ClusterFile) -> Any:
         "account": file.account,
         "job_extra_directives": file.directives,
         "job_script_prologue": [*(f"export {name}={n}" for name, n in ONE_THREAD.items()), *file.before],
+        "worker_extra_args": ["--no-dashboard"],
         "scheduler_options": {"dashboard_address": None},
     }
-    return SLURMCluster(**settings) if file.kind == "slurm" else PBSCluster(**settings)
+    return kind(job_cls=_reporting(kind.job_cls, on_refused), **settings)
 
 
-def client_workers(client: "Client", count: int, patience_s: float = WITHOUT_QUEUE_S) -> Workers:
-    """The workers of a Dask client."""
+def _reporting(job: Any, on_refused: Callable[[str], None]) -> Any:
+    """A kind of job that reports why it was refused, where Dask would log a traceback and try for ever."""
+    from distributed.deploy.spec import ProcessInterface
+
+    class Reporting(job):
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as fault:
+                on_refused(" ".join(str(fault).split("stderr:")[-1].split()))
+                await ProcessInterface.start(self)
+
+    return Reporting
+
+
+def client_workers(
+    client: "Client", count: int, patience_s: float = WITHOUT_QUEUE_S, refused: Sequence[str] = ()
+) -> Workers:
+    """The workers of a Dask client; `refused` fills with messages of a queue that takes no job."""
     from distributed import KilledWorker
 
     def start() -> Executor:
         return client.get_executor(pure=False)
 
     def here() -> int:
-        return len(client.scheduler_info()["workers"])
+        workers = len(client.scheduler_info()["workers"])
+        if refused and not workers:
+            raise RunError(
+                f"the queue took no job: {refused[0]}. Finished runs are kept; the same command continues"
+                " from there"
+            )
+        return workers
 
     return Workers(start, count, (KilledWorker,), here, patience_s)
 
 
 def slurm_script(study: str, folder: Path, *, seed: int | None, jobs: int) -> str:
-    """A job array that does a study in `jobs` parts; each job can be killed and queued again at will."""
+    """A job array that does a study in `jobs` parts; each job can be killed and queued again at will.
+
+    The program and all paths are absolute, so that the nodes need no active environment.
+    """
     where = (
         study if "/" not in study and not study.endswith((".yaml", ".yml")) else str(Path(study).resolve())
     )
     seeded = [] if seed is None else ["--seed", str(seed)]
-    command = ["unstuck", "sweep", where, "--out", str(folder.resolve()), *seeded]
+    program = [sys.executable, "-P", "-m", "unstuck_analysis"]
+    command = [*program, "sweep", where, "--out", str(folder.resolve()), *seeded]
     threads = "\n".join(f"export {name}={count}" for name, count in ONE_THREAD.items())
     return f"""#!/bin/bash
 #SBATCH --job-name=unstuck
@@ -116,6 +151,7 @@ def slurm_script(study: str, folder: Path, *, seed: int | None, jobs: int) -> st
 #SBATCH --mem=2G
 #SBATCH --time=04:00:00
 #SBATCH --requeue
+cd {shlex.quote(str(Path.cwd()))} || exit 1
 {threads}
 {shlex.join(command)} --shard "$SLURM_ARRAY_TASK_ID/{jobs}" --workers "$SLURM_CPUS_PER_TASK"
 """

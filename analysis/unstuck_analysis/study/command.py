@@ -42,6 +42,7 @@ def run(
     *,
     retry_failed: bool,
     new: bool,
+    mix_versions: bool,
     as_json: bool,
 ) -> None:
     """Run what is not stored yet, write the report, and say what comes next."""
@@ -50,8 +51,12 @@ def run(
     _ = study.plan  # a fault in the study is reported before anything is moved
     if new and (aside := set_aside(folder)):
         say(f"The old results are in {aside}")
-    with watched(folder) as show:
-        results = study.run(folder, workers=workers, shard=shard, retry_failed=retry_failed, on_progress=show)
+    settings = {"workers": workers, "shard": shard, "retry_failed": retry_failed}
+    try:
+        with watched() as show:
+            results = study.run(folder, **settings, mix_versions=mix_versions, on_progress=show)
+    except KeyboardInterrupt:
+        stop_with_runs(folder)
     _finish(results, as_json)
     counts = results.store.status()
     if counts["failed"] or (counts["left"] and shard == (1, 1)):
@@ -64,7 +69,7 @@ def _finish(results: "Results", as_json: bool) -> None:
 
     from unstuck_analysis.output.files import write_whole
     from unstuck_analysis.study.answer import answer
-    from unstuck_analysis.study.report import drug_notes, study_report
+    from unstuck_analysis.study.report import drug_notes, study_report, version_notes
 
     store, counts = results.store, results.store.status()
     if not counts["left"]:
@@ -79,30 +84,27 @@ def _finish(results: "Results", as_json: bool) -> None:
     say(", ".join(f"{n} {name}" for name, n in counts.items()))
     if counts["failed"]:
         say(f"First failure: {results.failures().error.iloc[0]} (--retry-failed repeats them)")
-    for note in drug_notes(results):
+    for note in [*version_notes(results), *drug_notes(results)]:
         say(f"Note: {note}")
     say(f"Open {store.folder / REPORT}")
     say(f"Next: unstuck export {shlex.quote(str(store.folder))} --to outcomes.csv")
 
 
 @contextmanager
-def watched(folder: Path) -> "Iterator[OnProgress]":
-    """A bar on a terminal, a line now and then elsewhere, on standard error. Ctrl-C reports what is kept."""
-    try:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
+def watched() -> "Iterator[OnProgress]":
+    """A bar on a terminal, a line now and then elsewhere, on standard error."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (BarColumn(), TextColumn("{task.description}"))
-            with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("starting")
-                yield lambda now: bar.update(
-                    task, total=now.planned, completed=now.done + now.failed, description=_format(now)
-                )
-        else:
-            yield _lines()
-    except KeyboardInterrupt:
-        stop_with_runs(folder)
+    columns = (BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting")
+        yield lambda now: bar.update(
+            task, total=now.planned, completed=now.done + now.failed, description=_format(now)
+        )
 
 
 def _lines() -> "OnProgress":

@@ -7,7 +7,7 @@ A study runs into a folder and can be stopped at any moment; the same command go
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import isclose
 from pathlib import Path
@@ -157,13 +157,15 @@ class Study:
         workers: "int | Workers" = 1,
         shard: tuple[int, int] = (1, 1),
         retry_failed: bool = False,
+        mix_versions: bool = False,
         on_progress: "OnProgress | None" = None,
     ) -> "Results":
         """Run what is not stored yet, into `out` (results/NAME if not given), and return the results.
 
         The numbers do not depend on workers (a number of processes, or those of a cluster) or shard (i, n:
-        only the i-th of n parts). Raises InputError if the folder contains another study or another process
-        works on it, StorageError if the disk refuses a file.
+        only the i-th of n parts). mix_versions: go on with a stored study though the code or its libraries
+        changed; every row then names its versions. Raises InputError if the folder contains another study or
+        another process works on it, StorageError if the disk refuses a file.
         """
         from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
         from unstuck_analysis.study.results import Results
@@ -172,7 +174,8 @@ class Study:
 
         stop_if_a_worker_reads_the_script()
         folder = Path(out) if out is not None else Path("results") / self.inputs.name
-        store = Store.prepare(folder, self.inputs, self.plan, self.sources)
+        study = self._with_stored_model(folder) if mix_versions else self
+        store = Store.prepare(folder, study.inputs, study.plan, self.sources, mix_versions=mix_versions)
         run_plan(
             store,
             shard=shard,
@@ -181,6 +184,16 @@ class Study:
             on_progress=on_progress or unwatched,
         )
         return Results(folder)
+
+    def _with_stored_model(self, folder: Path) -> "Study":
+        """The study as runs of the stored model are named, so that they count as runs of this study."""
+        from unstuck_analysis.study.store import Store
+
+        store, old = Store(folder), self.inputs
+        if not store.exists:
+            return self
+        model = str(store.about["inputs"]["model"])
+        return replace(self, inputs=StudyInputs(name=old.name, study=old.study, basis=old.basis, model=model))
 
     @property
     def sources(self) -> list[str]:

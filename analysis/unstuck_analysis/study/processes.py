@@ -7,6 +7,7 @@ The workers are this process (workers=1), local processes, or those of any `conc
 """
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -186,6 +187,28 @@ def spawned_pool(workers: int) -> ProcessPoolExecutor:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker)
+
+
+class TookTooLong(RunError):
+    """A run was stopped by its time limit."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped by the time limit of a run: use fewer neurons or a shorter follow-up")
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TookTooLong in this thread after some time, at its next Python instruction."""
+    stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    timer = threading.Timer(
+        seconds, stop, (ctypes.c_ulong(threading.get_ident()), ctypes.py_object(TookTooLong))
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def available_cores() -> int:

@@ -24,6 +24,7 @@ from unstuck_analysis.study.figures import (
 )
 from unstuck_analysis.study.indices import DESIGNS, SHOWN, indices
 from unstuck_analysis.study.results import Results
+from unstuck_analysis.study.store import VERSIONS
 
 MOST_ROWS, MOST_FAILURES = 60, 20
 
@@ -127,9 +128,20 @@ def _heading(table: pd.DataFrame, outcome: str) -> str:
     return shown_as(outcome) + ("" if table[outcome].dtype == SHARES else " (mean)")
 
 
+def version_notes(results: Results) -> list[str]:
+    """That rows come from several versions of the model or its libraries (empty if from one)."""
+    table = results.outcomes()
+    if VERSIONS not in table:
+        return []
+    counts = table[VERSIONS].fillna("not stored").value_counts()
+    told = "; ".join(f"{number} rows: {name}" for name, number in counts.items())
+    return [f"Made with several versions of the program (--mix-versions). {told}."]
+
+
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
     notes = ["All outcomes except `stuck` and `connectivity stuck` count only patients who became stuck."]
+    notes = [*version_notes(results), *notes]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 
 

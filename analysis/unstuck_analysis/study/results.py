@@ -16,17 +16,16 @@ from unstuck.parameters import ParameterSet
 from unstuck.patient.draw import draw_traits
 from unstuck.state import Floats
 
-from unstuck_analysis.output.columns import column_name
-from unstuck_analysis.output.files import write_parquet, write_whole
+from unstuck_analysis.output.columns import column_name, described
+from unstuck_analysis.output.export import write_table
 from unstuck_analysis.study.plan import RunPlan
-from unstuck_analysis.study.store import SERIES, Store
+from unstuck_analysis.study.store import SERIES, VERSIONS, Store
 from unstuck_analysis.study.vary import Variation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Integers = npt.NDArray[np.int64]
-KINDS = (".csv", ".parquet")
 _PANDAS = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
@@ -44,26 +43,26 @@ class Results:
 
     @property
     def units(self) -> dict[str, str]:
-        """Unit by column of the tables, for columns that have one."""
+        """Unit by column of what varies, where there is one."""
         knobs = self.store.knobs
         units = {column_name(path): knobs[path].unit for path in self.plan.paths}
-        days = [name for name in self.inputs.outcomes if name.endswith(("_day", "_days"))]
-        return {name: unit for name, unit in units.items() if unit != "1"} | dict.fromkeys(
-            [*days, "day"], "d"
-        )
+        return {name: unit for name, unit in units.items() if unit != "1"}
 
     def outcomes(self) -> pd.DataFrame:
         """One row per finished run (one patient, point and treatment), as planned; units in `.attrs`.
 
         Failed runs have status `failed`, their error, and no outcomes. What varies has a column that is named
-        as its path, with `_` for all but letters and digits.
+        as its path, with `_` for all but letters and digits. There is a column `versions` if rows were made
+        with several versions of the model or its libraries.
         """
         return _with_units(self.by_path().rename(columns=column_name), self.units)
 
     def by_path(self) -> pd.DataFrame:
         """The same rows, with the paths of what varies as names of columns."""
-        columns = ["run_id", "status", *self.inputs.outcomes, "error"]
+        columns = ["run_id", "status", *self.inputs.outcomes, "error", VERSIONS]
         rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get)
+        if rows[VERSIONS].nunique(dropna=False) <= 1:
+            rows = rows.drop(columns=VERSIONS)
         planned = self.plan.table.drop(columns="group")
         table = planned.merge(rows, on="run_id", how="inner", validate="many_to_one")
         table["error"] = table["error"].fillna("")
@@ -91,7 +90,7 @@ class Results:
         table = pd.DataFrame(readings)
         table.insert(0, "run_id", np.repeat(ids, lengths))
         planned = self.plan.table[["run_id", "point", "treatment", "patient"]]
-        return _with_units(planned.merge(table, on="run_id", how="inner"), {"day": "d"})
+        return _with_units(planned.merge(table, on="run_id", how="inner"), {})
 
     def courses(
         self, treatment: str, columns: Sequence[str] | None = None, *, point: int = 0
@@ -139,18 +138,9 @@ class Results:
         planned = self.plan.table.drop(columns="group").rename(columns=column_name)
         return planned.merge(failed, on="run_id", how="inner")
 
-    def export(self, path: Path, *, series: bool = False) -> None:
-        """Write the outcomes (or the series) as .csv or .parquet."""
-        if path.suffix not in KINDS:
-            netcdf = ""
-            if path.suffix == ".nc":
-                netcdf = "; in Python, `table.set_index([...]).to_xarray()` makes a NetCDF dataset"
-            raise InputError(f"{path}: the ending names the format: {' or '.join(KINDS)}{netcdf}")
-        table = self.series() if series else self.outcomes()
-        if path.suffix == ".csv":
-            write_whole(path, table.to_csv(index=False, lineterminator="\n").encode())
-        else:
-            write_parquet(path, table)
+    def export(self, path: Path, *, series: bool = False) -> list[Path]:
+        """Write the outcomes (or the series) as .csv, .parquet, .dta or .xlsx; the files written."""
+        return write_table(path, self.series() if series else self.outcomes())
 
     def table(self) -> pd.DataFrame:
         """Means over the stuck patients, one row per point and treatment."""
@@ -178,6 +168,8 @@ def draws_of(
     return {} if cohort is None else draw_traits(parameters, cohort, seed, patient).draws
 
 
-def _with_units(table: pd.DataFrame, units: dict[str, str]) -> pd.DataFrame:
-    table.attrs["units"] = {name: unit for name, unit in units.items() if name in table.columns}
+def _with_units(table: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+    """The table with the unit of every column that has one in `.attrs`; `units` are those of what varies."""
+    named = {name: units.get(name) or described(name)[0] for name in map(str, table.columns)}
+    table.attrs["units"] = {name: unit for name, unit in named.items() if unit}
     return table

@@ -4,8 +4,6 @@ A worker gets all runs of a patient, makes the patient stuck once, and stores th
 fails becomes a row with its traceback. Only counts go back to the parent, so that its memory does not grow.
 """
 
-import shlex
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -26,15 +24,17 @@ from unstuck.patient.life import Checkpoint, PatientRun, checkpoint_key, get_stu
 from unstuck.patient.stability import healthy_is_attractor
 
 from unstuck_analysis.outcomes import outcome_of, series_of
+from unstuck_analysis.output.command import typed_command
 from unstuck_analysis.output.terminal import say
 from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
-from unstuck_analysis.study.processes import Lost, Workers, in_processes, local
+from unstuck_analysis.study.processes import Lost, Workers, in_processes, local, time_limit
 from unstuck_analysis.study.store import SERIES, Store
 from unstuck_analysis.study.vary import Scene, Variation
 
 ACCURACY = Accuracy()
 MOST_RUNS, FEWEST_RUNS = 40, 4  # of a group; the fewest hold for the mean-field, whose runs take milliseconds
+LONGEST_RUN_S = 4 * 3600.0
 DEATHS = 3  # of workers alone with a run, before the run is blamed
 
 Row = dict[str, Any]
@@ -160,7 +160,8 @@ def _workplace(key: tuple[str, str]) -> tuple[Store, Workplace]:
 def _row(workplace: Workplace, run: PlannedRun, execute: Execute) -> Row:
     started, cpu_started = perf_counter(), process_time()
     try:
-        found = {"status": "done", **execute(workplace, run)}
+        with time_limit(LONGEST_RUN_S):
+            found = {"status": "done", **execute(workplace, run)}
     except Exception as fault:
         found = _failed(f"{type(fault).__name__}: {fault}", traceback.format_exc())
     times = {"wall_s": perf_counter() - started, "cpu_s": process_time() - cpu_started}
@@ -213,7 +214,7 @@ def run_plan(
         for path in store.set_damaged_aside():
             say(f"{path}: was damaged; its runs are repeated")
         count = workers if isinstance(workers, int) else workers.count
-        store.note_session(shard=f"{number}/{parts}", workers=count, command=_command())
+        store.note_session(shard=f"{number}/{parts}", workers=count, command=typed_command())
         planned = store.plan.runs()
         planned = planned[len(planned) * (number - 1) // parts : len(planned) * number // parts]
         session = _Session(store, f"{number}of{parts}", workers, execute, on_progress)
@@ -312,8 +313,3 @@ class _Session:
         each_s = (monotonic() - self.began_s) / max(ended, 1)
         self.progress = replace(self.progress, seconds_left=each_s * self.progress.left)
         self.on_progress(self.progress)
-
-
-def _command() -> str:
-    """The command as it was typed, without the folder of the program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from unstuck_analysis.study.plan import RunPlan
     from unstuck_analysis.study.vary import Knob
 
-SERIES = "series_"
+SERIES, VERSIONS = "series_", "versions"
 MERGED_BYTES = 200 * 2**20  # files of this size are not merged further
 _INPUTS = b"unstuck_inputs"
 _PACKAGES = ("unstuck", "numpy", "numba", "scipy", "pandas", "pyarrow", "mesa", "networkx", "pydantic")
@@ -57,6 +57,7 @@ _ABOUT_RUN = [
     ("wall_s", pa.float64()),
     ("cpu_s", pa.float64()),
     ("ended", pa.float64()),  # seconds since 1970
+    (VERSIONS, pa.string()),  # of the model and its libraries
 ]
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
@@ -72,12 +73,19 @@ class Store:
 
     @classmethod
     def prepare(
-        cls, folder: Path, inputs: "StudyInputs", plan: "RunPlan", sources: Sequence[str] = ()
+        cls,
+        folder: Path,
+        inputs: "StudyInputs",
+        plan: "RunPlan",
+        sources: Sequence[str] = (),
+        *,
+        mix_versions: bool = False,
     ) -> "Store":
         """Make the folder of a study, or check that its stored runs belong to this study too.
 
         A study may grow: all runs planned before must be planned now. sources: the files that were read, for
-        the report. Raises InputError with the differences, StorageError if the folder cannot be used.
+        the report. mix_versions: accept another model or other libraries than those of the stored runs.
+        Raises InputError with the differences, StorageError if the folder cannot be used.
         """
         store = cls(folder)
         claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
@@ -91,6 +99,8 @@ class Store:
             store._locks.mkdir(parents=True, exist_ok=True)
             with FileLock(store._locks / "prepare.lock", timeout=60):
                 if store.exists:
+                    if not mix_versions:
+                        store._check_versions()
                     store._check_that_it_grows(inputs, plan)
                 if not store.exists or store.about["hash"] != inputs.hash or not store._plan_path.exists():
                     store._write(inputs, plan, sources)
@@ -249,8 +259,8 @@ class Store:
 
     def write_rows(self, rows: Sequence[Mapping[str, Any]], part: str) -> None:
         """Store rows as one file, whole or not at all."""
-        now = datetime.now(UTC).timestamp()
-        self._write_table(pa.Table.from_pylist([{**row, "ended": now} for row in rows], self.schema), part)
+        added = {"ended": datetime.now(UTC).timestamp(), VERSIONS: _name_of_versions()}
+        self._write_table(pa.Table.from_pylist([{**row, **added} for row in rows], self.schema), part)
 
     def _write_table(self, table: pa.Table, part: str) -> Path:
         content = _parquet_bytes(table)
@@ -367,6 +377,17 @@ class Store:
         for name in ("about", "inputs", "schema"):  # of the smaller study
             self.__dict__.pop(name, None)
 
+    def _check_versions(self) -> None:
+        """InputError if the study was begun with another model or other libraries."""
+        now, stored = versions(), self.about["environment"]
+        before = {name: stored[name] for name in now if name in stored}
+        if lines := [f"  {line}" for line in _differences(before, {name: now[name] for name in before})]:
+            told = "\n".join([f"{self.folder}: was begun with other versions:", *lines])
+            raise InputError(
+                f"{told}\nTo go on, use sweep --mix-versions: every row then names its versions. To begin"
+                " again, use sweep --new or compare --overwrite"
+            )
+
     def _check_that_it_grows(self, inputs: "StudyInputs", plan: "RunPlan") -> None:
         """InputError if a planned run or a kept outcome or column of the stored study is not in this one."""
         if self._grows_to(inputs, plan):
@@ -400,18 +421,26 @@ def set_aside(folder: Path) -> Path | None:
     return aside
 
 
-def environment() -> dict[str, str]:
-    """What the numbers could depend on, apart from the model: versions and the machine."""
-    from unstuck_analysis.output.provenance import git_state, model_version
+def versions() -> dict[str, str]:
+    """Versions of the model (its code and data), of Python and of the libraries."""
+    from unstuck_analysis.output.provenance import model_version
 
-    versions = {name: metadata.version(name) for name in _PACKAGES}
-    here = {
-        "model": model_version(),
-        "git": git_state(),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-    }
-    return {**here, **versions}
+    libraries = {name: metadata.version(name) for name in _PACKAGES}
+    return {"model": model_version(), "python": sys.version.split()[0], **libraries}
+
+
+def _name_of_versions() -> str:
+    """The version of the model, and a short name for those of all libraries, as a row holds it."""
+    model, *libraries = versions().values()
+    return f"{model}, libraries {_checksum(_canonical({'of': libraries}))[:6]}"
+
+
+def environment() -> dict[str, str]:
+    """What the numbers could depend on: versions and the machine."""
+    from unstuck_analysis.output.provenance import git_state, processor
+
+    machine = {"platform": platform.platform(), "processor": processor(), "git": git_state()}
+    return {**versions(), **machine}
 
 
 def _checksum(content: bytes) -> str:
@@ -448,10 +477,14 @@ def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> 
             if columns is None:
                 return file.read()
             stored = {current_name(name): name for name in file.schema_arrow.names}
-            missing = set(columns) - set(stored)
+            found = [name for name in columns if name in stored]
+            missing = set(columns) - set(stored) - {VERSIONS}  # which older files do not have
             if not missing:
-                table = file.read(columns=[stored[name] for name in columns])
-                return table.select([stored[name] for name in columns]).rename_columns(columns)
+                table = file.read(columns=[stored[name] for name in found])
+                table = table.select([stored[name] for name in found]).rename_columns(found)
+                if VERSIONS in columns and VERSIONS not in stored:
+                    table = table.append_column(VERSIONS, pa.nulls(len(table), pa.string()))
+                return table.select(columns)
     except (pa.ArrowException, OSError):
         missing = {"columns that can be read"}
     raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")

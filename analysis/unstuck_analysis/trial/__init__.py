@@ -11,19 +11,3 @@
 
 `unstuck.Trial` is the way in from Python.
 """
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from unstuck_analysis.trial.run import Trial
-
-__all__ = ["Trial"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that checking a file does not load the engine."""
-    if name == "Trial":
-        from unstuck_analysis.trial.run import Trial
-
-        return Trial
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

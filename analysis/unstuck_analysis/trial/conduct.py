@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from unstuck.engine.readouts import connectivity
+from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Engine
 from unstuck.files.context import ContextFile
 from unstuck.files.treatment import Regimen
@@ -214,9 +214,10 @@ class Subject:
             hour = day_0_h + (len(self.connectivity) - 1) * HOURS_A_DAY
             life.engine = Engine(self.patient.circuit, self.state, hour, ACCURACY, day_0_h)
 
-        def note(hour: float, state: State) -> None:
-            if abs((hour - day_0_h) / HOURS_A_DAY - len(self.connectivity)) < 1e-6:
-                self.connectivity.append(connectivity(self.patient.circuit, state)[0])
+        def note(at_h: Floats, states: State) -> None:
+            days = (at_h - day_0_h) / HOURS_A_DAY
+            whole = np.abs(days - np.round(days)) < 1e-6  # a step ends at every change of the daily input
+            self.connectivity += connectivities(self.patient.circuit, states)[0][whole].tolist()
 
         life.advance(day_0_h + (until_day + self.trial.file.entry.days) * HOURS_A_DAY, on_step=note)
         self.state = life.state

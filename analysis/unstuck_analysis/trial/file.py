@@ -277,10 +277,15 @@ class TrialFile(Document):
             raise Misplaced(("arms",), f"a cross-over compares 2 arms, not {len(self.arms)}")
         if kind == "dose-finding" and any(arm.dose is None for arm in self.arms):
             raise Misplaced(("arms",), "every arm of a dose-finding trial has a dose (0 for placebo)")
+        for number, name in enumerate(self.endpoint.analyses if kind == "cross-over" else ()):
+            if name not in ("locf", "completers"):
+                place = ("endpoint", "analyses", number)
+                raise Misplaced(place, f"{name} is not made for a cross-over (allowed: locf, completers)")
         if self.rescue and kind in ("cross-over", "sequential"):
             raise Misplaced(("rescue",), f"no rescue in a {kind} trial")
         if self.endpoint.estimand == "hypothetical" and any(
-            sourced.value for sourced in (self.adherence.never, self.adherence.missed_days)
+            sourced.value
+            for sourced in (self.adherence.never, self.adherence.stopping_weekly, self.adherence.missed_days)
         ):
             raise Misplaced(
                 ("endpoint", "estimand"),

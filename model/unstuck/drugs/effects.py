@@ -15,6 +15,7 @@ Source: model description, section 9.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from math import ceil, e, exp, fsum, inf, log, prod
 from typing import Protocol
@@ -261,13 +262,17 @@ class Course:
         apart_h = min(after.time_h - before.time_h for before, after in pairwise(frequent))
         return window_h if apart_h <= window_h + 1e-9 else 0.0
 
+    @cached_property
+    def _counting(self) -> tuple[tuple[float, float], ...]:
+        """How many usual doses count, from each hour on at which their number changes."""
+        return tuple(_counting(self.doses, self.drug.usual_every or HOURS_A_DAY))
+
     def _level(self, law: Level, mode: Mode, exposure: float, parameters: ParameterSet) -> WhileTaken:
-        counting = _counting(self.doses, self.drug.usual_every or HOURS_A_DAY)
         rise_h = parameters.number(law.rise_tau.value) if law.rise_tau else 0.0
         fall_h = parameters.number(law.fall_half_life.value) if law.fall_half_life else 0.0
         usual = law.strength(parameters.number, mode.sign)
         usual = float(_share(usual, np.array(exposure))) if mode.is_share else usual * exposure
-        return WhileTaken(usual, mode.is_share, tuple(counting), rise_h, fall_h)
+        return WhileTaken(usual, mode.is_share, self._counting, rise_h, fall_h)
 
     def _pulse(self, law: Pulse, mode: Mode, exposure: float, parameters: ParameterSet) -> AfterEachDose:
         compartments, per_amount = _made_and_lost(law, parameters)

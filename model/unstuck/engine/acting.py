@@ -1,7 +1,7 @@
 """What acts on a circuit over a stretch of time, as a table that compiled code looks up.
 
 Between two jumps everything that acts is smooth. The time between two jumps is one cell of the table, or is
-halved until the cubic through four points of each cell agrees within 1e-6 with what acts at three points
+halved until the cubic through four points of each cell agrees within 1e-8 with what acts at three points
 between them. A cell never spans a jump. What is constant within a cell is exact to rounding.
 
 Where effects swing within a step (frequent doses), the table has two rows per point: what acts at the upper
@@ -18,7 +18,7 @@ from unstuck.rules.compiled import compiled_part
 from unstuck.state import Floats
 from unstuck.targets import Effects
 
-CLOSE = 1e-8  # largest difference between what acts and the cubic
+CLOSE = 1e-8  # largest difference between what acts and the cubic; larger ones would change steps
 SHORTEST_H = 1e-3  # cells are not halved further
 STAGES = np.array([0.0, 1.0 / 3.0, 2.0 / 3.0])  # of a step
 _SIXTHS = np.arange(7) / 6.0  # of a cell: the points of the cubic and the points between them

@@ -5,7 +5,7 @@ The engine loops over these functions; an agent calls them for itself.
 
 from typing import NamedTuple
 
-from unstuck.circuit import INTERNEURON, PYRAMIDAL, SEROTONERGIC, Synapses, Wiring
+from unstuck.circuit import INTERNEURON, PYRAMIDAL, SEROTONERGIC, Populations, Synapses, Wiring
 from unstuck.rules import Rules
 from unstuck.rules.adaptation import receptors_change
 from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
@@ -32,6 +32,14 @@ class Fast(NamedTuple):
 
     x: Floats  # (neurons,) activity
     serotonin_nM: Floats  # (regions,)
+
+
+class Receptors(NamedTuple):
+    """Receptors of a circuit that are open to their transmitter at one moment (healthy = 1)."""
+
+    open_nmda_principal: float
+    open_nmda_interneuron: float
+    autoreceptor_sensitivity: float
 
 
 class Surroundings(NamedTuple):
@@ -66,23 +74,32 @@ def serotonin_pools(
 
 @compiled_part
 def population_drive(
-    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, serotonin_nM: Floats, k: int
+    of: Populations,
+    p: Rules,
+    acting: Effects,
+    receptors: Receptors,
+    local_nM: float,
+    local_input: float,
+    k: int,
 ) -> tuple[float, float]:
-    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, 5-HT1A)."""
-    cells, local_nM = w.populations.cells[k], float(serotonin_nM[w.populations.region[k]])
-    open_nmda = y.nmda_receptors_principal[0] * (1.0 - acting.nmda_block_principal)
+    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, 5-HT1A).
+
+    local_nM, local_input: serotonin and input of its region. It gets few arrays, because numba counts
+    references to every array that is passed to a function with branches, which takes longer than the rest.
+    """
+    cells, open_nmda = of.cells[k], receptors.open_nmda_principal
     if cells == INTERNEURON:
-        open_nmda = y.nmda_receptors_interneuron[0] * (1.0 - acting.nmda_block_interneuron)
-    gain = receptor_gain(w.populations.nmda_share[k], acting.ampa, open_nmda)
+        open_nmda = receptors.open_nmda_interneuron
+    gain = receptor_gain(of.nmda_share[k], acting.ampa, open_nmda)
     gain *= serotonin_gain(local_nM, acting.agonist_5ht1b, acting.antagonist_5ht1b, p.firing)
-    input_drive = w.populations.stress_drive[k] * acting.stress
+    input_drive = of.stress_drive[k] * acting.stress
     if cells != INTERNEURON:
-        input_drive += float(region_input[w.populations.region[k]])
+        input_drive += local_input
     if cells == PYRAMIDAL:
         gain *= 1.0 + acting.gain_5ht2a
     if cells == SEROTONERGIC:
         drive = autoreceptor_drive(local_nM, acting.agonist_5ht1a, acting.antagonist_5ht1a, p.autoreceptor)
-        input_drive -= autoreceptor_inhibition(y.autoreceptor_sensitivity[0], drive, p.autoreceptor)
+        input_drive -= autoreceptor_inhibition(receptors.autoreceptor_sensitivity, drive, p.autoreceptor)
     return gain, input_drive
 
 
@@ -97,10 +114,17 @@ def surround(
     around: Surroundings,
 ) -> None:
     """Set what all neurons of each population have in common, except the strength of synapses."""
+    of = w.populations
+    receptors = Receptors(
+        y.nmda_receptors_principal[0] * (1.0 - acting.nmda_block_principal),
+        y.nmda_receptors_interneuron[0] * (1.0 - acting.nmda_block_interneuron),
+        y.autoreceptor_sensitivity[0],
+    )
     around.inhibition[0] = y.gaba_receptors[0] * acting.gaba_gain
     for k in range(around.gain.size):
+        local_nM, local_input = float(serotonin_nM[of.region[k]]), float(region_input[of.region[k]])
         around.gain[k], around.input_drive[k] = population_drive(
-            w, p, acting, region_input, y, serotonin_nM, k
+            of, p, acting, receptors, local_nM, local_input, k
         )
 
 

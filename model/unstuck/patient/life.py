@@ -187,12 +187,13 @@ class Life:
                     self.engine.time_h = start_h + (edge_h - start_h) * (step + 1) / steps
                 self.engine.time_h = max(start_h, edge_h)
 
-    def give(self, drug: str, dose: DoseAmount | None = None, over_h: float | None = None) -> None:
-        """Give one dose now: the usual one, over the usual time, unless another is given.
+    def give(self, drug: str, dose: DoseAmount | str | None = None, over_h: float | None = None) -> None:
+        """Give one dose now: the usual one, over the usual time, unless another is given ("0.5 mg/kg").
 
         InputError for a drug that is not known or acts on a region that the circuit does not have; ValueError
-        for a dose of what is given without one.
+        for a text that is no dose, and for a dose of what is given without one.
         """
+        dose = DoseAmount.parse(dose) if isinstance(dose, str) else dose
         if drug not in self._drugs:
             self._drugs[drug] = drug_for(self.treatment.circuit, drug, self.treatment.path)
         file = self._drugs[drug]
@@ -428,8 +429,10 @@ def run_treatment(
     run = PatientRun(treatment.name, checkpoint, patient.draws, conditions=life.conditions)
     run.steps.append((0.0, stuck.connectivity, stuck.structure))
 
+    functional_h = {round(HOURS_A_DAY * day, 4) for day in functional_days}
+
     def probed(hour: float) -> bool:
-        return any(abs((hour - day_0_h) / HOURS_A_DAY - wanted) < 1e-6 for wanted in functional_days)
+        return round(hour - day_0_h, 4) in functional_h
 
     def read(at_h: Floats, states: State) -> None:
         run.readings += life.readings(at_h, states, probed)

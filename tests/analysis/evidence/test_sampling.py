@@ -47,7 +47,7 @@ def test_a_stopped_chain_continues_exactly(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(sampling, "DIRECTIONS", 25)
     monkeypatch.setattr(sampling, "STEPS", 3)
-    monkeypatch.setattr(sampling, "shipped_readings", lambda path: {})
+    monkeypatch.setattr(sampling, "shipped_readings", lambda path: {250: {}})
     monkeypatch.setattr(sampling, "verdict", verdict)
     monkeypatch.setattr(Screen, "passes", lambda self, place: bool(np.all(np.abs(place - 0.5) < 0.45)))
     tables: list[str] = []
@@ -73,8 +73,8 @@ def test_places_and_values_are_inverse_and_the_ends_are_those_of_the_table() -> 
             assert value == pytest.approx(getattr(shipped.records[symbol], end))
 
 
-def test_the_shipped_set_reproduces_the_findings_on_the_typical_patient() -> None:
-    screen = Screen()
+def test_the_shipped_set_passes_the_screen_and_a_set_without_ketamine_effects_does_not() -> None:
+    screen = Screen(None)
     place = place_of(default_parameters())
     assert screen.passes(place)
     without_ketamine = np.where([symbol == "kB" for symbol in values_at(place)], 0.0, place)
@@ -90,7 +90,7 @@ def test_a_finding_is_hopeless_beyond_its_standard_error() -> None:
         *[False] * 3,
         True,
     ]
-    assert hopeless(part(0.35), -0.1)
+    assert [hopeless(part(value), -0.2) for value in (0.35, 0.45)] == [True, False]  # 0.45 is inside
 
 
 def test_every_shipped_set_is_in_the_prior_and_the_accepted_ones_reproduce_every_fitted_finding() -> None:

@@ -1,5 +1,6 @@
 """The version of the model: one digest of all sources and data files, for studies, evidence and reports."""
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -9,7 +10,8 @@ from unstuck import version
 from unstuck.files.find import shipped_folders
 from unstuck_analysis.evidence import runs
 from unstuck_analysis.output import provenance
-from unstuck_analysis.output.provenance import model_version
+from unstuck_analysis.output.provenance import model_version, processor
+from unstuck_analysis.study.store import environment
 
 
 @pytest.fixture
@@ -101,6 +103,13 @@ def test_a_source_that_was_edited_after_the_start_counts_after_a_new_start_and_w
     assert model_version() == before
     assert "the model was edited after this process loaded it" in caplog.text
     assert version_of(checkout) != before
+
+
+def test_the_kind_of_processor_is_part_of_the_provenance(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment()["processor"] == processor()
+    assert processor().startswith(f"{platform.machine()} ")
+    monkeypatch.setattr("numba.core.config.CPU_NAME", "generic")
+    assert processor() == f"{platform.machine()} generic"
 
 
 def test_evidence_is_stored_under_the_version_of_the_model(

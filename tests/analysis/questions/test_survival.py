@@ -88,9 +88,25 @@ def test_the_treatment_compared_with_does_not_cut_the_follow_up_of_the_others() 
     assert found.restricted_mean_days["drug"] > found.restricted_mean_days["untreated"]
 
 
+@pytest.mark.parametrize("against", [None, "stop", "continue"])
+def test_a_question_over_a_year_is_not_cut_by_treatments_that_were_followed_for_less(
+    against: str | None,
+) -> None:
+    drug = made_up().query("treatment == 'drug'")
+    year = [drug.assign(treatment=name, followed_days=448.0) for name in ("stop", "continue")]
+    outcomes = outcomes_of(pd.concat([made_up(), *year]), "here")
+    found = survival_table(outcomes, against).set_index(["event", "treatment"])
+    days = {"untreated": 168.0, "drug": 168.0, "stop": 448.0, "continue": 448.0}
+    assert found.loc["onset"].horizon_days.to_dict() == days
+    assert (found.loc["relapse"].horizon_days[["stop", "continue"]] > 300.0).all()
+    risk = numbers_at_risk(outcomes, "onset").query("treatment == 'stop'")
+    assert (risk.day.max(), risk.at_risk.iloc[-1]) == (448.0, 13)
+    assert "at risk on days 0, 89, 179, 268, 358, 448:" in survival_figure(outcomes).axes[0].get_xlabel()
+
+
 def test_numbers_at_risk_fall_from_all_patients_to_those_followed_to_the_end() -> None:
     risk = numbers_at_risk(outcomes_of(made_up(), "here"), "onset").query("treatment == 'drug'")
-    assert risk.day.tolist() == [0, 34, 67, 101, 134, 168]
+    assert risk.day.tolist() == [0, 33, 67, 100, 134, 168]
     assert (risk.at_risk.iloc[0], risk.at_risk.iloc[-1]) == (40, 13)
     assert risk.at_risk.is_monotonic_decreasing
 

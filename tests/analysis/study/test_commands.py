@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from study_cases import ROWS, TWO_DOSES, all_fail, write_study
+from unstuck_analysis import Results
 from unstuck_analysis.cli import main
 from unstuck_analysis.study.run import Workplace
 
@@ -40,7 +41,7 @@ def test_export_writes_one_sorted_row_a_run_and_arm(done: Path, tmp_path: Path) 
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert len(lines) == ROWS + 1
     assert lines[0].startswith("run_id,point,treatment,seed,patient,drug_ketamine_like_dose,status,not_stuck")
-    assert run("export", done, "--to", tmp_path / "a.xlsx") == 2
+    assert run("export", done, "--to", tmp_path / "a.docx") == 2
 
 
 def test_the_same_command_again_has_nothing_to_do(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +69,15 @@ def test_a_report_is_one_file_with_figures_and_provenance(done: Path) -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "numba" in page
     assert "drug.ketamine-like.dose:" in page  # the study as a file
+
+
+def test_a_notebook_shows_results_as_a_table_and_a_figure(done: Path) -> None:
+    results = Results(done)
+    assert len(results.table()) == 4
+    html = results._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert html.startswith("<table")
+    assert html.count("<tr") == 5
+    assert "<svg" in html
 
 
 def test_a_report_of_patients_who_never_got_stuck_says_so(tmp_path: Path) -> None:

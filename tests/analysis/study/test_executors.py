@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from kill_sweep import kill_and_resume
-from study_cases import ROWS, all_fail, deadly, invented, write_study
+from study_cases import ROWS, all_fail, deadly, endless, invented, write_study
 from unstuck.engine.step import RunError
-from unstuck.errors import InputError
 from unstuck_analysis import Results, Study
-from unstuck_analysis.study.cluster import ClusterFile, client_workers, queued_cluster, slurm_script
+from unstuck_analysis.study.cluster import client_workers
 from unstuck_analysis.study.run import Progress, run_plan
 from unstuck_analysis.study.store import Store
 
@@ -111,6 +110,20 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
     assert "worker process died" in Results(store.folder).failures().error.iloc[0]
 
 
+def test_a_run_that_does_not_end_is_a_failed_row(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unstuck_analysis.study.run.LONGEST_RUN_S", 0.2)
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, execute=endless)
+    failures = Results(store.folder).failures()
+    assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
+    assert set(failures.error) == {
+        "TookTooLong: stopped by the time limit of a run: use fewer neurons or a shorter follow-up"
+    }
+    assert store.status()["left"] == 0
+
+
 def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
     seen: list[Progress] = []
     store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
@@ -167,32 +180,3 @@ def test_failed_runs_lost_with_a_worker_are_tried_again(study: Study, tmp_path: 
     failures = Results(store.folder).failures()
     assert set(zip(failures.treatment, failures.patient, strict=True)) == {("untreated", 1)}
     assert "worker process died" in failures.error.iloc[0]
-
-
-def test_a_slurm_script_does_every_part_of_the_study(tmp_path: Path) -> None:
-    script = slurm_script("smoke", tmp_path / "my out", seed=7, jobs=12)
-    assert "#SBATCH --array=1-12" in script
-    assert f"unstuck sweep smoke --out '{tmp_path}/my out' --seed 7" in script
-    assert '--shard "$SLURM_ARRAY_TASK_ID/12"' in script
-    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
-    assert checked.returncode == 0
-
-
-@pytest.mark.parametrize(("kind", "line"), [("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long")])
-def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) -> None:
-    content = {"kind": kind, "queue": "long", "workers_per_job": 4, "before": ["module load python"]}
-    with queued_cluster(ClusterFile.model_validate(content)) as cluster:
-        script = cluster.job_script()
-    assert line in script
-    assert "--nworkers 4" in script
-    assert "--nthreads 1" in script
-    assert "module load python" in script
-    assert "export OMP_NUM_THREADS=1" in script
-
-
-def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
-    from unstuck_analysis.study.cluster import dask_workers
-
-    (tmp_path / "cluster.yaml").write_text("kind: slurm\nwall_time: 1 h\n")
-    with pytest.raises(InputError, match="did you mean 'walltime'"):
-        dask_workers(tmp_path / "cluster.yaml")

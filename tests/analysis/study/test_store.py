@@ -3,10 +3,10 @@
 import errno
 import json
 import os
-import random
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from threading import Timer
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from flip_bits import flip_bits
 from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
 from unstuck.errors import InputError
 from unstuck_analysis import Results, Study
@@ -22,10 +23,9 @@ from unstuck_analysis.output.columns import RENAMED
 from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
+from unstuck_analysis.study.report import study_report, version_notes
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
-from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside
-
-FLIPS = 300
+from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside, versions
 
 
 @pytest.fixture
@@ -88,6 +88,26 @@ def test_another_model_is_refused_with_the_difference(store: Store, study: Study
     newer = StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9.9")
     with pytest.raises(InputError, match=r'model: "0.1.*\(stored\), "9.9.9" \(now\)'):
         Store.prepare(store.folder, newer, replace(study, inputs=newer).plan)
+
+
+def test_other_versions_are_refused_with_the_difference_and_mixed_only_if_asked(
+    store: Store, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_plan(store, execute=invented, shard=(1, 3))
+    newer = {**versions(), "model": "9.9", "numpy": "99.0"}
+    monkeypatch.setattr("unstuck_analysis.study.store.versions", lambda: newer)
+    old = study.inputs
+    now = replace(study, inputs=StudyInputs(name=old.name, study=old.study, basis=old.basis, model="9.9"))
+    with pytest.raises(InputError, match=r'numpy: "2.*" \(stored\), "99.0" \(now\)\n.*sweep --mix-versions'):
+        now.run(store.folder)
+    results = now.run(store.folder, mix_versions=True)
+    table = results.outcomes()
+    assert (table.status == "done").all()
+    assert len(table) == ROWS
+    by_version = table.drop_duplicates("run_id").versions.str.split(",").str[0].value_counts().to_dict()
+    assert by_version == {old.model: DISTINCT // 3, "9.9": DISTINCT - DISTINCT // 3}
+    assert "several versions of the program" in version_notes(results)[0]
+    assert version_notes(results)[0] in unescape(study_report(results))
 
 
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:
@@ -335,22 +355,13 @@ def test_an_edited_study_is_refused_with_the_difference_and_can_be_restored(
     pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
 
 
-def test_no_flipped_bit_changes_a_number_in_silence(store: Store) -> None:
-    before, rng = run(store), random.Random(3)
+@pytest.mark.parametrize("flips", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_no_flipped_bit_changes_a_number_in_silence(store: Store, flips: int) -> None:
+    run(store)
     split(store)
-    files, refused = [store.folder / "study.json", store._plan_path, *store.files()], 0
-    for _ in range(FLIPS):
-        path = rng.choice(files)
-        content, place = path.read_bytes(), rng.randrange(path.stat().st_size)
-        path.write_bytes(
-            content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
-        )
-        try:
-            pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
-        except InputError:
-            refused += 1
-        path.write_bytes(content)
-    assert refused > 0.6 * FLIPS  # the others change spaces of study.json
+    found = flip_bits(store, flips, seed=3)
+    assert found["CHANGED"] == 0
+    assert found["refused"] > 0.6 * flips  # the others change spaces of study.json
 
 
 def test_verify_names_every_damaged_file(store: Store) -> None:

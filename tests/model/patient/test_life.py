@@ -137,6 +137,15 @@ def test_a_smaller_dose_by_hand_does_less_and_others_are_left_alone(
     assert treatment.drugs == {}
 
 
+def test_a_dose_by_hand_can_be_text(patient: Patient, stuck: Checkpoint) -> None:
+    text, record = (Life(patient, Treatment("untreated"), stuck) for _ in range(2))
+    text.give("ketamine-like", "0.25 mg/kg")
+    record.give("ketamine-like", DoseAmount(0.25, per_kg=True))
+    assert at_day(text, 1.0) == at_day(record, 1.0)
+    with pytest.raises(ValueError, match="'-1 mg' must not be negative"):
+        text.give("ketamine-like", "-1 mg")
+
+
 def test_an_unknown_drug_by_hand_is_refused_with_the_nearest_name(
     patient: Patient, stuck: Checkpoint
 ) -> None:
