@@ -14,7 +14,7 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import get_stuck
 from unstuck_analysis.study.vary import ArmFiles, VariedTreatment
-from unstuck_analysis.trial.conduct import Adherence, Subject, follow, run_in
+from unstuck_analysis.trial.conduct import Adherence, Subject, follow, needs_rescue, run_in
 from unstuck_analysis.trial.dataset import planned_days, rating_days
 from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial
 from unstuck_analysis.trial.run import Trial
@@ -89,8 +89,8 @@ def test_missed_days_leave_their_doses_out_and_clinic_days_do_not() -> None:
 def test_rescue_is_given_to_those_who_do_not_improve_and_changes_the_circuit() -> None:
     loaded = load_trial("ssri-against-placebo")
     given = {"day": 14, "improved_below": 1.0, "drugs": [{"drug": "ketamine-like", "on_days": [0, 3, 7]}]}
-    (with_rescue,) = (Trial.load("ssri-against-placebo", rescue=given).loaded,)
-    courses = []
+    with_rescue = Trial.load("ssri-against-placebo", rescue=given).loaded
+    courses: list[np.ndarray] = []
     for trial in (loaded, with_rescue):
         subject = subject_of(trial, "placebo", 3)
         assert run_in(subject)
@@ -98,11 +98,10 @@ def test_rescue_is_given_to_those_who_do_not_improve_and_changes_the_circuit() -
         courses.append(np.array(subject.connectivity))
     assert courses[0][: 14 + 15] == pytest.approx(courses[1][: 14 + 15], abs=2e-4)
     assert courses[1][-1] > courses[0][-1] + 0.01
-    nobody = Trial.load("ssri-against-placebo", rescue={**given, "improved_below": 0.0}).loaded
-    subject = subject_of(nobody, "placebo", 3)
-    run_in(subject)
-    follow(subject)
-    assert np.array(subject.connectivity) == pytest.approx(courses[0], abs=2e-4)
+    points = np.array([[20.0, 15.0, 9.0], [20.0, 15.0, 19.0], [20.0, 15.0, 19.0]])
+    seen = np.array([[True] * 3, [True] * 3, [True, True, False]])
+    half = Trial.load("ssri-against-placebo", rescue={**given, "improved_below": 0.5}).loaded.file
+    assert needs_rescue(half, points, seen).tolist() == [False, True, False]
 
 
 def test_an_excluded_patient_is_simulated_no_further() -> None:
