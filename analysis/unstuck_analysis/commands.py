@@ -159,7 +159,7 @@ def trial(folder: Path, file: TrialName, workers: Workers = None, cluster: Clust
     from unstuck_analysis.trial.run import Trial
 
     loaded = Trial.load(file)
-    with watched(folder) as show:
+    with watched() as show:
         return trial_answer(loaded.run(folder, workers=team(cluster, workers), on_progress=show))
 
 
@@ -179,7 +179,7 @@ def power(
     from unstuck_analysis.trial.run import Trial
 
     loaded, asked = Trial.load(file), parse_sizes(sizes)
-    with watched(folder) as show:
+    with watched() as show:
         found = loaded.pool(folder, pool, team(cluster, workers), show)
     return power_answer(found, asked, trials)
 
