@@ -86,7 +86,7 @@ class Trial:
         Raises InputError if too few of the screened patients can be randomised.
         """
         folder = Path(out) if out is not None else Path("results") / self.loaded.name
-        screened, pool = ceil(needed / EXPECTED_SHARE), None
+        screened, pool = max(ceil(needed / EXPECTED_SHARE), _stored_patients(folder)), None
         while pool is None or len(pool.patients) < needed:
             pool = self.screened(folder, screened, workers, on_progress)
             self._check_entry(pool, screened)
@@ -162,3 +162,9 @@ class Trial:
     def sources(self) -> list[str]:
         """The files that were read, as a report names them."""
         return [named_file(path) for path in dict.fromkeys(p for p, _ in self.loaded.places.written.values())]
+
+
+def _stored_patients(folder: Path) -> int:
+    """How many patients a trial in this folder has screened so far; a trial grows and never shrinks."""
+    store = Store(folder)
+    return store.inputs.study.patients if store.exists else 0

@@ -138,7 +138,7 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
     assert again.json == done.json
     assert {path: path.stat().st_mtime_ns for path in Path("first/runs").glob("*.parquet")} == stored
     report = Path("first/report.html").read_text()
-    for text in ("CONSORT", "True effect", "Estimand (ICH E9(R1)): treatment-policy", "Screened"):
+    for text in ("CONSORT", "True effect", "Estimand (ICH E9(R1)): treatment-policy", "screened patients"):
         assert text in report
     for name in ("adsl", "adqs", "adtte"):
         header = Path(f"first/{name}.csv").read_text().splitlines()[0].split(",")
@@ -151,12 +151,15 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
     )
     assert power.code == 0, power.err
     assert [row["patients_per_arm"] for row in power.json["power"] if row["analysis"] == "locf"] == [4, 8]
+    assert unstuck("trial", "small.yaml", "--json", "--out", "first", "--workers", "1").json == done.json
 
 
 def test_a_limit_that_hardly_anybody_reaches_is_refused_with_the_rate(unstuck: Unstuck) -> None:
     Path("strict.yaml").write_text(
-        SMALL.replace("patients_per_arm: 4\n", "patients_per_arm: 40\nentry: {at_least: 48}\n")
+        SMALL.replace(
+            "patients_per_arm: 4\n", "patients_per_arm: 80\nentry: {at_least: 48}\narms: [{name: placebo}]\n"
+        )
     )
     done = unstuck("trial", "strict.yaml", "--workers", "1")
     assert (done.code, done.out) == (2, "")
-    assert "strict.yaml:3:entry.at_least: 0 of 200 screened patients reach 48 points twice" in done.err
+    assert "strict.yaml:4:entry.at_least: 0 of 200 screened patients reach 48 points twice" in done.err
