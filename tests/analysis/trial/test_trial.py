@@ -20,6 +20,7 @@ from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial
 from unstuck_analysis.trial.run import Trial
 from unstuck_analysis.trial.tables import LABELS
 
+STRICT = "patients_per_arm: 80\nentry: {at_least: 48}\narms: [{name: placebo}]\n"
 REFERENCE = json.loads((Path(__file__).parents[2] / "reference" / "trials.json").read_text())
 ARMS = {
     "waiting_list": ("placebo-against-waiting-list", "waiting-list"),
@@ -155,11 +156,7 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
 
 
 def test_a_limit_that_hardly_anybody_reaches_is_refused_with_the_rate(unstuck: Unstuck) -> None:
-    Path("strict.yaml").write_text(
-        SMALL.replace(
-            "patients_per_arm: 4\n", "patients_per_arm: 80\nentry: {at_least: 48}\narms: [{name: placebo}]\n"
-        )
-    )
+    Path("strict.yaml").write_text(SMALL.replace("patients_per_arm: 4\n", STRICT))
     done = unstuck("trial", "strict.yaml", "--workers", "1")
     assert (done.code, done.out) == (2, "")
     assert "strict.yaml:4:entry.at_least: 0 of 200 screened patients reach 48 points twice" in done.err
