@@ -20,6 +20,7 @@ from unstuck.patient.checks import check_health, runnable_treatment
 from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
 
+<<<<<<< HEAD
 KINDS = ("drug", "treatment", "circuit", "study", "cohort", "context", "trial")
 _QUICK: dict[str, type[Document]] = {
     "drug": DrugFile,
@@ -27,6 +28,10 @@ _QUICK: dict[str, type[Document]] = {
     "circuit": CircuitFile,
     "context": ContextFile,
 }
+=======
+KINDS = ("drug", "treatment", "circuit", "study", "cohort", "story")
+_QUICK: dict[str, type[Document]] = {"drug": DrugFile, "treatment": TreatmentFile, "circuit": CircuitFile}
+>>>>>>> main
 _SHARED = {"title", "description", "extends"}  # keys that tell nothing about the kind
 _TEMPLATES = files("unstuck_analysis.library") / "templates"
 
@@ -38,8 +43,8 @@ class _AnyFile(Document):
 
 
 def plural(kind: str) -> str:
-    """The folder of a kind: drugs, treatments, circuits, studies."""
-    return "studies" if kind == "study" else f"{kind}s"
+    """The folder of a kind: drugs, treatments, circuits, studies, stories."""
+    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def choose_kind(word: str, kinds: Sequence[str]) -> str:
@@ -53,7 +58,7 @@ def choose_kind(word: str, kinds: Sequence[str]) -> str:
 
 
 def schema_for(kind: str) -> type[Document]:
-    """The schema of a kind of file. Only those of studies and cohorts load the engine."""
+    """The schema of a kind of file. Only those of studies, cohorts and stories load the engine."""
     if kind == "study":
         from unstuck_analysis.study.file import StudyFile
 
@@ -62,10 +67,17 @@ def schema_for(kind: str) -> type[Document]:
         from unstuck.patient.draw import CohortFile
 
         return CohortFile
+<<<<<<< HEAD
     if kind == "trial":
         from unstuck_analysis.trial.file import TrialFile
 
         return TrialFile
+=======
+    if kind == "story":
+        from unstuck_analysis.view.stories import Story
+
+        return Story
+>>>>>>> main
     return _QUICK[kind]
 
 
@@ -110,12 +122,19 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         _ = Study.load(name).plan
     elif kind == "cohort":
         _check_cohort(path)
+<<<<<<< HEAD
     elif kind == "context":
         read("contexts", name, ContextFile)
     elif kind == "trial":
         from unstuck_analysis.trial.file import load_trial
 
         load_trial(name)
+=======
+    elif kind == "story":
+        from unstuck_analysis.view.stories import read_story
+
+        read_story(Path(name))
+>>>>>>> main
     return kind, []
 
 
