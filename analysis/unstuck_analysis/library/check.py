@@ -20,18 +20,13 @@ from unstuck.patient.checks import check_health, runnable_treatment
 from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
 
-<<<<<<< HEAD
-KINDS = ("drug", "treatment", "circuit", "study", "cohort", "context", "trial")
+KINDS = ("drug", "treatment", "circuit", "study", "cohort", "context", "trial", "story")
 _QUICK: dict[str, type[Document]] = {
     "drug": DrugFile,
     "treatment": TreatmentFile,
     "circuit": CircuitFile,
     "context": ContextFile,
 }
-=======
-KINDS = ("drug", "treatment", "circuit", "study", "cohort", "story")
-_QUICK: dict[str, type[Document]] = {"drug": DrugFile, "treatment": TreatmentFile, "circuit": CircuitFile}
->>>>>>> main
 _SHARED = {"title", "description", "extends"}  # keys that tell nothing about the kind
 _TEMPLATES = files("unstuck_analysis.library") / "templates"
 
@@ -67,17 +62,14 @@ def schema_for(kind: str) -> type[Document]:
         from unstuck.patient.draw import CohortFile
 
         return CohortFile
-<<<<<<< HEAD
     if kind == "trial":
         from unstuck_analysis.trial.file import TrialFile
 
         return TrialFile
-=======
     if kind == "story":
         from unstuck_analysis.view.stories import Story
 
         return Story
->>>>>>> main
     return _QUICK[kind]
 
 
@@ -122,19 +114,16 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         _ = Study.load(name).plan
     elif kind == "cohort":
         _check_cohort(path)
-<<<<<<< HEAD
     elif kind == "context":
         read("contexts", name, ContextFile)
     elif kind == "trial":
         from unstuck_analysis.trial.file import load_trial
 
         load_trial(name)
-=======
     elif kind == "story":
         from unstuck_analysis.view.stories import read_story
 
         read_story(Path(name))
->>>>>>> main
     return kind, []
 
 

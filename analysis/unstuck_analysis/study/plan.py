@@ -87,13 +87,8 @@ def make_plan(
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-<<<<<<< HEAD
-                run_id = digest(inputs.model, scene.digest, *who, *filter(None, [inputs.conduct]))
-                group = (patient, scene.patient_digest)
-=======
-                run_id = digest(inputs.model, run_inputs.digest, *who)
+                run_id = digest(inputs.model, run_inputs.digest, *who, *filter(None, [inputs.conduct]))
                 group = (patient, run_inputs.patient_digest)
->>>>>>> main
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     if equal := _equal_by_variation(names, points, variation):
         told = f"{equal[0]} and {equal[1]} differ in their files, but are the same treatment at every point"

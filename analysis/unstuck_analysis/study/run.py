@@ -73,24 +73,16 @@ class Workplace:
 
     def simulate(self, run_inputs: RunInputs, index: int) -> tuple[Patient, PatientRun]:
         """One patient under one treatment, from the stuck state that its runs share."""
-<<<<<<< HEAD
-        patient = self.patient(scene, index)
-        stuck = self.stuck(scene, patient)
-        return patient, run_treatment(patient, scene.treatment, stuck, accuracy=ACCURACY)
+        patient = self.patient(run_inputs, index)
+        stuck = self.stuck(run_inputs, patient)
+        return patient, run_treatment(patient, run_inputs.treatment, stuck, accuracy=ACCURACY)
 
-    def stuck(self, scene: Scene, patient: Patient) -> Checkpoint:
+    def stuck(self, run_inputs: RunInputs, patient: Patient) -> Checkpoint:
         """The stuck state of a patient, simulated once for all treatments that share the way to day 0."""
-        name = (scene.patient_digest, patient.index, checkpoint_key(scene.treatment))
-        if name not in self._stuck:
-            self._stuck[name] = get_stuck(patient, scene.treatment, ACCURACY)
-        return self._stuck[name]
-=======
-        patient, key = self.patient(run_inputs, index), checkpoint_key(run_inputs.treatment)
-        name = (run_inputs.patient_digest, index, key)
+        name = (run_inputs.patient_digest, patient.index, checkpoint_key(run_inputs.treatment))
         if name not in self._stuck:
             self._stuck[name] = get_stuck(patient, run_inputs.treatment, ACCURACY)
-        return patient, run_treatment(patient, run_inputs.treatment, self._stuck[name], accuracy=ACCURACY)
->>>>>>> main
+        return self._stuck[name]
 
     def _check_health(self, run_inputs: RunInputs) -> None:
         """RunError for a typical patient who was varied out of health."""

@@ -308,9 +308,9 @@ def _later(regimens: Sequence[Regimen], days: int) -> list[Regimen]:
 def run_subject(workplace: Workplace, run: PlannedRun) -> Row:
     """One patient under one arm: connectivity by day from the screening on, as a row of the store."""
     trial = trial_of(workplace.inputs)
-    scene = workplace.variation.scene(run.treatment, run.settings)
-    patient = workplace.patient(scene, PATIENTS_PER_TRIAL * trial.file.trial + run.patient)
-    checkpoint = workplace.stuck(scene, patient)
+    run_inputs = workplace.variation.inputs_of(run.treatment, run.settings)
+    patient = workplace.patient(run_inputs, PATIENTS_PER_TRIAL * trial.file.trial + run.patient)
+    checkpoint = workplace.stuck(run_inputs, patient)
     subject = Subject.screened(patient, checkpoint, trial, run.treatment)
     way = (patient.index, trial.file.arm(run.treatment).care if trial.file.start_day else 1.0)
     if way not in workplace.kept:  # the arms share what comes before randomisation
