@@ -45,7 +45,7 @@ def group_of(pool: Pool, arm: str) -> Group:
 
 
 def falls(group: Group) -> Floats:
-    """Falls by visit (patients, visits), the last rating carried forward."""
+    """Improvements by visit (patients, visits), the last rating carried forward."""
     filled = carried_forward(group)
     return filled[:, :1] - filled[:, 1:]
 
@@ -125,7 +125,7 @@ def relapsed(group: Group) -> Floats:
 
 
 def standardised(arm: str, control: str, keep: Callable[[Group], Floats] | None = None) -> Read:
-    """Difference of mean falls per pooled SD of the change, of those whom `keep` (baseline) names."""
+    """Difference of mean improvements per pooled SD of the change, of those whom `keep` (baseline) names."""
 
     def read(pool: Pool) -> tuple[float, float]:
         one, other = group_of(pool, arm), group_of(pool, control)
@@ -204,7 +204,7 @@ def measured(readings: Mapping[str, Reading], workers: int) -> Numbers:
 
 
 def about_arm(pool: Pool, arm: str) -> Numbers:
-    """What is known of such arms beside the findings."""
+    """What is known of such arms apart from the findings."""
     group = group_of(pool, arm)
     fall = last_fall(group)
     return {

@@ -19,7 +19,7 @@ def made_up_pool(trial: LoadedTrial, courses: Mapping[str, Floats]) -> Pool:
 
 
 def made_up_trial(trial: LoadedTrial, patients: int, falls: Mapping[str, float]) -> TrialResult:
-    """Patients with a connectivity of 0.45 that rises evenly by `falls[arm]`; half of them in each arm."""
+    """Patients with a connectivity of 0.45 that rises evenly, by a size per arm; half of them in each arm."""
     days = trial.file.entry.days + trial.file.total_days + 1
     rise = np.clip(np.arange(days) - trial.file.entry.days, 0, None) / trial.file.total_days
     start = 0.45 + 0.05 * np.random.default_rng(1).standard_normal((patients, 1))

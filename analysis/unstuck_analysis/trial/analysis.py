@@ -1,11 +1,11 @@
 """The analyses of trials: mixed model (MMRM), last rating carried forward, completers, imputation.
 
-y_ij: rating at visit j, b_i: baseline, fall_ij = b_i - y_ij. The mixed model is
+y_ij: rating at visit j, b_i: baseline, fall_ij = b_i - y_ij: improvement. The mixed model is
 
     fall_ij = a_j + g_j (b_i - mean b) + delta_j,arm + e_ij,   e_i ~ N(0, Sigma)
 
 with one unstructured Sigma for all arms. Missing ratings are monotone (who leaves stays away), so its maximum
-likelihood fit is a chain of regressions, visit after visit, on the earlier falls (Little & Rubin 2019).
+likelihood fit is a chain of regressions, visit after visit, on earlier improvements (Little & Rubin 2019).
 Standard errors come from the inverse of sum X_i' Sigma_i^-1 X_i, and t has N - parameters - 1 degrees of
 freedom (no Kenward-Roger).
 Estimands are named as in ICH E9(R1).
@@ -30,10 +30,10 @@ from unstuck_analysis.trial.ratings import Booleans
 
 IMPUTATIONS = 20
 HANDLING = {
-    "mmrm": "as if nobody had left, from those who were alike until then (missing at random)",
+    "mmrm": "as if all had stayed, from those who were alike until then (missing at random)",
     "locf": "the last rating counts (while on treatment)",
     "completers": "only those who stayed are compared",
-    "multiple-imputation": "as if nobody had left (missing at random), by 20 imputations",
+    "multiple-imputation": "as if all had stayed (missing at random), by 20 imputations",
     "baseline-carried-forward": "leaving and rescue count as no change (composite)",
 }
 
@@ -144,7 +144,7 @@ def mixed_model(groups: Sequence[Group]) -> list[Estimate]:
 
 
 def _stacked(groups: Sequence[Group]) -> tuple[Floats, Booleans, Floats]:
-    """Falls (patients, visits), whether seen, and the design: 1, centred baseline, further arms."""
+    """Improvements (patients, visits), whether seen, and the design: 1, centred baseline, further arms."""
     points = np.concatenate([group.points for group in groups])
     arm = np.repeat(np.arange(len(groups)), [group.n for group in groups])
     dummies = (arm[:, None] == np.arange(1, len(groups))).astype(float)
@@ -184,7 +184,7 @@ def imputed(groups: Sequence[Group], rng: np.random.Generator) -> list[Estimate]
 
 
 def _last_falls(falls: Floats, seen: Booleans, design: Floats, rng: np.random.Generator) -> Floats:
-    """Falls at the last visit, where missing drawn with the uncertainty of the regressions."""
+    """Improvements at the last visit, where missing drawn with the uncertainty of the regressions."""
     whole = np.where(seen, falls, 0.0)
     for visit in range(falls.shape[1]):
         known = np.column_stack([design, whole[:, :visit]])
@@ -293,7 +293,7 @@ class TrialResult:
     def true_effects(self) -> list[tuple[str, float, float]]:
         """Arm, mean and SD over patients of the change that the circuit alone owes to the arm, in points.
 
-        Only a simulation knows it: the same patients under both arms, as if nobody had left or been rated.
+        Only a simulation knows it: the same patients under both arms, as if all had stayed.
         """
         pool, rows = self.data.pool, self.data.rows
         if isinstance(self.file.design, CrossOver | Sequential):
@@ -385,7 +385,7 @@ def log_rank(result: TrialResult) -> list[float]:
 
 @dataclass(frozen=True)
 class DoseTrend:
-    """Slope of the change per dose with its p, and the lowest dose that stands out, from the highest down."""
+    """Slope of the change per dose with its p, and the lowest dose that differs, from the highest down."""
 
     slope: float
     p: float

@@ -73,7 +73,7 @@ def _conduct(text: str) -> Conduct:
 
 
 def trial_of(inputs: StudyInputs) -> LoadedTrial:
-    """The trial whose runs a study holds."""
+    """The trial whose runs are in a study."""
     found, files = _conduct(inputs.conduct), next(iter(inputs.basis.arms.values()))
     return LoadedTrial(
         inputs.name,

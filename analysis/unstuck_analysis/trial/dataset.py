@@ -51,7 +51,7 @@ class Screening:
 class Pool:
     """Patients who can be randomised, under every arm. Arrays: (arms, patients, ratings), baseline first.
 
-    days: of the ratings, from randomisation. points: as if nobody left; seen: who is still there; why: reason
+    days: of the ratings, from randomisation. points: as if all stayed; seen: who is still there; why: reason
     of leaving (arms, patients); true_points: without trait, rater, state and error.
     """
 

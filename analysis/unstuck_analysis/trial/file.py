@@ -1,7 +1,7 @@
 """The schema of a trial file, and the treatments that its arms mean.
 
 Days count from randomisation (day 0 of the visits) and, inside the program, from the start of care: the two
-differ by the length of a lead-in or of an open phase. Screening lies before both. Reading simulates nothing.
+differ by the length of a lead-in or of an open phase. Screening comes before both. Reading simulates nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence

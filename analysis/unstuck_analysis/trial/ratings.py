@@ -135,7 +135,7 @@ def leaving(
 ) -> tuple[Booleans, npt.NDArray[np.int64]]:
     """Who is still there at each visit (patients, visits; the baseline first), and why others left.
 
-    In each week a patient leaves with a probability; the visits after that week are missing. Reasons are
+    Patients leave with a weekly probability; the visits after that week are missing. Reasons are
     positions in REASONS. Visits further apart than a week: several hazards with the same last visit.
     """
     rates, side = trial.file.leaving, trial.on_drug[arm]

@@ -228,7 +228,7 @@ def figures_of(result: TrialResult) -> dict[str, Shown]:
         "curves": Shown(
             curves_figure(result.groups, result.file.rating.scale),
             "Above: observed means with 95 % intervals, of those who were seen. Below: the score that the"
-            " circuit alone means, of all who were randomised, as if nobody had left.",
+            " circuit alone means, of all who were randomised, as if all had stayed.",
         ),
         "events": Shown(
             events_figure(result.groups, times, event),
@@ -262,7 +262,7 @@ def curves_figure(groups: Sequence[Group], scale: str) -> Figure:
 
 
 def _means(values: Floats) -> tuple[Floats, Floats]:
-    """Mean by column and half its 95 % interval; NaN where nobody was seen."""
+    """Mean by column and half its 95 % interval; NaN where no patient was seen."""
     counts = np.isfinite(values).sum(axis=0)
     safe = np.maximum(counts, 1)
     mean = np.where(counts > 0, np.nansum(values, axis=0) / safe, np.nan)
