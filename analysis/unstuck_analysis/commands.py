@@ -160,7 +160,9 @@ def view(
     host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
-    patient: PatientNumber = 0,
+    patient: Annotated[
+        int | None, typer.Option(min=0, help="Number of the patient; 4 if not given, who shows most.")
+    ] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
@@ -169,7 +171,8 @@ def view(
     """Watch up to three copies of one patient in the browser, or write them to one web page."""
     from unstuck_analysis import view as page
 
-    shown = page.prepare(treatments or (), seed=seed, patient=patient, neurons=neurons, story=story)
+    who = page.PATIENT if patient is None else patient
+    shown = page.prepare(treatments or (), seed=seed, patient=who, neurons=neurons, story=story)
     if mesa:
         shown.serve_mesa(port=port, open_browser=not no_browser)
     elif export is not None:

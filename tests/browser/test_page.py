@@ -335,6 +335,25 @@ def test_a_click_on_a_neuron_a_connection_and_a_region_tells_about_them(open_pag
     expect(told).to_contain_text("strength")
 
 
+def test_a_region_is_silenced_and_a_connection_cut_from_their_numbers(open_page: OpenPage) -> None:
+    page = open_page("seed=1&patient=0&neurons=200&a=untreated&b=ssri-like")
+    page.locator("#copy-1 summary").click()
+    page.locator("#copy-1 .numbers").get_by_role("button", name="NAc", exact=True).click()
+    page.locator("#copy-1").get_by_role("button", name="Silence this region").click()
+    expect(page.locator("#copy-1 .by-hand")).to_contain_text("NAc silenced, day 0, 00:00")
+    page.get_by_role("button", name="mPFC_P → HPC_P").click()
+    page.locator("#copy-1").get_by_role("button", name="Cut this connection").click()
+    expect(page.locator("#copy-1 .by-hand")).to_contain_text("mPFC_P → HPC_P cut, day 0, 00:00")
+    assert "b.silence=0+NAc&b.cut=0+mPFC_P+%3E+HPC_P" in page.url
+    go_on(page, 1)
+    expect_day(page, 1.0)
+    row = page.locator("#copy-1 tbody tr", has_text="NAc").first
+    expect(row.locator("td").first).to_have_text("0 %")
+    page.get_by_role("button", name="Undo NAc silenced, day 0, 00:00, copy B").click()
+    expect(row.locator("td").first).not_to_have_text("0 %")
+    expect(page.locator("#copy-1 .by-hand li")).to_have_count(2)
+
+
 def test_pictures_curves_and_a_treatment_file_are_saved(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(more="&c.give=48+ketamine-like+0.5+mg/kg&c.stress=72-96")
     page.locator("#step-week").click()

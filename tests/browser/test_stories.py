@@ -3,6 +3,7 @@
 # pyright: reportMissingImports=false
 # ruff: noqa: E402 (the module is skipped first where something is missing)
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -51,6 +52,34 @@ def test_a_story_can_be_paused_gone_through_and_left(open_page: OpenPage) -> Non
     expect(page.locator("#story")).to_be_hidden()
     page.locator("#step-day").click()
     expect(page.locator("#play")).to_have_text("▶ Play")
+
+
+def test_space_pressed_while_a_story_loads_lets_it_start_paused(open_page: OpenPage) -> None:
+    page = open_page()
+    choose(page, "Two weeks are too short")
+    page.keyboard.press(" ")
+    expect(page.locator("#story-place")).to_have_text("1 of 3")
+    expect(page.locator("#app")).to_have_attribute("data-playing", "false")
+    expect(page.locator("#clock")).to_have_text(re.compile("day [01],"))
+    page.keyboard.press(" ")
+    expect(page.locator("#app")).to_have_attribute("data-playing", "true")
+
+
+def test_the_landscape_is_beside_the_story_of_getting_stuck(open_page: OpenPage) -> None:
+    page = open_page(reduced_motion="reduce")
+    choose(page, "A circuit gets stuck")
+    expect(page.locator("#story-place")).to_have_text("1 of 4")
+    picture = page.locator("#landscape-picture")
+    page.locator("#go-stuck").click()
+    expect(picture).to_have_attribute(
+        "aria-label", re.compile("Connectivity 5. %, scar [67]. %"), timeout=90_000
+    )
+    page.wait_for_function("document.getElementById('app').landscape.line.length === 11")
+    line = dict(page.evaluate("document.getElementById('app').landscape.line"))
+    assert line[0] == pytest.approx(1.0, abs=0.01)
+    assert line[1] < 0.6
+    page.locator("#story-leave").click()
+    expect(picture).to_be_hidden()
 
 
 @pytest.mark.slow

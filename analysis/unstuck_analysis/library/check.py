@@ -19,7 +19,7 @@ from unstuck.patient.checks import check_health, runnable_treatment
 from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
 
-KINDS = ("drug", "treatment", "circuit", "study", "cohort")
+KINDS = ("drug", "treatment", "circuit", "study", "cohort", "story")
 _QUICK: dict[str, type[Document]] = {"drug": DrugFile, "treatment": TreatmentFile, "circuit": CircuitFile}
 _SHARED = {"title", "description", "extends"}  # keys that tell nothing about the kind
 _TEMPLATES = files("unstuck_analysis.library") / "templates"
@@ -32,8 +32,8 @@ class _AnyFile(Document):
 
 
 def plural(kind: str) -> str:
-    """The folder of a kind: drugs, treatments, circuits, studies."""
-    return "studies" if kind == "study" else f"{kind}s"
+    """The folder of a kind: drugs, treatments, circuits, studies, stories."""
+    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def choose_kind(word: str, kinds: Sequence[str]) -> str:
@@ -47,7 +47,7 @@ def choose_kind(word: str, kinds: Sequence[str]) -> str:
 
 
 def schema_for(kind: str) -> type[Document]:
-    """The schema of a kind of file. Only those of studies and cohorts load the engine."""
+    """The schema of a kind of file. Only those of studies, cohorts and stories load the engine."""
     if kind == "study":
         from unstuck_analysis.study.file import StudyFile
 
@@ -56,6 +56,10 @@ def schema_for(kind: str) -> type[Document]:
         from unstuck.patient.draw import CohortFile
 
         return CohortFile
+    if kind == "story":
+        from unstuck_analysis.view.stories import Story
+
+        return Story
     return _QUICK[kind]
 
 
@@ -100,6 +104,10 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         _ = Study.load(name).plan
     elif kind == "cohort":
         _check_cohort(path)
+    elif kind == "story":
+        from unstuck_analysis.view.stories import read_story
+
+        read_story(Path(name))
     return kind, []
 
 

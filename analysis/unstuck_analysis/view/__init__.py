@@ -10,7 +10,7 @@ from unstuck.errors import InputError
 
 from unstuck_analysis.view.cases import Cases, treatment
 from unstuck_analysis.view.page import TWELVE_WEEKS, exported_page
-from unstuck_analysis.view.plan import LETTERS, PanelPlan, Plan, patient_numbers
+from unstuck_analysis.view.plan import LETTERS, PATIENT, PanelPlan, Plan, patient_numbers
 from unstuck_analysis.view.stories import Story, find_story, read_story
 
 DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ketamine-like")
@@ -51,7 +51,12 @@ class Shown:
 
 
 def prepare(
-    treatments: Sequence[str] = (), *, seed: int = 1, patient: int = 0, neurons: int = 500, story: str = ""
+    treatments: Sequence[str] = (),
+    *,
+    seed: int = 1,
+    patient: int = PATIENT,
+    neurons: int = 500,
+    story: str = "",
 ) -> Shown:
     """Check what is to be shown. Raises InputError for an unknown name, too many treatments, a bad number."""
     names = [_name(name) for name in treatments or DEFAULT_TREATMENTS]
@@ -100,7 +105,7 @@ class Page:
 def view(
     *treatments: str,
     seed: int = 1,
-    patient: int = 0,
+    patient: int = PATIENT,
     neurons: int = 500,
     days: float = TWELVE_WEEKS,
     story: str = "",
@@ -111,7 +116,7 @@ def view(
     Args:
         treatments: shipped names or paths; untreated, SSRI-like and ketamine-like if none is given.
         seed: seed of all random streams.
-        patient: number of the patient, as in `compare`.
+        patient: number of the patient, as in `compare`; PATIENT says why it is this one.
         neurons: neurons per patient (100 to 5,000).
         days: days after day 0 that are recorded.
         story: name or path of a story, instead of treatments.

@@ -7,7 +7,7 @@ from unstuck import __version__
 
 from unstuck_analysis.view.cases import Cases, as_json
 from unstuck_analysis.view.plan import Plan, to_query
-from unstuck_analysis.view.shows import offer, record, show_of
+from unstuck_analysis.view.shows import record, show_of
 from unstuck_analysis.view.stories import Story, about_story, stories_on_offer
 from unstuck_analysis.view.translate import translated_model
 
@@ -22,6 +22,7 @@ SCRIPTS = (
     "panel.js",
     "story.js",
     "whatif.js",
+    "landscape.js",
     "live.js",
     "start.js",
 )
@@ -43,14 +44,14 @@ def _document(setup: dict[str, object]) -> str:
     return page.replace('"SETUP"', as_json(setup | {"version": __version__}))
 
 
-def live_page(cases: Cases, usual: Plan, opening: dict[str, Story]) -> str:
-    """The page that the server sends: it asks the server for recordings, and may open with a story."""
+def live_page(usual: Plan, opening: dict[str, Story]) -> str:
+    """The page that the server sends: it asks for what it shows and offers, and may open with a story."""
     stories, faults = stories_on_offer()
     own = [about_story(name, story) for name, story in opening.items()]
     setup: dict[str, object] = {"live": True, "usual": to_query(usual), "notes": faults}
     setup["story"] = own[0]["name"] if own else ""
     setup["stories"] = own + [story for story in stories if story["name"] not in opening]
-    return _document(setup | {"offer": offer(cases)})
+    return _document(setup)
 
 
 def exported_page(

@@ -1,18 +1,23 @@
 """A plan: which patient the page shows, and what is done to each copy. A link contains a whole plan.
 
     ?seed=1&patient=0&neurons=500&a=ssri-like&a.dose=40+mg&a.give=72+ketamine-like+0.5+mg/kg&a.stress=240-288&day=30
+    &a.silence=24+mPFC&a.cut=24+mPFC_P+>+NAc_P
 
 Hours count from day 0. Parts of a link that are wrong are left out, and a note says why.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.errors import nearest, shown
 
 LETTERS = "abc"
+# The patient of seed 1 who shows most: stuck without treatment, recovered after the 12 weeks of the SSRI-like
+# drug, and stuck again after one dose of the ketamine-like drug. Patient 0 recovers after the course only.
+PATIENT = 4
 MOST_NEURONS = min(5_000, LARGEST)  # larger patients take too long to compute for a page
 BOUNDS = {"seed": (0, 2**32 - 1), "patient": (0, 1_000_000), "neurons": (SMALLEST, MOST_NEURONS)}
 LAST_DAY = 365.0
@@ -38,13 +43,31 @@ class AddedStress:
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """From an hour after day 0 on: a region that is silenced (silence), or a bundle that is cut (cut)."""
+
+    hour: int
+    kind: str
+    name: str
+
+
+LESIONS = ("silence", "cut")
+
+
+@dataclass(frozen=True)
 class PanelPlan:
-    """One copy of the patient: treatment, its dose (as in the file if empty), doses and stress by hand."""
+    """One copy of the patient: treatment, its dose (as in the file if empty), and what is done by hand."""
 
     treatment: str
     dose: str = ""
     given: tuple[GivenDose, ...] = ()
     stress: tuple[AddedStress, ...] = ()
+    lesions: tuple[Lesion, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything differs from the treatment file."""
+        return self != PanelPlan(self.treatment)
 
     def with_dose_given(self, given: GivenDose) -> "PanelPlan":
         """Add a dose by hand. Raises ValueError for the same drug in the same hour, or too many doses."""
@@ -78,6 +101,7 @@ def to_query(plan: Plan, day: float = 0.0) -> str:
             pairs.append((f"{letter}.dose", panel.dose))
         pairs += [(f"{letter}.give", f"{g.hour} {g.drug} {g.dose}".strip()) for g in panel.given]
         pairs += [(f"{letter}.stress", f"{s.start_hour}-{s.end_hour or ''}") for s in panel.stress]
+        pairs += [(f"{letter}.{lesion.kind}", f"{lesion.hour} {lesion.name}") for lesion in panel.lesions]
     if day:
         pairs.append(("day", f"{day:g}"))
     return urlencode(pairs, safe="/")
@@ -176,6 +200,7 @@ class _Link:
             (".dose", self.take(f"{letter}.dose")[-1:], self._dosed),
             (".give", self.take(f"{letter}.give"), self._given),
             (".stress", self.take(f"{letter}.stress"), _stressed),
+            *((f".{kind}", self.take(f"{letter}.{kind}"), partial(_injured, kind=kind)) for kind in LESIONS),
         ]
         if not names:
             for key, text in ((key, text) for key, texts, _ in parts for text in texts):
@@ -216,6 +241,13 @@ def _stressed(panel: PanelPlan, text: str) -> PanelPlan:
     if len(panel.stress) >= MOST_EVENTS:
         raise ValueError(f"at most {MOST_EVENTS} periods of stress per copy")
     return replace(panel, stress=(*panel.stress, added))
+
+
+def _injured(panel: PanelPlan, text: str, kind: str) -> PanelPlan:
+    hour, _, name = text.partition(" ")
+    if any((kind, name) == (lesion.kind, lesion.name) for lesion in panel.lesions):
+        raise ValueError(f"{kind} {name} is in the list already")
+    return replace(panel, lesions=(*panel.lesions, Lesion(_hour(hour), kind, name)))
 
 
 def _whole(key: str, text: str) -> int:

@@ -3,17 +3,18 @@
 The page simulates exactly this file, so that `unstuck run` on the saved file gives the same recovery.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from unstuck.errors import InputError
+from unstuck.errors import InputError, choose
+from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Phase, Regimen, StressBout, Treatment, TreatmentFile, drug_for
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY, DoseAmount
 
-from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
+from unstuck_analysis.view.plan import AddedStress, GivenDose, Lesion, PanelPlan, Plan
 
 HIGHEST_TIMES_USUAL = 20.0  # far above any study
 
@@ -66,7 +67,10 @@ def prescribed(treatment: Treatment, plan: PanelPlan) -> Treatment:
         lasting_h = _lasting_h(file, stretch)
         bout = StressBout.model_validate({"from": f"{since_h:g} h", "for": f"{lasting_h:g} h", "stress": 1.0})
         phases[name] = phases[name].model_copy(update={"bouts": [*phases[name].bouts, bout]})
-    by_hand = ", changed by hand" if plan.dose or plan.given or plan.stress else ""
+    for lesion in plan.lesions:
+        _phase_at(file, lesion.hour)
+        choose(lesion.name, what_can_be(lesion.kind, treatment.circuit), f"name to {lesion.kind}")
+    by_hand = ", changed by hand" if plan.changed else ""
     # Checked against the schema again, so that the page shows only what a file can hold.
     whole = file.model_copy(update={"phases": phases, "title": file.title + by_hand})
     whole = whole.model_dump(by_alias=True, mode="json")
@@ -80,6 +84,7 @@ def possible_part(treatment: Treatment, plan: PanelPlan) -> tuple[PanelPlan, lis
     steps = [{"dose": plan.dose}] if plan.dose else []
     steps += [{"given": (given,)} for given in plan.given]
     steps += [{"stress": (stretch,)} for stretch in plan.stress]
+    steps += [{"lesions": (lesion,)} for lesion in plan.lesions]
     for step in steps:
         (name, value), *_ = step.items()
         changed = replace(possible, **{name: getattr(possible, name) + value})
@@ -92,13 +97,24 @@ def possible_part(treatment: Treatment, plan: PanelPlan) -> tuple[PanelPlan, lis
     return possible, impossible
 
 
-def as_yaml(treatment: Treatment, plan: Plan) -> str:
-    """Write the treatment file; its first lines give the `unstuck run` command that reproduces the copy."""
+def what_can_be(kind: str, circuit: CircuitFile) -> list[str]:
+    """Regions that can be silenced, or plastic projections (bundles) that can be cut."""
+    if kind == "silence":
+        return list(circuit.regions)
+    return [name for name, projection in circuit.projections.items() if projection.plastic]
+
+
+def as_yaml(treatment: Treatment, plan: Plan, lesions: Sequence[Lesion] = ()) -> str:
+    """Write the treatment file; its first lines give the `unstuck run` command that reproduces the copy.
+
+    A treatment file cannot hold lesions; a comment names each of them.
+    """
     content = treatment.file.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     command = f"--patient {plan.patient} --seed {plan.seed} --neurons {plan.neurons}"
     lines = [f"# The same patient: unstuck run THIS_FILE.yaml {command}"]
     own = [name for name in treatment.drugs if Path(name).suffix or Path(name).parent != Path()]
     lines += [f"# Needs the drug file {name} in the same folder." for name in own]
+    lines += [f"# Only on the page: {one.kind} {one.name} from hour {one.hour} on." for one in lesions]
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
     return "\n".join([*lines, text])
 

@@ -2,7 +2,7 @@
 
 A frame is one moment:
 
-    values    float32 (columns,)    day, recovery, connectivity, and one value per region or connection
+    values    float32 (columns,)    day, recovery, connectivity, scar, and one value per region or connection
     neurons   uint8 (3, neurons)    activity, BDNF and TrkB of every neuron; a byte is 100 times the value
 
 Frames lie at the end of every step of the engine, once per day, and close together after every dose and
@@ -29,6 +29,7 @@ from unstuck.patient.life import Checkpoint, Life
 from unstuck.state import Floats, State
 
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
+from unstuck_analysis.view.lesions import injure
 from unstuck_analysis.view.plan import LAST_DAY, PanelPlan
 from unstuck_analysis.view.prescribe import dose_times
 
@@ -58,7 +59,7 @@ class Columns:
             k for k, name in enumerate(circuit.projections) if circuit.file.projections[name].plastic
         ]
         self.names = [
-            *("day", "recovery", "connectivity"),
+            *("day", "recovery", "connectivity", "scar"),
             *(f"{what} {region}" for what in ("serotonin", "bdnf", "activity") for region in circuit.regions),
             *(f"strength {circuit.projections[k]}" for k in self.plastic),
         ]
@@ -87,7 +88,7 @@ def _values(columns: Columns, day: float, state: State) -> Values:
     slow = state.slow
     whole = slow.labile + slow.intermediate + slow.consolidated
     strength = projection_strength(circuit, whole)[columns.plastic]
-    head = [day, np.nan, connectivity(circuit, state)[0]]
+    head = [day, np.nan, connectivity(circuit, state)[0], population_means(circuit, slow.scar).mean()]
     serotonin = state.serotonin_nM / circuit.parameters["S0"]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 
@@ -104,15 +105,17 @@ def _events(life: Life) -> list[float]:
     return sorted(edges | {hour for part in exposure.contributions for hour in part.law.edges_h})
 
 
-def _frame_hours(life: Life, until_h: float) -> list[float]:
+def _frame_hours(life: Life, until_h: float, happened: Sequence[float]) -> list[float]:
     """Hours up to `until_h` at which a frame is wanted in addition to the ends of steps."""
     now_h = life.time_h
-    hours = {hour + after for hour in _events(life) for after in AFTER_EVENT_H}
+    hours = {hour + after for hour in [*_events(life), *happened] for after in AFTER_EVENT_H}
     hours |= set(np.arange(now_h // HOURS_A_DAY + 1, until_h // HOURS_A_DAY + 1) * HOURS_A_DAY)
     return sorted(float(hour) for hour in hours | {until_h} if now_h < hour <= until_h)
 
 
-def _advance(life: Life, until_h: float, seen: Callable[[float, State], None]) -> None:
+def _advance(
+    life: Life, until_h: float, seen: Callable[[float, State], None], happened: Sequence[float] = ()
+) -> None:
     """Simulate until an hour and show every moment that gets a frame, with firing settled."""
     last_h, waiting = life.time_h, deque[tuple[float, State]]()
 
@@ -133,7 +136,7 @@ def _advance(life: Life, until_h: float, seen: Callable[[float, State], None]) -
                 last_h = hour
                 seen(hour, life.engine.settled(*life.exposure.ending(hour), state.y))
 
-    hours = _frame_hours(life, until_h)
+    hours = _frame_hours(life, until_h, happened)
     life.advance(until_h, output_h=hours, on_output=on_output, on_step=on_step)
     show_until(until_h)
 
@@ -197,14 +200,23 @@ class Recorder:
         return -self.treatment.file.day_0_h / HOURS_A_DAY
 
     def advance(self, day: float) -> None:
-        """Record until a day."""
+        """Record until a day; what is silenced or cut on the way becomes so at its hour."""
+        day_0_h = self.treatment.file.day_0_h
+        waiting = sorted(self.plan.lesions, key=lambda lesion: lesion.hour)
+        for lesion in (one for one in waiting if self.life.day <= one.hour / HOURS_A_DAY < day):
+            self._record_until(day_0_h + lesion.hour)
+            injure(self.life, lesion)
+        self._record_until(day_0_h + day * HOURS_A_DAY)
+
+    def _record_until(self, until_h: float) -> None:
         day_0_h = self.treatment.file.day_0_h
 
         def seen(hour: float, state: State) -> None:
             values = _values(self.columns, (hour - day_0_h) / HOURS_A_DAY, state)
             self.frames.append(_fill_in_recovery(Frame(values, _neurons(state)), self.way.checkpoint))
 
-        _advance(self.life, day_0_h + day * HOURS_A_DAY, seen)
+        happened = [day_0_h + lesion.hour for lesion in self.plan.lesions]
+        _advance(self.life, until_h, seen, happened)
 
     def stressed_days(self) -> list[list[float]]:
         """First and last day of every period of stress that is known so far, life events included."""

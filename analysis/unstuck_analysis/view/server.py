@@ -5,9 +5,10 @@ Every tab keeps one websocket open and sends JSON objects:
     {"id": 1, "show": QUERY, "strict": true, "have": [KEY, ...]}    show a plan; QUERY is that of a link
     {"id": 2, "scenario": QUERY, "copy": 0}                         the treatment file of one copy
     {"id": 3, "export": QUERY}                                      the plan as one self-contained page
+    {"id": 4, "offer": true}                                        treatments and drugs to choose from
 
 Plans name treatments and drugs only by names that the page offers. The server answers with JSON objects
-(`show`, `header`, `progress`, `file`, `refused`, `fault`) and with the binary frames of `recording.encode`.
+(`show`, `header`, `progress`, `file`, `offer`, `refused`, `fault`) and binary frames (`recording.encode`).
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.page import exported_page, live_page
 from unstuck_analysis.view.plan import LONGEST_LINK, PanelPlan, Plan, to_query
 from unstuck_analysis.view.recording import Recorder, encode, header
-from unstuck_analysis.view.shows import Show, blocks, scenario, show_of
+from unstuck_analysis.view.shows import Show, blocks, offer, scenario, show_of
 from unstuck_analysis.view.stories import Story
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ class Tab:
                 plan = await self._plan(query)
                 text = await asyncio.to_thread(exported_page, self._cases, plan)
                 await self._send({"kind": "file", "id": message["id"], "name": "unstuck.html", "text": text})
+            case {"offer": True}:
+                offered = await asyncio.to_thread(offer, self._cases)
+                await self._send({"kind": "offer", "id": message["id"], **offered})
             case _:
                 raise ValueError(f"the page sent an unknown message: {shown(str(sorted(message)))}")
 
@@ -247,7 +251,7 @@ def application(cases: Cases, usual: Plan, stories: dict[str, Story], port: int)
     recordings = Recordings()
 
     async def page(_: Request) -> HTMLResponse:
-        text = await asyncio.to_thread(live_page, cases, usual, stories)
+        text = await asyncio.to_thread(live_page, usual, stories)
         headers = {"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
         return HTMLResponse(text, headers=headers)
 

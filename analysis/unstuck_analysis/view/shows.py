@@ -21,7 +21,7 @@ from unstuck_analysis.view.cases import (
     recording_key,
     treatment,
 )
-from unstuck_analysis.view.plan import LETTERS, MOST_NEURONS, Note, Plan, to_query
+from unstuck_analysis.view.plan import LETTERS, Note, Plan, to_query
 from unstuck_analysis.view.prescribe import as_yaml, doses_given, prescribed
 from unstuck_analysis.view.recording import Recorder, encode, header, last_day
 
@@ -80,12 +80,13 @@ def _copy(plan: Plan, number: int, key: str) -> dict[str, object]:
         "key": key,
         "treatment": panel.treatment,
         "title": own.file.title,
-        "changed": bool(panel.dose or panel.given or panel.stress),
+        "changed": panel.changed,
         "dose": panel.dose,
         "usual": str(given[0][1] or "") if len(given) == 1 else "",  # empty where it cannot be set
         "drug": given[0][0] if given else "",
         "give": [[g.hour, g.drug, g.dose] for g in panel.given],
         "stress": [[s.start_hour, s.end_hour] for s in panel.stress],
+        "lesions": [[lesion.hour, lesion.kind, lesion.name] for lesion in panel.lesions],
         "drugs": [
             [name, file.title, str(file.usual_dose or "")]
             for name, file in own.drugs.items()
@@ -98,7 +99,7 @@ def _copy(plan: Plan, number: int, key: str) -> dict[str, object]:
 def command_for(plan: Plan, number: int) -> str:
     """Return the command that runs one copy without the page."""
     panel = plan.panels[number]
-    name = scenario_name(plan, number) if panel.dose or panel.given or panel.stress else panel.treatment
+    name = scenario_name(plan, number) if panel.changed else panel.treatment
     return f"unstuck run {name} --patient {plan.patient} --seed {plan.seed} --neurons {plan.neurons}"
 
 
@@ -110,7 +111,8 @@ def scenario_name(plan: Plan, number: int) -> str:
 def scenario(plan: Plan, number: int) -> tuple[str, str]:
     """Name and text of the treatment file of one copy. Raises IndexError if there is no such copy."""
     panel = plan.panels[number]
-    return scenario_name(plan, number), as_yaml(prescribed(treatment(panel.treatment), panel), plan)
+    given = prescribed(treatment(panel.treatment), panel)
+    return scenario_name(plan, number), as_yaml(given, plan, panel.lesions)
 
 
 def offer(cases: Cases) -> dict[str, object]:
@@ -118,7 +120,6 @@ def offer(cases: Cases) -> dict[str, object]:
     return {
         "treatments": [[name, *about_treatment(name)] for name in cases.treatments],
         "drugs": [[name, *about_drug(name)] for name in cases.drugs()],
-        "mostNeurons": MOST_NEURONS,
     }
 
 

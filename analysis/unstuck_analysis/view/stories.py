@@ -44,6 +44,7 @@ class Story(Document):
     neurons: int = Field(default=500, ge=100, le=MOST_NEURONS)
     copies: list[StoryCopy] = Field(min_length=1, max_length=len(LETTERS))
     scenes: list[Scene] = Field(min_length=1, max_length=20)
+    landscape: bool = False  # beside the copies: connectivity over scar, and the way of the first copy
 
     @property
     def plan(self) -> Plan:
@@ -121,6 +122,7 @@ def about_story(name: str, story: Story) -> dict[str, object]:
         "summary": story.summary,
         "query": to_query(story.plan),
         "command": f"unstuck view --story {name}",
+        "landscape": story.landscape,
         "scenes": [
             {key: getattr(scene, key) for key in keys} | {"at": scene.point_at, "copy": scene.copy_}
             for scene in story.scenes

@@ -16,7 +16,7 @@ from unstuck.patient.draw import draw_patient, read_cohort
 from unstuck.patient.life import Life, get_stuck
 from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases, recording_key
-from unstuck_analysis.view.plan import AddedStress, GivenDose, PanelPlan, Plan
+from unstuck_analysis.view.plan import AddedStress, GivenDose, Lesion, PanelPlan, Plan
 from unstuck_analysis.view.recording import Recorder, encode, header
 from unstuck_analysis.view.shows import blocks, show_of
 from unstuck_analysis.view.stories import read_story
@@ -203,3 +203,17 @@ def test_what_a_story_says_is_true_in_the_model(cases: Cases, name: str) -> None
 
 def test_the_claims_of_all_shipped_stories_are_tested() -> None:
     assert set(CLAIMS) == set(shipped("stories"))
+
+
+def test_a_silenced_region_does_not_fire_and_a_cut_bundle_stays_cut(cases: Cases) -> None:
+    lesions = (Lesion(48, "silence", "NAc"), Lesion(72, "cut", "HPC_P > mPFC_P"))
+    recorder = recorded(cases, PanelPlan("untreated", lesions=lesions), 10.0)
+    days, activity = column(recorder, "day"), column(recorder, "activity NAc")
+    assert activity[(days >= 0) & (days <= 2)].min() > 0.3
+    assert activity[days > 2].max() == 0.0
+    strength = column(recorder, "strength HPC_P > mPFC_P")
+    assert strength[(days > 0) & (days <= 3)].min() > 0.3
+    assert strength[days > 3].max() < 1e-6
+    assert column(recorder, "recovery")[-1] < -0.1
+    whole = recorded(cases, PanelPlan("untreated"), 2.0)
+    assert np.array_equal(column(whole, "recovery"), column(recorder, "recovery")[: len(whole.frames)])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from unstuck.errors import InputError
 from unstuck.files.find import shipped
+from unstuck_analysis.library.check import check_file
 from unstuck_analysis.view.stories import find_story, read_story, stories_on_offer
 
 STORY = """title: My story
@@ -59,3 +60,12 @@ def test_the_six_shipped_stories_can_be_read() -> None:
 def test_an_unknown_story_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="did you mean 'too-short'"):
         find_story("to-short")
+
+
+def test_check_knows_stories_and_reports_a_wrong_one(tmp_path: Path) -> None:
+    file = tmp_path / "story.yaml"
+    file.write_text(STORY, encoding="utf-8")
+    assert check_file(file) == ("story", [])
+    file.write_text(STORY.replace("to: 7", "to: 700"), encoding="utf-8")
+    with pytest.raises(InputError, match="must rise"):
+        check_file(file)

@@ -2,6 +2,8 @@
 
 const live = { socket: null, number: 0, waiting: new Map(), query: '', retry: 0, next: null, changing: null };
 const LETTERS = 'abc';
+const UNCHANGED = () => ({ dose: '', give: [], stress: [], lesions: [] });
+const offer = { treatments: [], drugs: [], asked: false, list: () => {} }; // filled when the first plan is shown
 
 /** The link of a plan, as the server reads it. */
 function queryOf({ seed, patient, neurons, panels }) {
@@ -11,6 +13,7 @@ function queryOf({ seed, patient, neurons, panels }) {
     link.append(letter, panel.treatment);
     if (panel.dose) link.append(`${letter}.dose`, panel.dose);
     for (const [hour, drug, dose] of panel.give) link.append(`${letter}.give`, `${hour} ${drug} ${dose}`.trim());
+    for (const [hour, kind, name] of panel.lesions) link.append(`${letter}.${kind}`, `${hour} ${name}`);
     for (const [from, to] of panel.stress) link.append(`${letter}.stress`, `${from}-${to ?? ''}`);
   });
   return link.toString();
@@ -79,7 +82,7 @@ function connect() {
   socket.binaryType = 'arraybuffer';
   socket.addEventListener('open', async () => {
     $('lost').hidden = true;
-    try { await openFirst(); } catch (fault) { note(fault.message); }
+    try { await openFirst(); await loadOffer(); } catch (fault) { note(fault.message); }
   });
   socket.addEventListener('message', ({ data }) => { if (typeof data === 'string') take(JSON.parse(data)); else addFrames(data); });
   socket.addEventListener('close', () => {
@@ -97,6 +100,16 @@ async function openFirst() {
   const story = SETUP.stories.find(one => one.name === SETUP.story);
   if (story && !location.search) { await chooseStory(story); return; }
   await showPlan(location.search.slice(1) || SETUP.usual);
+}
+
+/** Ask for everything that can be chosen: reading all those files takes the server about a second. */
+async function loadOffer() {
+  if (offer.asked) return;
+  offer.asked = true;
+  try { Object.assign(offer, await ask({ offer: true })); } catch (fault) { offer.asked = false; throw fault; }
+  offer.treatments.slice(0, 3).forEach(([name], k) => { player.parked[k] ??= { treatment: name, ...UNCHANGED() }; });
+  player.views.forEach(view => fillDrugs(view, view.panel));
+  offer.list();
 }
 
 function take(message) {
@@ -118,7 +131,10 @@ function showFault({ copy, why }) {
 
 async function chooseStory(story) {
   leaveStory();
+  player.opening = { playing: true };
+  $('play').focus(); // space pauses the story, also while it loads
   try { await showPlan(story.query, { day: story.scenes[0].start }); startStory(story); } catch (fault) { note(fault.message); }
+  player.opening = null;
 }
 
 function fillForms({ seed, patient, neurons, panels }) {
@@ -145,6 +161,7 @@ function connectPanel(view) {
     if (await edit(panel => panel.give.push([nextHour(), find('.drug').value, amount.value.trim()]), amount)) amount.value = '';
   });
   find('.drug').addEventListener('change', () => setAmountHint(view));
+  find('.lesion').addEventListener('click', () => edit(panel => panel.lesions.push([nextHour(), ...view.lesion])));
   find('.stress-now').addEventListener('click', () => edit(panel => {
     const open = panel.stress.find(([, to]) => to === null);
     if (!open) panel.stress.push([nextHour(), null]);
@@ -174,9 +191,10 @@ function updatePanel(view, panel) {
 }
 
 function fillDrugs(view, panel) {
-  const select = view.find('.drug'), chosen = select.value, drugs = [...panel.drugs, ...SETUP.offer.drugs];
+  const select = view.find('.drug'), chosen = select.value, drugs = [...panel.drugs, ...offer.drugs];
   view.drugs = drugs;
   select.replaceChildren(...drugs.map(([name, title]) => new Option(title, name)));
+  view.find('.give-now').disabled = !drugs.length; // until the server has read the drugs
   const known = drugs.map(([name]) => name);
   select.value = [view.shown === panel.treatment ? chosen : '', panel.drug, ...player.show.panels.map(p => p.drug), known[0]].find(name => known.includes(name));
   setAmountHint(view);
@@ -191,6 +209,7 @@ function setAmountHint(view) {
 function listByHand(view, panel) {
   const when = hour => clockText(hour / 24), items = [
     ...panel.give.map(([hour, drug, dose], k) => [`${drug}${dose ? ` ${dose}` : ''}, ${when(hour)}`, p => p.give.splice(k, 1)]),
+    ...panel.lesions.map(([hour, kind, name], k) => [`${name.replace('>', '→')} ${kind === 'cut' ? 'cut' : 'silenced'}, ${when(hour)}`, p => p.lesions.splice(k, 1)]),
     ...panel.stress.map(([from, to], k) => [`stress, ${when(from)}${to === null ? ' on' : ` to ${when(to)}`}`, p => p.stress.splice(k, 1)]),
   ];
   if (panel.changed) items.push(['Save this treatment (YAML)', null]);
@@ -205,9 +224,9 @@ function listByHand(view, panel) {
 
 /** A searchable list of all treatments, in groups. */
 function openChooser(view) {
-  const list = () => {
+  const list = offer.list = () => {
     const wanted = $('search').value.trim().toLowerCase(), groups = new Map();
-    for (const [name, title, group] of SETUP.offer.treatments) {
+    for (const [name, title, group] of offer.treatments) {
       if (`${name} ${title} ${group}`.toLowerCase().includes(wanted)) groups.set(group, [...(groups.get(group) || []), [name, title]]);
     }
     $('choices').replaceChildren(...[...groups].sort(([a], [b]) => (b === 'No drug') - (a === 'No drug') || a.localeCompare(b)).flatMap(([group, treatments]) => {
@@ -216,7 +235,7 @@ function openChooser(view) {
       return [title, ...treatments.map(([name, text]) => {
         const button = document.createElement('button');
         button.type = 'button'; button.value = name; setText(button, text);
-        button.addEventListener('click', () => { $('chooser').close(); leaveStory(); change(plan => { plan.panels[view.place] = { ...plan.panels[view.place], treatment: name, dose: '', give: [], stress: [] }; }, { error: view.find('.error') }); });
+        button.addEventListener('click', () => { $('chooser').close(); leaveStory(); change(plan => { plan.panels[view.place] = { ...plan.panels[view.place], treatment: name, ...UNCHANGED() }; }, { error: view.find('.error') }); });
         return button;
       })];
     }));
@@ -242,12 +261,11 @@ async function copyLink() {
 /** Connect the controls that need the server, and open the connection. */
 function startLive() {
   player.parked = [];
-  for (const [name] of SETUP.offer.treatments.slice(0, 3)) player.parked.push({ treatment: name, dose: '', give: [], stress: [] });
   $('patient-form').addEventListener('submit', async event => {
     event.preventDefault();
     leaveStory();
     const wanted = Object.fromEntries(['seed', 'patient', 'neurons'].map(id => [id, $(id).value.trim()]));
-    const fresh = plan => { Object.assign(plan, wanted); for (const panel of plan.panels) Object.assign(panel, { give: [], stress: [] }); };
+    const fresh = plan => { Object.assign(plan, wanted); for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); };
     if (await change(fresh, { error: $('patient-error') })) { $('set-up').open = false; jump(0, false); }
   });
   $('copies').addEventListener('change', event => change(plan => {
@@ -257,7 +275,7 @@ function startLive() {
   }));
   $('reset').addEventListener('click', async () => {
     leaveStory();
-    await change(plan => { for (const panel of plan.panels) Object.assign(panel, { give: [], stress: [] }); });
+    await change(plan => { for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); });
     jump(0, false);
   });
   $('copy-link').addEventListener('click', copyLink);

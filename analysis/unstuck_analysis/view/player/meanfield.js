@@ -332,11 +332,17 @@ class MeanField {
     });
   }
 
-  /** Go from one hour to another under an exposure, ending a step on every jump and every day. */
+  /** Go from one hour to another under an exposure, with a stop on every day. */
   advance(exposure, from, to, onStop) {
     const days = Array.from({ length: Math.ceil((to - from) / DAY_H) }, (_, k) => (Math.floor(from / DAY_H) + k + 1) * DAY_H);
+    this.go(exposure, from, [...days.filter(hour => hour < to), to], onStop);
+  }
+
+  /** Go on through some stops (hours, the last one is the end) and all jumps of an exposure; a step ends on each. */
+  go(exposure, from, stops, onStop) {
+    const to = stops[stops.length - 1];
     let now = from;
-    for (const stop of [...ascending([...exposure.jumps, ...days]).filter(hour => hour > from && hour < to), to]) {
+    for (const stop of ascending([...exposure.jumps, ...stops]).filter(hour => hour > from && hour <= to)) {
       for (let tries = 0; now < stop; tries++) {
         if (tries > MOST_STEPS) throw new Error('the slow variables change too fast');
         const h = Math.min(this.step, stop - now), error = this.tryStep(exposure, now, h, stop), good = error <= this.tolerance;

@@ -10,7 +10,7 @@ class PanelView {
     this.picture = new Picture(this.net);
     this.net.addEventListener('click', event => this.clicked(event));
     new ResizeObserver(wake).observe(this.net);
-    this.find('.detail button').addEventListener('click', () => pick(null));
+    this.find('.detail > button').addEventListener('click', () => pick(null));
     this.find('.numbers').addEventListener('toggle', wake);
     if (SETUP.live) connectPanel(this);
   }
@@ -81,7 +81,16 @@ class PanelView {
 
   showDetail(picked) {
     this.find('.detail').hidden = !picked;
+    if (picked) this.offerLesion(picked);
     this.detailFor = null;
+  }
+
+  /** A region can be silenced and a connection cut, in the live page. */
+  offerLesion({ region, band }) {
+    const { header } = player.recordings.get(this.panel.key), button = this.find('.lesion');
+    this.lesion = region !== undefined ? ['silence', header.regions[region].id] : band !== undefined ? ['cut', header.bundles[band].id] : null;
+    button.hidden = !this.lesion;
+    setText(button, region !== undefined ? 'Silence this region' : 'Cut this connection');
   }
 
   /** Numbers and a curve of the neuron, region or connection that is chosen. */

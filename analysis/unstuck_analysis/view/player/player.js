@@ -8,7 +8,7 @@ const calm = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 const player = {
   show: null, recordings: new Map(), progress: new Map(), views: [], day: 0, seen: 0, playing: false, speed: 24, rate: 1, end: 0,
-  onEnd: null, whole: false, dark: false, picked: null, pointAt: null, before: 0, frames: 0, painted: 0, asked: false,
+  onEnd: null, opening: null, whole: false, dark: false, picked: null, pointAt: null, before: 0, frames: 0, painted: 0, asked: false,
 };
 
 const percent = value => Number.isFinite(value) ? `${Math.round(100 * value)} %`.replace('-', '−') : '–';
@@ -113,6 +113,7 @@ function paint(now) {
   player.seen = Math.max(player.seen, player.day);
   player.views.forEach((view, k) => view.paint(panels[k], now));
   const data = curveData();
+  paintLandscape();
   if (data.panels.length) {
     recoverySheet.paint(colours(), data);
     smallSheet.paint(colours(), data);
@@ -141,6 +142,7 @@ function placeScrubber(plot, [from, to]) {
 /** Show a plan: new copies, titles and controls. The day stays where it is if the plan covers it. */
 function setShow(show, { day = player.day } = {}) {
   player.show = show;
+  for (const id of ['timeline', 'set-up']) $(id).inert = false; // there is something to play
   player.day = Math.max(show.first, Math.min(show.last, day));
   player.seen = Math.max(0, player.day);
   if (player.playing && !player.onEnd) player.end = show.last;
@@ -259,7 +261,8 @@ function onKey(event) {
 }
 
 function togglePlay() {
-  if (player.story) resumeStory(!player.playing); else play(!player.playing);
+  if (player.opening) player.opening.playing = !player.opening.playing; // pressed while a story is loading
+  else if (player.story) resumeStory(!player.playing); else play(!player.playing);
 }
 
 /** Connect the controls that work with and without a server. */

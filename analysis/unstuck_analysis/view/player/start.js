@@ -20,4 +20,4 @@ connectWhatIf();
 if (SETUP.live) startLive(); else startFile();
 
 $('app').player = player; // for the console, and for tests
-Object.assign($('app'), { colours, meanFieldRun });
+Object.assign($('app'), { colours, landscape, meanFieldRun });

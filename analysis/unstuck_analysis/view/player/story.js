@@ -6,6 +6,7 @@ const HOLD_S = 1.2;
 function startStory(story) {
   player.story = { ...story, scene: 0, holding: null };
   $('story').hidden = false;
+  showLandscape(story.landscape);
   $('hint').hidden = true;
   setText($('story-title'), story.title);
   setText($('story-command'), story.command);
@@ -13,6 +14,7 @@ function startStory(story) {
   stale();
   $('play').focus();
   playScene(0);
+  if (player.opening && !player.opening.playing) resumeStory(false);
 }
 
 /** Play one scene; without motion, show its end and wait for Next. */
@@ -52,6 +54,7 @@ function leaveStory() {
   Object.assign(player, { story: null, pointAt: null, onEnd: null });
   setSpeed(+$('speed').value);
   $('story').hidden = true;
+  showLandscape(false);
   wake();
 }
 
