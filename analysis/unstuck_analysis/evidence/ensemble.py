@@ -188,8 +188,8 @@ def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
     ]
     return (
         f"{len(ensemble.accepted)} parameter sets that reproduce every fitted finding were found, of {WANTED}"
-        f" that were asked for. {screened} sets were tried on the typical patient ({failed} of them failed)."
-        f" {tested} were tested in the same {PATIENTS} patients: {counts['accepted']} accepted,"
+        f" that were asked for. {screened} sets were tried on the typical patient ({failed} failed runs)."
+        f" {tested} were tested in up to {PATIENTS} patients: {counts['accepted']} accepted,"
         f" {counts['rejected']} rejected, {counts['failed']} failed."
         f" {len(verdicts)} of the accepted sets were checked in {CHECKED} patients:"
         f" {sum(verdicts)} reproduce every fitted finding there."
