@@ -207,9 +207,11 @@ def constrained(ensemble: Ensemble) -> tuple[str, list[str]]:
     if len(sets) < enough:
         sets, source = ensemble.tried, "sets that reproduce the fitted findings on the typical patient"
     places = np.array([place_of(each.values) for each in sets])
-    text = f"They come from the {len(sets)} {source}"
-    few = f", because {len(ensemble.accepted)} accepted sets are too few" if sets is ensemble.tried else ""
-    return f"{text}{few}.", profiles(places) if len(sets) >= enough else []
+    text = f"They come from {len(sets)} {source}"
+    if sets is ensemble.tried:
+        text += f", because {len(ensemble.accepted)} accepted sets are too few"
+        text += ". These sets are steps of chains, so true spreads are larger"
+    return f"{text}.", profiles(places) if len(sets) >= enough else []
 
 
 def profiles(places: Floats) -> list[str]:

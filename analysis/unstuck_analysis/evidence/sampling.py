@@ -57,7 +57,7 @@ from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 3, 67
+SEED, STEPS, DIRECTIONS = 1, 3, 400
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
@@ -205,7 +205,7 @@ def iterate(
     """
     own = [each for each in tried if each.chain == chain]
     directions = [each for each in tried if each.outcome == "direction"]
-    visited = directions if shipped is None else [each for each in own if each.patients > EARLY[0]]
+    visited = [each for each in own if shipped is None or each.patients > EARLY[0]]
     place = place_of(visited[-1].values if visited else default_parameters())
     archive = [place_of(each.values) for each in directions]
     screen, rng = Screen(shipped), np.random.default_rng(np.random.SeedSequence([SEED, chain, len(own)]))
