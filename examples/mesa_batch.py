@@ -8,7 +8,7 @@ each patient's way to day 0 once. This is for those who bring their own sweep.
 
 import mesa
 import pandas as pd
-from unstuck.circuit_model import CircuitModel
+from unstuck import CircuitModel
 
 DAYS = 14
 PARAMETERS = {

@@ -9,7 +9,7 @@ function of the model; `parameters` are controls for the arguments of `CircuitMo
 
 import solara
 from mesa.visualization import SolaraViz, make_plot_component
-from unstuck.circuit_model import CircuitModel
+from unstuck import CircuitModel
 from unstuck_analysis.view.mesa import COMPONENTS, parameters
 
 

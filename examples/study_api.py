@@ -7,7 +7,7 @@ Workers are processes that read this file again, hence the last two lines.
 
 from pathlib import Path
 
-from unstuck_analysis import Results, Study
+from unstuck import Results, Study
 
 
 def main(folder: Path = Path("results/study-api")) -> None:

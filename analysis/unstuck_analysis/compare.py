@@ -197,7 +197,7 @@ def run(
     outcomes = pd.DataFrame([who | {key: row[key] for key in OUTCOMES}])
     columns = [key for key in row if key.startswith(SERIES)]
     series = pd.DataFrame({**who, **{key.removeprefix(SERIES): row[key] for key in columns}})
-    drawn = draws_of(study.variation.scene(name, ()).parameters, study.inputs.basis.cohort, seed, patient)
+    drawn = draws_of(study.variation.inputs_of(name, ()).parameters, study.inputs.basis.cohort, seed, patient)
     draws = pd.DataFrame([{"seed": seed, "patient": patient, **drawn}])
     return Comparison(seed, 1, neurons, study.treatments, _typed(outcomes), series, draws, study.sources)
 
@@ -228,7 +228,7 @@ def arm_summary(comparison: Comparison, treatment: Treatment) -> dict[str, Any]:
         "still_recovered_share": _mean(outcomes.still_recovered),
         "overactive_activity": _mean(outcomes.overactive_activity_endpoint),
         **means_by_day(readings, treatment.circuit),
-        "difference": paired_difference(comparison, treatment.name),
+        "difference": paired_difference(comparison, treatment.name, treatment.file.endpoint_day),
     }
 
 
@@ -253,7 +253,7 @@ def main_population(circuit: CircuitFile, region: str) -> str:
     return names[0]
 
 
-def paired_difference(comparison: Comparison, treatment: str, day: int = 84) -> dict[str, Any]:
+def paired_difference(comparison: Comparison, treatment: str, day: float = 84.0) -> dict[str, Any]:
     """Mean difference in R from the first treatment on a day, with a 95 % bootstrap interval.
 
     Paired: of the patients who were stuck under both treatments.
@@ -265,7 +265,7 @@ def paired_difference(comparison: Comparison, treatment: str, day: int = 84) -> 
     in_both = patients[patients.isin(comparison.arm(names[0]).patient)]
     stuck = recovery.reindex(index=in_both, columns=names)
     differences = (stuck[treatment] - stuck[names[0]]).to_numpy()
-    rng = np.random.default_rng(np.random.SeedSequence([comparison.seed, day]))
+    rng = np.random.default_rng(np.random.SeedSequence([comparison.seed, int(day)]))
     mean, low, high = bootstrap_mean(differences, rng)
     return {"day": day, "mean": _number(mean), "low": _number(low), "high": _number(high)}
 
@@ -281,9 +281,9 @@ def patient_summary(comparison: Comparison, treatment: Treatment, patient: int) 
         "patient": patient,
         "treatment": treatment.name,
         "onset_day": _number(row.onset_day),
-        "recovered_days": float(row.recovered_days),
+        "recovered_days": _number(row.recovered_days),
         "remitted": _answer(row.remitted),
-        "relapsed": bool(row.relapsed),
+        "relapsed": _answer(row.relapsed),
         "still_recovered": _answer(row.still_recovered),
         **means_by_day(readings, treatment.circuit),
     }
@@ -296,7 +296,7 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
         row = {key: value for key, value in arm.items() if not isinstance(value, dict)}
         row["not_stuck"] = len(comparison.never_stuck(arm["treatment"]))
         row |= {f"recovery_day_{day}": value for day, value in arm["recovery"].items()}
-        row |= {f"difference_day_84_{key}": arm["difference"][key] for key in ("mean", "low", "high")}
+        row |= {f"difference_{key}": arm["difference"][key] for key in ("day", "mean", "low", "high")}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -1,28 +1,124 @@
-"""Figures of a comparison: drawn to be read in five seconds, colour-blind safe, units on every axis."""
+"""Figures of a comparison: read in five seconds, colour-blind safe, units on every axis."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import FancyArrowPatch
-from unstuck.files.circuit import CircuitFile, projection_ends
-from unstuck.files.treatment import Treatment
+from unstuck.files.treatment import Regimen, Treatment
+from unstuck.files.units import HOURS_A_DAY
 
-from unstuck_analysis.compare import Comparison, main_population
-from unstuck_analysis.outcomes import mean_band
-from unstuck_analysis.output.columns import column_name
-from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
+from unstuck_analysis.compare import Comparison, arm_summary, main_population
+from unstuck_analysis.outcomes import RECOVERED, mean_band
+from unstuck_analysis.output.style import FAINT, PALETTE, SOFT, look, looks, styled, wrapped
 
-FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
-MOST_ARMS = 9
-BAND = 5.0  # points, of a connection as strong as in health
+RECOVERY = "recovery R (share of lost connection strength)"
+DAYS = "days since the start of treatment (day 0)"
+MOST_TREATMENTS = 9  # of a figure in which every treatment has a panel
+MAIN_LINES = 3  # with an interval; further treatments are thin lines
+PER_ROW = 5  # panels
 
 
-def _spread_labels(heights: Sequence[float], gap: float) -> list[float]:
+def shown(comparison: Comparison) -> list[Treatment]:
+    """The treatments under which a patient was stuck."""
+    return [treatment for treatment in comparison.treatments if len(comparison.arm(treatment.name))]
+
+
+@styled
+def recovery_figure(comparison: Comparison) -> Figure:
+    """Recovery by treatment, when each drug is given, and every patient as one stripe per treatment.
+
+    More treatments than one panel can show are drawn by class instead.
+    """
+    treatments = shown(comparison)
+    if len(treatments) > MOST_TREATMENTS:
+        return shelf_figure(comparison)
+    with_drugs = [treatment for treatment in treatments if treatment.drugs]
+    rows = max(-(-len(treatments) // PER_ROW), 1)
+    heights = [4.4 + 0.2 * len(with_drugs), 0.3 + 1.7 * rows]
+    figure = Figure(figsize=(11, sum(heights)), layout="constrained")
+    above, below = np.atleast_1d(figure.subfigures(2, 1, height_ratios=heights))  # pyright: ignore
+    styles = looks(treatment.name for treatment in comparison.treatments)
+    lines, strip = above.subplots(2, 1, sharex=True, height_ratios=[4, 0.2 + 0.2 * len(with_drugs)])
+    _draw_recovery(lines, comparison, treatments, styles)
+    _draw_doses(strip, with_drugs, styles)
+    panels = below.subplots(rows, min(max(len(treatments), 1), PER_ROW), squeeze=False).ravel()
+    for panel in panels[len(treatments) :]:
+        panel.set_axis_off()
+    image = _draw_patients(panels[: len(treatments)], comparison, treatments, styles)
+    if image is not None:
+        bar = below.colorbar(image, ax=list(panels), fraction=0.02, pad=0.01, aspect=12, ticks=[0, 0.5, 1])
+        bar.set_label("recovery R")
+    return figure
+
+
+def main_treatments(comparison: Comparison, treatments: Sequence[Treatment]) -> list[str]:
+    """What has an interval: the first, the fastest, and the one with the highest R at its endpoint."""
+    if len(treatments) <= MAIN_LINES:
+        return [treatment.name for treatment in treatments]
+    arms = [(t.name, arm_summary(comparison, t), comparison.arm(t.name)) for t in treatments]
+    onset = {name: arm["onset_day_median"] for name, arm, _ in arms if arm["onset_day_median"] is not None}
+    end = {name: rows.recovery_endpoint.mean() for name, _, rows in arms}
+    ordered = [treatments[0].name, *sorted(onset, key=lambda name: onset[name])[:1]]
+    ordered += sorted(end, key=lambda name: -end[name])
+    return list(dict.fromkeys(ordered))[:MAIN_LINES]
+
+
+def _draw_recovery(
+    axes: Axes, comparison: Comparison, treatments: Sequence[Treatment], styles: dict[str, Any]
+) -> None:
+    main = main_treatments(comparison, treatments)
+    bands = {t.name: mean_band(comparison.readings(t.name), "recovery", comparison.seed) for t in treatments}
+    for height, style in ((1.0, "-"), (RECOVERED, (0, (1, 3))), (0.0, "-")):
+        axes.axhline(height, color=FAINT, linewidth=0.8, linestyle=style, zorder=0)
+    for treatment in treatments:
+        name, (days, mean, low, high) = treatment.name, bands[treatment.name]
+        color, is_main = styles[name]["color"], name in main
+        if is_main:
+            axes.fill_between(days, low, high, color=color, alpha=0.13, linewidth=0)
+        style = {"color": color, "linewidth": 2.6} if is_main else {"linewidth": 1.0, **styles[name]}
+        axes.plot(days, mean, zorder=3 if is_main else 2, **style)
+        end = treatment.file.endpoint_day
+        if end <= days[-1]:
+            axes.plot(end, np.interp(end, days, mean), "o", color="white", markeredgecolor=color, zorder=4)
+    last = max((float(days[-1]) for days, *_ in bands.values()), default=84.0)
+    axes.set_xlim(0, last)
+    axes.set_ylabel(RECOVERY)
+    axes.tick_params(labelbottom=False)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["stuck  0", "0.25", "recovered  0.5", "0.75", "healthy  1"])
+    who = _who(comparison, treatments[0].name) if treatments else "no stuck patient"
+    kinds = "bands: its 95 % interval" + ("" if len(main) == len(treatments) else "; thin lines: mean only")
+    axes.set_title(f"Recovery of {who}\n", pad=2)
+    note = f"lines: mean; {kinds}; circles: endpoint"
+    axes.text(0, 1.015, note, color=SOFT, transform=axes.transAxes, fontsize=9)
+    _name_lines(axes, {name: (days[-1], mean[-1]) for name, (days, mean, *_) in bands.items()}, styles, main)
+
+
+def _name_lines(
+    axes: Axes, ends: dict[str, tuple[float, float]], styles: dict[str, Any], main: Sequence[str]
+) -> None:
+    """Write the name of every line next to its end."""
+    low, high = axes.get_ylim()
+    heights = _spread([height for _, height in ends.values()], 0.068 * (high - low))
+    right = axes.get_xlim()[1]
+    for (name, end), height in zip(ends.items(), heights, strict=True):
+        axes.annotate(
+            wrapped(name, 26),
+            end,
+            xytext=(1.02 * right, height),
+            va="center",
+            color=styles[name]["color"],
+            fontweight="bold" if name in main else "normal",
+            fontsize=10 if name in main else 9,
+            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
+            annotation_clip=False,
+        )
+
+
+def _spread(heights: Sequence[float], gap: float) -> list[float]:
     """Heights moved apart until no two are closer than gap, order kept."""
     order = np.argsort(heights)
     placed = np.array(heights, dtype=float)[order]
@@ -38,96 +134,85 @@ def _spread_labels(heights: Sequence[float], gap: float) -> list[float]:
     return result.tolist()
 
 
-@styled
-def recovery_figure(comparison: Comparison) -> Figure:
-    """Recovery over time by treatment (mean, 95 % band), and below every single patient as one stripe.
-
-    More treatments than one panel can hold are drawn by class instead.
-    """
-    if len(comparison.treatments) > MOST_ARMS:
-        return shelf_figure(comparison)
-    arms = [t.name for t in comparison.treatments if len(comparison.arm(t.name))]
-    rows = -(-len(arms) // 5)
-    figure = Figure(figsize=(11, 5.2 + 1.9 * rows), layout="constrained")
-    grid = figure.add_gridspec(1 + rows, min(len(arms), 5) or 1, height_ratios=[2.6] + [1] * rows)
-    axes = figure.add_subplot(grid[0, :])
-    _draw_recovery(axes, comparison, arms)
-    image = None
-    for position, name in enumerate(arms):
-        strip = figure.add_subplot(grid[1 + position // 5, position % 5])
-        image = _draw_patients(strip, comparison, name, position)
-    if image is not None:
-        bar = figure.colorbar(image, ax=figure.axes[-1], shrink=0.9, pad=0.08, aspect=10)
-        bar.set_label("recovery index R")
-    return figure
+def _draw_doses(axes: Axes, treatments: Sequence[Treatment], styles: dict[str, Any]) -> None:
+    """One row per treatment: bars where a drug is taken at least every second day, marks for single doses."""
+    for row, treatment in enumerate(treatments):
+        for phase, content in treatment.file.phases.items():
+            start_h = treatment.file.start_h(phase) - treatment.file.day_0_h
+            for regimen in content.drugs:
+                _draw_course(axes, row, start_h, regimen, styles[treatment.name]["color"])
+    axes.set_ylim(len(treatments) - 0.4, -0.6)
+    axes.yaxis.tick_right()
+    axes.set_yticks(
+        range(len(treatments)), [wrapped(t.name, 34).split("\n")[0] for t in treatments], fontsize=8
+    )
+    for label, treatment in zip(axes.get_yticklabels(), treatments, strict=True):
+        label.set_color(styles[treatment.name]["color"])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylabel("drug\ngiven", fontsize=9, rotation=0, ha="right", va="center")
+    _tick_weeks(axes)
+    axes.set_xlabel(DAYS)
 
 
-def _draw_recovery(axes: Axes, comparison: Comparison, arms: Sequence[str]) -> None:
-    last, ends = 84.0, []
-    for position, name in enumerate(arms):
-        days, mean, low, high = mean_band(comparison.readings(name), "recovery", comparison.seed)
-        axes.fill_between(days, low, high, color=PALETTE[position % len(PALETTE)], alpha=0.12, linewidth=0)
-        axes.plot(days, mean, linewidth=2.2, **look(position))
-        last = max(last, float(days[-1]))
-        ends.append((name, float(mean[-1]), float(days[-1])))
-    axes.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
-    axes.axhline(0.0, color=FAINT, linewidth=1, zorder=0)
-    axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
-    axes.axvline(84, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    low, high = axes.get_ylim()
-    labels = _spread_labels([end for _, end, _ in ends], 0.062 * (high - low))
-    for position, ((name, _, day), height) in enumerate(zip(ends, labels, strict=True)):
-        axes.annotate(
-            name,
-            (day, ends[position][1]),
-            xytext=(last + 4, height),
-            va="center",
-            color=PALETTE[position % len(PALETTE)],
-            fontweight="bold",
-            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
-            annotation_clip=False,
+def _tick_weeks(axes: Axes, most: int = 10) -> None:
+    """At most `most` ticks along a time axis in days, at whole weeks."""
+    last = axes.get_xlim()[1]
+    weeks = next(step for step in (1, 2, 4, 12, 26, 52, 520, 5200) if last / step / 7 <= most)
+    axes.set_xticks(np.arange(0, last + 1, 7 * weeks))
+
+
+def _draw_course(axes: Axes, row: int, start_h: float, regimen: Regimen, color: str) -> None:
+    """The days of one regimen; pale where a condition decides whether it is given."""
+    alpha = 0.35 if regimen.when or regimen.stop_when else 1.0
+    if regimen.every and regimen.every <= 2 * HOURS_A_DAY:
+        ends = np.array([start_h + regimen.first_h, start_h + regimen.last_h]) / HOURS_A_DAY
+        axes.plot(ends, [row, row], color=color, alpha=alpha, linewidth=6, solid_capstyle="butt")
+        return
+    days = [dose.time_h / HOURS_A_DAY for dose in regimen.doses(start_h, 1.0)]
+    style = {"color": color, "alpha": alpha, "markersize": 7, "markeredgewidth": 2.5, "clip_on": False}
+    axes.plot(days, [row] * len(days), "|", **style)
+
+
+def _draw_patients(
+    panels: Sequence[Axes], comparison: Comparison, treatments: Sequence[Treatment], styles: dict[str, Any]
+) -> AxesImage | None:
+    """One panel per treatment, one row per patient, the same patient in the same row of every panel."""
+    if not treatments:
+        return None
+    stuck = pd.concat([comparison.readings(treatment.name) for treatment in treatments])
+    mean = stuck.assign(recovery=stuck.recovery.clip(0, 1)).groupby("patient").recovery.mean()
+    order, last = mean.sort_values(ascending=False).index, float(stuck.day.max())
+    days, image = np.arange(0, last + 1), None
+    for number, (axes, treatment) in enumerate(zip(panels, treatments, strict=True)):
+        readings = comparison.readings(treatment.name)
+        table = readings.pivot_table(index="patient", columns="day", values="recovery").reindex(order)
+        values = np.array([np.interp(days, table.columns, row, right=np.nan) for row in table.to_numpy()])
+        extent = (0, last, len(values), 0)
+        image = axes.imshow(
+            values, aspect="auto", cmap="cividis", vmin=0, vmax=1, extent=extent, interpolation="nearest"
         )
-    axes.set_xlim(0, last + 1)
-    axes.set_xticks(np.arange(0, last + 1, 28))
-    axes.text(1, 1.015, "healthy", color="#808080", fontsize=9, va="bottom")
-    axes.text(1, -0.015, "stuck", color="#808080", fontsize=9, va="top")
-    axes.text(84.6, axes.get_ylim()[1], "day 84: 12-week courses end", color="#808080", fontsize=9, va="top")
-    axes.set_xlabel("days since the first dose")
-    axes.set_ylabel("recovery index R")
-    who = _who(comparison, arms[0]) if arms else "no stuck patient"
-    axes.set_title(f"Recovery of {who} (mean and 95 % interval of the mean)")
+        _label_patients(axes, comparison, treatment, last, styles[treatment.name]["color"])
+        if number % PER_ROW == 0:
+            axes.set_ylabel("one row per patient,\nsame row everywhere", fontsize=8.5)
+    return image
 
 
-def _draw_patients(axes: Axes, comparison: Comparison, name: str, position: int) -> AxesImage:
-    table = comparison.readings(name).pivot_table(index="patient", columns="day", values="recovery")
-    days = np.arange(0, 169)
-    values = np.array(
-        [np.interp(days, table.columns, row, right=np.nan) for row in table.to_numpy()], dtype=float
-    )
-    order = np.argsort(-np.nansum(np.clip(values, 0, 1), axis=1))
-    image = axes.imshow(
-        values[order],
-        aspect="auto",
-        cmap="cividis",
-        vmin=0,
-        vmax=1,
-        extent=(0, 168, len(values), 0),
-        interpolation="nearest",
-    )
-    outcomes = comparison.arm(name)
-    endpoint_day = next(t.file.endpoint_day for t in comparison.treatments if t.name == name)
-    axes.set_title(name, color=PALETTE[position % len(PALETTE)], fontsize=10)
+def _label_patients(
+    axes: Axes, comparison: Comparison, treatment: Treatment, last: float, color: str
+) -> None:
+    outcomes, end = comparison.arm(treatment.name), treatment.file.endpoint_day
+    followed = float(np.floor(outcomes.followed_days.min()))
+    axes.set_title(wrapped(treatment.name, 22), color=color, fontsize=10)
     axes.set_xlabel(
-        f"days\nrecovered, day {endpoint_day:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
-        f"\nstill recovered later: {_count(outcomes.still_recovered)}",
+        f"days\nrecovered, day {end:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
+        f"\nstill recovered: {_count(outcomes.still_recovered)}",
         fontsize=8.5,
     )
-    axes.set_xticks([0, 84, 168])
+    axes.set_xlim(0, last)
+    axes.set_xticks(sorted({0.0, min(end, followed), followed}))
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    if position % 5 == 0:
-        axes.set_ylabel("one row per patient", fontsize=8.5)
-    return image
 
 
 def _count(answers: pd.Series) -> str:
@@ -137,45 +222,50 @@ def _count(answers: pd.Series) -> str:
 
 def _who(comparison: Comparison, first: str) -> str:
     """The patients a figure shows, in words."""
+    count = len(comparison.arm(first))
     if comparison.starts_elsewhere:
         return "the stuck patients"
-    return f"the same {len(comparison.arm(first))} stuck patients"
+    return f"the same {count} stuck patients" if count != 1 else "one stuck patient"
 
 
 @styled
 def shelf_figure(comparison: Comparison) -> Figure:
     """One panel per drug class: mean recovery of every treatment, with the first treatment in each."""
-    reference, *others = [t for t in comparison.treatments if len(comparison.arm(t.name))]
+    reference, *others = shown(comparison)
     by_class: dict[str, list[Treatment]] = {}
     for treatment in others:
         by_class.setdefault(treatment_class(treatment), []).append(treatment)
     columns = min(2, max(len(by_class), 1))
-    rows = -(-len(by_class) // columns)
-    figure = Figure(figsize=(11, 2.5 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(max(rows, 1), columns, sharex=True, sharey=True, squeeze=False).ravel()
+    rows = max(-(-len(by_class) // columns), 1)
+    figure = Figure(figsize=(11, 2.6 * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in axes[len(by_class) :]:
         panel.set_axis_off()
     for panel, (title, treatments) in zip(axes, by_class.items(), strict=False):
-        days, mean, _, _ = mean_band(comparison.readings(reference.name), "recovery", comparison.seed)
-        panel.plot(days, mean, color=FAINT, linewidth=3, zorder=1, label=reference.name)
-        for position, treatment in enumerate(treatments):
-            days, mean, _, _ = mean_band(comparison.readings(treatment.name), "recovery", comparison.seed)
-            panel.plot(days, mean, linewidth=1.7, label=treatment.name, **look(position + 1))
-        panel.axhline(1.0, color=FAINT, linewidth=0.8, zorder=0)
-        panel.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0)
-        panel.set(title=title, xlim=(0, 168), ylim=(-0.3, 1.25))
-        panel.set_xticks([0, 28, 56, 84, 112, 140, 168])
-        panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.03))
-    for panel in axes[::columns]:
-        panel.set_ylabel("recovery index R")
-    figure.supxlabel("days since the first dose", fontsize=10)
+        _draw_class(panel, comparison, reference, treatments)
+        panel.set_title(wrapped(title, 40))
+    figure.supylabel(RECOVERY, fontsize=10)
+    figure.supxlabel(DAYS, fontsize=10)
     who = _who(comparison, reference.name)
-    figure.suptitle(f"Mean recovery of {who}, by class", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Mean recovery of {who}, by class of drug", x=0.01, ha="left", fontsize=12)
     return figure
 
 
+def _draw_class(
+    panel: Axes, comparison: Comparison, reference: Treatment, treatments: Sequence[Treatment]
+) -> None:
+    styles = looks(treatment.name for treatment in treatments)
+    for treatment in (reference, *treatments):
+        days, mean, _, _ = mean_band(comparison.readings(treatment.name), "recovery", comparison.seed)
+        style = styles.get(treatment.name, {"color": FAINT, "linewidth": 3, "zorder": 1})
+        panel.plot(days, mean, label=wrapped(treatment.name, 30), **{"linewidth": 1.7, **style})
+    for height in (0.0, 1.0):
+        panel.axhline(height, color=FAINT, linewidth=0.8, zorder=0)
+    panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.03))
+
+
 def treatment_class(treatment: Treatment) -> str:
-    """The panel a treatment belongs to: the class of its drug, combinations, or tools for experiments."""
+    """The panel of a treatment: the class of its drug, combinations, or no drug."""
     names = [r.drug for phase in treatment.file.phases.values() for r in phase.drugs]
     classes = {treatment.drugs[name].drug_class.split(",")[0] for name in names}
     if len(classes) > 1:
@@ -185,191 +275,124 @@ def treatment_class(treatment: Treatment) -> str:
 
 @styled
 def by_region_figure(
-    comparison: Comparison, columns: dict[str, str], label: str, title: str, *, ratio: bool = False
+    comparison: Comparison,
+    columns: dict[str, str],
+    label: str,
+    title: str,
+    *,
+    ratio: bool = False,
+    least: float = 0.0,
 ) -> Figure:
-    """Small multiples by region: the mean of a column over patients, one line a treatment, with its band.
+    """One panel per region: the mean of a column over patients, one line per treatment, with its band.
 
-    A ratio is drawn on a logarithmic axis, so that half and double look equally far from health.
+    ratio: logarithmic axis, so that half and double look equally far from health. least: smallest height of
+    the axis, so that noise does not fill it.
     """
-    figure = Figure(figsize=(11, 3.1), layout="constrained")
+    figure = Figure(figsize=(11, 3.3), layout="constrained")
     axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    styles = looks(treatment.name for treatment in comparison.treatments)
     for panel, (region, column) in zip(axes, columns.items(), strict=True):
-        for position, treatment in enumerate(comparison.treatments):
-            readings = comparison.readings(treatment.name)
-            if not len(readings[column].dropna()):  # nobody stuck, or a circuit without this region
-                continue
-            days, mean, low, high = mean_band(readings, column, comparison.seed)
-            panel.fill_between(
-                days, low, high, color=PALETTE[position % len(PALETTE)], alpha=0.14, linewidth=0
-            )
-            panel.plot(days, mean, linewidth=1.6, label=treatment.name, **look(position))
-        panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
-        if ratio:
-            panel.set_yscale("log")
-            panel.set_yticks([0.5, 1, 2, 5, 10], labels=["0.5", "1", "2", "5", "10"])
-            panel.minorticks_off()
-        panel.set_title(region)
+        for treatment in shown(comparison):
+            readings = comparison.readings(treatment.name).dropna(subset=column)
+            if len(readings):  # not in a circuit without this region
+                days, mean, low, high = mean_band(readings, column, comparison.seed)
+                style = styles[treatment.name]
+                panel.fill_between(days, low, high, color=style["color"], alpha=0.14, linewidth=0)
+                panel.plot(days, mean, linewidth=1.6, label=treatment.name, **style)
+        if "healthy = 1" in label:
+            panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
+        panel.set_title(region, fontsize=10)
         panel.set_xlabel("days")
-        panel.set_xlim(0, 168)
-        panel.set_xticks([0, 84, 168])
+        panel.set_xlim(left=0)
+        _tick_weeks(panel, most=3)
     axes[0].set_ylabel(label)
-    handles, labels = axes[0].get_legend_handles_labels()
-    columns_of_legend = min(len(labels), 5) or 1
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns_of_legend, frameon=False, fontsize=9
-    )
+    _scale(axes[0], ratio=ratio, least=least)
+    lines = [line for panel in axes for line in panel.get_lines()]
+    names = {str(line.get_label()): line for line in lines if not str(line.get_label()).startswith("_")}
+    ncols = min(len(names), 5) or 1
+    figure.legend(names.values(), names, loc="outside lower center", ncols=ncols, frameon=False, fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 
 
+def _scale(axes: Axes, *, ratio: bool, least: float) -> None:
+    """Set the scale of a value axis, at least `least` high around what is drawn."""
+    if ratio:
+        axes.set_yscale("log")
+        axes.set_yticks([0.5, 1, 2, 5, 10], labels=["0.5", "1", "2", "5", "10"])
+        axes.minorticks_off()
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.6), max(high, 1.7))
+        return
+    low, high = axes.get_ylim()
+    missing = max(least - (high - low), 0.0) / 2
+    axes.set_ylim(low - missing, high + missing)
+
+
+def serotonin_columns(comparison: Comparison) -> dict[str, str]:
+    """Column of serotonin by region."""
+    return {region: f"serotonin_{region}" for region in comparison.circuit.regions}
+
+
+def of_main_cells(comparison: Comparison, what: str) -> dict[str, str]:
+    """Column of a reading of each region's main cells."""
+    circuit = comparison.circuit
+    return {region: f"{what}_{main_population(circuit, region)}" for region in circuit.regions}
+
+
+MAIN_CELLS = "of principal cells (of serotonergic cells in the raphe)"
+
+
 def serotonin_figure(comparison: Comparison) -> Figure:
     """Extracellular serotonin by region, as a ratio to health."""
-    columns = {region: f"serotonin_{region}" for region in comparison.circuit.regions}
-    title = "Extracellular serotonin by region"
-    return by_region_figure(comparison, columns, "serotonin (healthy = 1)", title, ratio=True)
+    label, title = "serotonin (healthy = 1)", "Extracellular serotonin by region"
+    return by_region_figure(comparison, serotonin_columns(comparison), label, title, ratio=True)
 
 
 def bdnf_figure(comparison: Comparison) -> Figure:
-    """BDNF protein of each region's main cells."""
-    circuit = comparison.circuit
-    columns = {region: f"bdnf_{main_population(circuit, region)}" for region in circuit.regions}
-    return by_region_figure(
-        comparison, columns, "BDNF (healthy = 1)", "BDNF of principal cells (serotonergic cells in the raphe)"
-    )
-
-
-def scar_figure(comparison: Comparison) -> Figure:
-    """Scar of each region's main cells: lasting repression of BDNF synthesis."""
-    circuit = comparison.circuit
-    columns = {region: f"scar_{main_population(circuit, region)}" for region in circuit.regions}
-    return by_region_figure(comparison, columns, "scar (0 to 1)", "Scar of principal cells")
+    """BDNF supply of each region's main cells."""
+    columns, label = of_main_cells(comparison, "bdnf"), "BDNF supply (healthy = 1)"
+    return by_region_figure(comparison, columns, label, f"BDNF supply {MAIN_CELLS}", least=0.5)
 
 
 def firing_figure(comparison: Comparison) -> Figure:
     """Firing of each region's main cells relative to their set-points."""
-    circuit = comparison.circuit
-    columns = {region: f"activity_{main_population(circuit, region)}" for region in circuit.regions}
-    return by_region_figure(
-        comparison,
-        columns,
-        "firing (healthy = 1)",
-        "Firing of principal cells (serotonergic cells in the raphe)",
-    )
+    columns, label = of_main_cells(comparison, "activity"), "firing (healthy = 1)"
+    return by_region_figure(comparison, columns, label, f"Firing {MAIN_CELLS}", least=0.5)
 
 
-@styled
-def circuit_figure(comparison: Comparison) -> Figure:
-    """The circuit healthy, stuck and on day 84: the width of a band is proportional to the strength."""
-    arms = [t for t in comparison.treatments if len(comparison.arm(t.name))]
-    panels: list[tuple[str, pd.Series]] = [("healthy", pd.Series(dtype=float))]
-    if arms:
-        untreated = comparison.readings(arms[0].name)
-        panels.append(("stuck (day 0)", pd.Series(untreated[untreated.day == 0].mean(numeric_only=True))))
-        for treatment in arms:
-            readings = comparison.readings(treatment.name)
-            if len(on_day := readings[readings.day == 84]):
-                panels.append((f"{treatment.name}, day 84", pd.Series(on_day.mean(numeric_only=True))))
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(11, 2.9 * rows + 0.5), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in axes[len(panels) :]:
-        panel.set_axis_off()
-    for panel, (title, state) in zip(axes, panels, strict=False):
-        _draw_circuit(panel, comparison.circuit, state)
-        panel.set_title(title, fontsize=10)
-    _draw_circuit_key(axes[len(panels)] if len(panels) < len(axes) else axes[-1])
-    return figure
-
-
-def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[tuple[str, str], float]:
-    """Mean strength (healthy = 1) of the plastic projections from one region to another."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for name, projection in circuit.projections.items():
-        if projection.plastic:
-            pre, post = projection_ends(name)
-            ends = (circuit.populations[pre].region, circuit.populations[post].region)
-            strength = _value(state, column_name(f"strength_{name}"))
-            found.setdefault(ends, []).append(strength)
-    return {ends: float(np.mean(strengths)) for ends, strengths in found.items()}
-
-
-def _value(state: pd.Series, name: str) -> float:
-    """A value of a state, or the healthy 1."""
-    return float(state.to_dict().get(name, 1.0))
-
-
-def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series) -> None:
-    """Regions as discs coloured by firing; a pale band of the healthy width is behind every connection."""
-    place = {name: region.position for name, region in circuit.regions.items()}
-    for (pre, post), strength in region_strengths(circuit, state).items():
-        both_ways = (post, pre) in region_strengths(circuit, state)
-        for share, color, zorder in ((1.0, "#e3e3e3", 1), (strength, "#4a4a4a", 2)):
-            arrow = FancyArrowPatch(
-                place[pre],
-                place[post],
-                connectionstyle=f"arc3,rad={0.16 if both_ways else 0.08}",
-                arrowstyle="-|>" if zorder == 2 else "-",
-                mutation_scale=9,
-                linewidth=BAND * share,
-                color=color,
-                shrinkA=16,
-                shrinkB=17,
-                zorder=zorder,
-            )
-            axes.add_patch(arrow)
-    for region, (x, y) in place.items():
-        activity = _value(state, f"activity_{main_population(circuit, region)}")
-        color = FIRING(activity - 0.5)
-        axes.scatter(x, y, s=900, color=color, edgecolor=INK, linewidth=0.9, zorder=3)
-        ink = "white" if np.dot(color[:3], (0.3, 0.59, 0.11)) < 0.5 else INK
-        axes.text(x, y, region, ha="center", va="center", fontsize=8, color=ink, zorder=4)
-    axes.set(xlim=(0, 1.05), ylim=(0, 1))
-    axes.set_aspect("equal")
-    axes.set_axis_off()
-
-
-def _draw_circuit_key(axes: Axes) -> None:
-    axes.text(0.0, 0.92, "band: strength of a connection", fontsize=9, transform=axes.transAxes)
-    for height, share, text in ((0.78, 1.0, "healthy"), (0.64, 0.6, "60 % of healthy")):
-        axes.plot(
-            [0.02, 0.3],
-            [height, height],
-            color="#4a4a4a",
-            linewidth=BAND * share,
-            transform=axes.transAxes,
-        )
-        axes.text(0.36, height, text, va="center", fontsize=9, transform=axes.transAxes)
-    axes.text(0.0, 0.46, "pale band: what it was in health", fontsize=9, transform=axes.transAxes)
-    axes.text(0.0, 0.28, "disc: firing of principal cells", fontsize=9, transform=axes.transAxes)
-    for k, activity in enumerate((0.6, 0.8, 1.0, 1.2)):
-        color = FIRING(activity - 0.5)
-        axes.scatter(
-            0.06 + 0.2 * k, 0.13, s=170, color=color, edgecolor=INK, linewidth=0.8, transform=axes.transAxes
-        )
-        axes.text(0.06 + 0.2 * k, -0.01, f"{activity:g}", ha="center", fontsize=8, transform=axes.transAxes)
+def scar_figure(comparison: Comparison) -> Figure:
+    """Scar of each region's main cells: lasting repression of BDNF synthesis."""
+    columns = of_main_cells(comparison, "scar")
+    return by_region_figure(comparison, columns, "scar (0 none, 1 full)", f"Scar {MAIN_CELLS}", least=0.5)
 
 
 @styled
 def patient_figure(comparison: Comparison) -> Figure:
-    """One patient under one treatment: recovery, serotonin, BDNF and firing over time."""
-    readings, circuit = comparison.series, comparison.circuit
-    figure = Figure(figsize=(9, 7), layout="constrained")
-    recovery, serotonin, bdnf, firing = figure.subplots(4, 1, sharex=True)
+    """One patient under one treatment: recovery, serotonin, BDNF and firing over time, and each dose."""
+    readings, circuit, treatment = comparison.series, comparison.circuit, comparison.treatments[0]
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    panels = figure.subplots(5, 1, sharex=True, height_ratios=[1.2, 1, 1, 1, 0.25])
+    recovery, serotonin, bdnf, firing, doses = panels
     recovery.plot(readings.day, readings.recovery, color=PALETTE[1], linewidth=2)
-    recovery.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
-    recovery.set_ylabel("recovery index R")
-    treatment, patient = comparison.treatments[0], int(readings.patient.iloc[0])
-    recovery.set_title(f"{treatment.file.title}: patient {patient}, seed {comparison.seed}")
+    recovery.axhline(RECOVERED, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+    recovery.set_ylabel("recovery R")
+    patient = int(readings.patient.iloc[0])
+    recovery.set_title(wrapped(f"{treatment.file.title}: patient {patient}, seed {comparison.seed}", 80))
     for position, region in enumerate(circuit.regions):
-        style = {"linewidth": 1.4, **look(position + 1)}
         main = main_population(circuit, region)
-        serotonin.plot(readings.day, readings[f"serotonin_{region}"], label=region, **style)
-        bdnf.plot(readings.day, readings[f"bdnf_{main}"], **style)
-        firing.plot(readings.day, readings[f"activity_{main}"], **style)
-    for panel, label in ((serotonin, "serotonin"), (bdnf, "BDNF"), (firing, "firing")):
+        for panel, column in (
+            (serotonin, f"serotonin_{region}"),
+            (bdnf, f"bdnf_{main}"),
+            (firing, f"activity_{main}"),
+        ):
+            panel.plot(readings.day, readings[column], label=region, linewidth=1.4, **look(position + 1))
+    for panel, label in ((serotonin, "serotonin"), (bdnf, "BDNF supply"), (firing, "firing")):
         panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
         panel.set_ylabel(f"{label}\n(healthy = 1)")
+        _scale(panel, ratio=False, least=0.5)
+    _scale(recovery, ratio=False, least=0.5)
     serotonin.legend(loc="upper right", ncols=len(circuit.regions), frameon=False, fontsize=8)
-    firing.set_xlabel("days since the first dose")
+    recovery.set_xlim(0, float(readings.day.max()))
+    _draw_doses(doses, [treatment] if treatment.drugs else [], looks([treatment.name]))
     return figure

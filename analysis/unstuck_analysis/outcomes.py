@@ -5,7 +5,7 @@ with R < 0.5 that is followed by another
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, floor, isnan, nan
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from unstuck.circuit import Circuit
-from unstuck.engine.readouts import Reading
+from unstuck.engine.readouts import Reading, recovery_index
 from unstuck.files.circuit import CircuitFile
 from unstuck.patient.life import ConditionResult, PatientRun
 from unstuck.state import Floats
@@ -29,7 +29,7 @@ STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read aga
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of `outcomes.parquet`. Days count from day 0; NaN where a thing did not happen."""
+    """One row of `outcomes.parquet`. Days count from day 0; NaN or None where there is nothing to tell."""
 
     seed: int
     patient: int
@@ -43,9 +43,9 @@ class Outcome:
     recovered: bool | None  # None: not followed to the endpoint
     remitted: bool | None
     relapse_day: float
-    relapsed: bool
+    relapsed: bool | None
     durability_days: float  # relapse day - last dose
-    durability_censored: bool
+    durability_censored: bool | None
     last_dose_day: float
     drug_gone_day: float
     still_recovered: bool | None  # 84 d after that; None: not followed until then
@@ -115,11 +115,6 @@ def recovery_course(run: PatientRun) -> RecoveryCourse:
     return RecoveryCourse(days, [run.recovery(found[day]) for day in days])
 
 
-def recovery_index(value: float, stuck: float, healthy: float) -> float:
-    """Where a value is between the stuck state (0) and health (1); NaN for a patient who was never ill."""
-    return (value - stuck) / (healthy - stuck) if stuck != healthy else nan
-
-
 def functional_recovery(run: PatientRun, reading: Reading) -> float:
     """Recovery index of functional connectivity at a reading (NaN where it was not probed)."""
     return recovery_index(reading.function, run.checkpoint.stuck.function, run.checkpoint.healthy.function)
@@ -146,7 +141,7 @@ def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: 
     until = relapse_day if relapsed else run.end_day
     overactive = circuit.populations.index(circuit.file.roles.overactive)
     met = [condition for condition in run.conditions if condition.applied]
-    return Outcome(
+    outcome = Outcome(
         seed=seed,
         patient=patient,
         treatment=run.treatment,
@@ -175,6 +170,14 @@ def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: 
         sweeps=run.diagnostics.sweeps,
         fallbacks=run.diagnostics.fallbacks,
     )
+    return replace(outcome, **_OF_STUCK) if outcome.not_stuck else outcome
+
+
+_OF_STUCK: dict[str, Any] = {  # what is not defined for a patient who did not become stuck
+    **dict.fromkeys(("onset_day", "recovered_days", "relapse_day", "durability_days"), nan),
+    **{f"{kind}recovery_endpoint": nan for kind in ("", "structural_", "functional_")},
+    **dict.fromkeys(("recovered", "remitted", "relapsed", "still_recovered", "durability_censored")),
+}
 
 
 def _first_day(met: Sequence[ConditionResult]) -> float:
@@ -256,10 +259,12 @@ def bootstrap(
         draws: number of bootstrap samples.
 
     Returns:
-        The statistic and the ends of its interval (NaN without rows, and where no sample has a value).
+        The statistic and the ends of its interval: NaN without rows and where no sample has a value. One row
+        has no interval.
     """
-    if not len(values):
-        return nan, nan, nan
+    if len(values) < 2:
+        found = statistic(values) if len(values) else nan
+        return found, found * nan, found * nan
     picks = rng.integers(len(values), size=(draws, len(values)))
     samples = np.array([statistic(values[pick]) for pick in picks])
     known = np.isfinite(samples).any(axis=0)

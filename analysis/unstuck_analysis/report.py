@@ -1,196 +1,215 @@
 """Self-contained HTML reports: one file with tables, figures, settings and limits, that can be mailed."""
 
-import base64
 import json
 import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
-from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import jinja2
+import pandas as pd
 from matplotlib.figure import Figure
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters, shipped_parameter_file
 from unstuck.patient.draw import read_cohort
 
-from unstuck_analysis import figures
+from unstuck_analysis.circuit_figures import circuit_figure, circuit_states, region_strengths
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.defaults import UNTREATED
+from unstuck_analysis.figures import (
+    bdnf_figure,
+    firing_figure,
+    of_main_cells,
+    patient_figure,
+    recovery_figure,
+    scar_figure,
+    serotonin_columns,
+    serotonin_figure,
+)
+from unstuck_analysis.output import page
 from unstuck_analysis.output.export import write_table
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import git_state, model_version, named_file, processor
-from unstuck_analysis.output.style import PALETTE, figure_bytes, save_figure
-from unstuck_analysis.output.terminal import patient_text, summary_text
+from unstuck_analysis.output.style import looks, save_figure
+from unstuck_analysis.output.table import Column, Table, plural
+from unstuck_analysis.output.terminal import FEW_PATIENTS, format_interval, patient_text, summary_text
 from unstuck_analysis.output.words import dosing_notes_on, notes_on
 from unstuck_analysis.study.run import ACCURACY
 
-LIMITS = [
-    "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
-    "There is no dopamine and no noradrenaline; glia, sex, age and genes are absent.",
-    "Only ratios of serotonin to health mean something: methods that measure it differ 10 to 100 fold.",
-    "Many parameters were fitted to group averages; several sets would fit as well.",
-    "The patients are draws around one parameter set, not a sample of people.",
-]
-LARGEST_SVG = 500_000  # bytes, of a figure in a report
-NO_PLACEBO = (
-    "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
-    " shares here are not comparable with raw response rates; compare differences from untreated."
-)
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of texts; colors, one a row, draw a swatch before the first cell."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    colors: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Section:
-    """One heading of a report with the text and tables under it."""
-
-    heading: str
-    text: str = ""
-    table: Table | None = None
-    image: str = ""
-    alt: str = ""
-    caption: str = ""
-    notes: Sequence[str] = field(default_factory=list)
-    code: str = ""
-
-
-def html(title: str, question: str, sections: Sequence[Section]) -> str:
-    """The report as one HTML file without any outside reference."""
-    return _template().render(title=title, question=question, sections=sections)
-
-
-@cache
-def _template() -> jinja2.Template:
-    source = (files("unstuck_analysis") / "report.html.j2").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
-
-
-def inline_image(figure: Figure) -> str:
-    """A figure as a data URI: SVG, or PNG where years of readings make the SVG large."""
-    drawn, kind = figure_bytes(figure, "svg"), "svg+xml"
-    if len(drawn) > LARGEST_SVG:
-        drawn, kind = figure_bytes(figure, "png"), "png"
-    return f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
-
-
-def figure_section(heading: str, figure: Figure, alt: str, caption: str) -> Section:
-    """A section that is one figure."""
-    return Section(heading, image=inline_image(figure), alt=alt, caption=caption)
-
-
 def comparison_report(comparison: Comparison, command: str) -> str:
-    """The report of `unstuck compare`."""
-    treatments = [treatment.file.title for treatment in comparison.treatments]
-    stuck = len(comparison.arm(comparison.treatments[0].name))
-    same = "" if comparison.starts_elsewhere else " from the very same state"
-    question = (
-        f"{comparison.patients} virtual patients, each a network of {comparison.neurons} neurons with"
-        f" parameters of its own, were stressed and left to rest. {stuck} of them stayed stuck. Each stuck"
-        f" patient then went through every treatment{same}: {'; '.join(treatments)}."
+    """The report of `unstuck compare`: one page that needs nothing else."""
+    parts = [page.heading("Results"), summary_rows(comparison).html(), page.bullets(reading_help(comparison))]
+    for title, draw, say in FIGURES:
+        caption, result = say(comparison)
+        parts += [page.heading(title), page.picture(draw(comparison), f"{result} {caption}", result)]
+    notes = page.bullets([*drug_notes(comparison), page.NO_PLACEBO])
+    parts += [page.heading("Notes on the drugs"), notes]
+    parts += [page.heading("Limits of the model"), page.bullets(page.LIMITS)]
+    parts += [page.fold("Words used here", page.WORDS), page.fold("Settings", settings(comparison))]
+    parts += [page.heading("To reproduce"), page.code(command)]
+    return page.page(
+        "Unstuck: recovery of stuck patients under several treatments", question(comparison), parts
     )
-    sections = [
-        Section("Results", table=summary_rows(comparison), notes=reading_help(comparison)),
-        figure_section(
-            "Recovery",
-            figures.recovery_figure(comparison),
-            "Recovery index over days by treatment",
-            "R is the share of lost connectivity that has returned: 0 stuck, 1 healthy. Lines: mean over the"
-            " stuck patients; bands: 95 % bootstrap interval of the mean. Stripes: every single patient, "
-            "best on top.",
-        ),
-        figure_section(
-            "The circuit",
-            figures.circuit_figure(comparison),
-            "The circuit healthy, stuck and after every treatment",
-            "Mean over the stuck patients. The width of a band is proportional to the strength of the"
-            " connection; pale where strength was lost.",
-        ),
-        figure_section(
-            "Serotonin",
-            figures.serotonin_figure(comparison),
-            "Serotonin by region over days",
-            "Ratio to health, logarithmic. The stuck state is no serotonin deficit: untreated patients stay"
-            " near 1.",
-        ),
-        figure_section(
-            "BDNF", figures.bdnf_figure(comparison), "BDNF by region over days", "Mean and 95 % interval."
-        ),
-        figure_section(
-            "Firing",
-            figures.firing_figure(comparison),
-            "Firing by region over days",
-            "Mean and 95 % interval.",
-        ),
-        figure_section(
-            "Scar",
-            figures.scar_figure(comparison),
-            "Scar by region over days",
-            "Lasting repression of BDNF synthesis: 0 none, 1 full. It keeps the circuit stuck and heals where"
-            " TrkB signals.",
-        ),
-        Section("Notes on the drugs", notes=[*drug_notes(comparison), NO_PLACEBO]),
-        Section("Limits of the model", notes=LIMITS),
-        Section("Settings", table=settings(comparison)),
-        Section("To reproduce", code=command),
-    ]
-    return html("Unstuck: recovery of one stuck circuit under several treatments", question, sections)
+
+
+def question(comparison: Comparison) -> str:
+    """What was simulated, in three sentences."""
+    first = comparison.treatments[0].name
+    same = "" if comparison.starts_elsewhere else ", from the very same state"
+    titles = "; ".join(treatment.file.title for treatment in comparison.treatments)
+    size = f"{comparison.neurons} neurons" if comparison.neurons else "average neurons (mean-field)"
+    return (
+        f"{plural(comparison.patients, 'virtual patient')}, each a circuit of {size} with parameters of"
+        f" its own, had stress and then rest. {len(comparison.arm(first))} became stuck. Each stuck"
+        f" patient then went through every treatment{same}: {titles}."
+    )
+
+
+def recovery_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of recovery."""
+    ends = [(t.name, comparison.arm(t.name).recovery_endpoint.mean()) for t in comparison.treatments]
+    known = ", ".join(f"{name} {mean:.2f}" for name, mean in ends if isfinite(mean))
+    return (
+        "R is the share of lost connection strength that has returned: 0 is stuck, 1 is healthy. Bands"
+        " are 95 % bootstrap intervals of the mean. Below, every row is one patient, in the same order"
+        " in every panel.",
+        f"Mean recovery R on {comparison.endpoint}: {known or 'no patient was stuck'}.",
+    )
+
+
+def circuit_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of the circuit."""
+    states = {
+        title: region_strengths(comparison.circuit, state).values()
+        for title, state in circuit_states(comparison).items()
+        if len(state)
+    }
+    means = ", ".join(f"{title} {100 * sum(found) / len(found):.0f} %" for title, found in states.items())
+    return (
+        "Mean over the stuck patients. Numbers: strength of each connection, in per cent of health.",
+        f"Mean strength of the connections, in per cent of health: {means or 'no patient was stuck'}.",
+    )
+
+
+def serotonin_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of serotonin."""
+    start, highest = _extremes(comparison, serotonin_columns(comparison))
+    return (
+        "In rats, an SSRI raises serotonin in the cortex to 2.8 to 4.3 times health within two weeks (Ceglia"
+        " 2004), and most in the raphe (Invernizzi 1992). The axis is logarithmic.",
+        f"Serotonin: {start}; {highest}.",
+    )
+
+
+def bdnf_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of BDNF."""
+    start, highest = _extremes(comparison, of_main_cells(comparison, "bdnf"))
+    return (
+        "The supply returns as the scar heals. Chronic stress lowers BDNF in the hippocampus of rats,"
+        " and four weeks of venlafaxine restore it (10.37212/jcnos.426634; the direction only).",
+        f"BDNF supply: {start}; {highest}.",
+    )
+
+
+def firing_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of firing."""
+    start, highest = _extremes(comparison, of_main_cells(comparison, "activity"))
+    return (
+        "Stress leaves an overactive amygdala in animals too (Vyas 2004). In rats, an SSRI lowers the"
+        " firing of the raphe for days, and it is back to baseline within three weeks (Chaput 1986).",
+        f"Firing: {start}; {highest}.",
+    )
+
+
+def scar_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of the scar."""
+    start, _ = _extremes(comparison, of_main_cells(comparison, "scar"))
+    return (
+        "The scar is lasting repression of BDNF synthesis: 0 is none, 1 is full. It keeps the circuit"
+        " stuck, and heals where TrkB signals. In mice, repressive marks at the BDNF gene outlast the"
+        " stress (Tsankova 2006).",
+        f"Scar: {start}.",
+    )
+
+
+Words = Callable[[Comparison], tuple[str, str]]
+FIGURES: tuple[tuple[str, Callable[[Comparison], Figure], Words], ...] = (
+    ("Recovery", recovery_figure, recovery_words),
+    ("The circuit", circuit_figure, circuit_words),
+    ("Serotonin", serotonin_figure, serotonin_words),
+    ("BDNF", bdnf_figure, bdnf_words),
+    ("Firing", firing_figure, firing_words),
+    ("Scar", scar_figure, scar_words),
+)
+
+
+def _extremes(comparison: Comparison, columns: Mapping[str, str]) -> tuple[str, str]:
+    """The lowest and highest region on day 0 under the first treatment, and the highest mean of all days."""
+    regions = {column: name for name, column in columns.items()}
+    stuck = pd.concat([comparison.readings(t.name) for t in comparison.treatments])
+    if stuck.empty:
+        return "no patient was stuck", "no treatment"
+    found = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean()
+    means = pd.DataFrame(found).rename(columns=regions)
+    start = means.to_numpy()[0]  # of the first treatment on day 0
+    low, high = (means.columns[place] for place in (start.argmin(), start.argmax()))
+    (treatment, day), region = means.max(axis=1).idxmax(), means.max().idxmax()  # pyright: ignore
+    return (
+        f"{start.min():.2f} ({low}) to {start.max():.2f} ({high}) on day 0",
+        f"highest mean {means.to_numpy().max():.2f}, in {region} on day {day:.3g} of {treatment}",
+    )
 
 
 def summary_rows(comparison: Comparison) -> Table:
-    """The summary for reading: one row a treatment."""
+    """The summary for reading: one row per treatment."""
+    share = {"format": ".0%", "none": "n/a"}
     columns = [
+        Column("treatment"),
+        Column("stuck patients"),
+        Column("median onset", unit="days", format=".1f", none="not reached"),
+        Column(f"recovered on {comparison.endpoint}", **share),
+        Column("remitted", **share),
+        Column("relapsed, of those with an onset", **share),
+        Column("still recovered 12 weeks after the drug", **share),
+        Column(f"{comparison.overactive_region} firing", unit="healthy = 1", format=".2f"),
+        Column(f"R on {comparison.endpoint}, minus {comparison.treatments[0].name}", unit="95 % interval"),
+    ]
+    keys = (
         "treatment",
-        "stuck patients",
-        "median onset (days)",
-        f"recovered on {comparison.endpoint}",
-        "remitted",
-        "relapsed of those with an onset",
-        "still recovered 12 weeks after the drug",
-        f"{comparison.overactive_region} firing (healthy = 1)",
-        f"R on day 84, minus {comparison.treatments[0].name} (95 %)",
-    ]
-    rows = [
-        [
-            arm["treatment"],
-            str(arm["patients"]),
-            "not reached" if arm["onset_day_median"] is None else f"{arm['onset_day_median']:.1f}",
-            _percent(arm["recovered_share"]),
-            _percent(arm["remitted_share"]),
-            _percent(arm["relapsed_share"]),
-            _percent(arm["still_recovered_share"]),
-            "-" if arm["overactive_activity"] is None else f"{arm['overactive_activity']:.2f}",
-            _interval(arm["difference"]),
-        ]
-        for arm in summary(comparison)["arms"]
-    ]
-    colors = [PALETTE[k % len(PALETTE)] for k in range(len(rows))]
-    return Table(columns, rows, colors)
+        "patients",
+        "onset_day_median",
+        "recovered_share",
+        "remitted_share",
+        "relapsed_share",
+    )
+    keys += ("still_recovered_share", "overactive_activity")
+    arms = summary(comparison)["arms"]
+    against = ["reference", *(format_interval(arm["difference"]) for arm in arms[1:])]
+    rows = [[*(arm[key] for key in keys), text] for arm, text in zip(arms, against, strict=True)]
+    styles = looks(arm["treatment"] for arm in arms)
+    return Table(columns, rows, colors=[style["color"] for style in styles.values()])
 
 
 def reading_help(comparison: Comparison) -> list[str]:
     """How to read the summary table, and who is not in it."""
     first = comparison.treatments[0].name
+    fewest = min(len(comparison.arm(treatment.name)) for treatment in comparison.treatments)
+    few = f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little."
     return [
+        *([few] if fewest < FEW_PATIENTS else []),
         *start_notes(comparison),
-        "Onset: first day with a recovery index R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
-        "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug fell below 1 % of"
-        " its peak, as a share of all stuck patients followed until then (n/a: none was).",
+        "Onset: first day with a recovery R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
+        "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug was below 1 % of"
+        " its peak. It is a share of all stuck patients who were followed until then (n/a: none was).",
         f"A recovered circuit with {comparison.overactive_region} firing above about 1.1 is not recovery.",
         "Differences are paired: every patient who is stuck under both treatments is compared with itself"
         f" under {first}.",
@@ -217,8 +236,8 @@ def start_notes(comparison: Comparison) -> list[str]:
 def _left_out(patients: Sequence[int], where: str) -> str:
     if not patients:
         return ""
-    who = f"patient{'s' if len(patients) > 1 else ''} {', '.join(map(str, patients))}"
-    return f"Never stuck{where}, counted and left out: {who}."
+    who = f"Patient{'s' if len(patients) > 1 else ''} {', '.join(map(str, patients))}"
+    return f"{who} did not become stuck{where}. The table leaves them out."
 
 
 def drug_notes(comparison: Comparison) -> list[str]:
@@ -227,45 +246,26 @@ def drug_notes(comparison: Comparison) -> list[str]:
     return [*dosing_notes_on((t.file, t.drugs) for t in comparison.treatments), *notes]
 
 
-def settings(comparison: Comparison) -> Table:
+def settings(comparison: Comparison) -> dict[str, str]:
     """Everything that decided the numbers: sizes, tolerances, parameters, files with hashes, versions."""
     cohort, parameters = cohort_path(), shipped_parameter_file()
     origins = Counter(record.origin for record in default_parameters().records.values())
     counts = "; ".join(f"{number} {origin}" for origin, number in origins.most_common())
-    accuracy = f"slow state {ACCURACY.slow:g} a step, firing {ACCURACY.firing:g} (healthy = 1)"
-    rows = [
-        ["patients", str(comparison.patients)],
-        ["neurons per patient", str(comparison.neurons)],
-        ["tolerances", accuracy],
-        ["parameters", f"{named_file(parameters)}: {counts}"],
-        ["cohort", f"{named_file(cohort)}: {read_cohort(cohort).title}"],
-    ]
-    rows += [["file", source] for source in comparison.sources]
-    return Table(["what", "value"], [*rows, *provenance(comparison.seed).rows])
-
-
-def provenance(seed: int) -> Table:
-    """Versions, machine and seed."""
-    rows = [
-        ["unstuck", model_version()],
-        ["git", git_state()],
-        ["seed", str(seed)],
-        ["Python", sys.version.split()[0]],
-        ["platform", platform.platform()],
-        ["processor", processor()],
-        *[[name, metadata.version(name)] for name in _PACKAGES],
-    ]
-    return Table(["what", "value"], rows)
-
-
-def _percent(share: float | None) -> str:
-    return "n/a" if share is None else f"{100 * share:.0f} %"
-
-
-def _interval(difference: dict[str, float | None]) -> str:
-    if difference["mean"] is None:
-        return "-"
-    return f"{difference['mean']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"
+    return {
+        "patients": str(comparison.patients),
+        "neurons per patient": str(comparison.neurons),
+        "tolerances": f"slow state {ACCURACY.slow:g} per step, firing {ACCURACY.firing:g} (healthy = 1)",
+        "parameters": f"{named_file(parameters)}: {counts}",
+        "cohort": f"{named_file(cohort)}: {read_cohort(cohort).title}",
+        "files": "\n".join(comparison.sources),
+        "seed": str(comparison.seed),
+        "unstuck": model_version(),
+        "git": git_state(),
+        "Python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": processor(),
+        **{name: metadata.version(name) for name in _PACKAGES},
+    }
 
 
 COMPARISON_FILES = (
@@ -300,7 +300,7 @@ class ComparisonAnswer:
     @property
     def notes(self) -> list[str]:
         """Who was left out, what of the drugs is outside the model, how not to read the shares."""
-        return [*start_notes(self.comparison), *drug_notes(self.comparison), NO_PLACEBO]
+        return [*start_notes(self.comparison), *drug_notes(self.comparison), page.NO_PLACEBO]
 
     def terminal(self) -> str:
         """The summary, one line per treatment."""
@@ -319,7 +319,7 @@ class ComparisonAnswer:
         write_table(folder / "outcomes.parquet", self.comparison.outcomes)
         write_table(folder / "series.parquet", self.comparison.series)
         write_table(folder / "patients.parquet", self.comparison.draws)
-        figure = figures.recovery_figure(self.comparison)
+        figure = recovery_figure(self.comparison)
         save_figure(figure, folder / "recovery.png")
         save_figure(figure, folder / "recovery.svg")
         write_whole(folder / self.opens, comparison_report(self.comparison, command).encode())
@@ -373,5 +373,5 @@ class PatientAnswer:
         remove_results(folder)
         write_table(folder / "series.parquet", self.comparison.series)
         write_whole(folder / "outcomes.csv", self.comparison.outcomes.to_csv(index=False).encode())
-        save_figure(figures.patient_figure(self.comparison), folder / self.opens)
+        save_figure(patient_figure(self.comparison), folder / self.opens)
         return list(self.files)

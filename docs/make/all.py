@@ -39,7 +39,7 @@ class Page:
 
 PAGES = (
     Page("model-description", ("model-description.md",), model_description.make),
-    Page("recovery", ("images/recovery.png",), shelf.make_recovery),
+    Page("recovery", ("images/recovery.png", "images/loop.png"), shelf.make_recovery),
     Page("connectivity", ("images/functional-connectivity.png",), landscape.make_connectivity),
     Page(
         "landscape",

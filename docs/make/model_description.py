@@ -122,7 +122,7 @@ def _cohort_table() -> str:
 
 
 def parameter_rows() -> list[tuple[str, ...]]:
-    """One row a parameter, in the order of the columns of `_parameter_table`."""
+    """One row per parameter, in the order of the columns of `_parameter_table`."""
     return [
         (
             record.symbol,

@@ -19,9 +19,12 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.schedule import Dose
+from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.state import Floats
+from unstuck_analysis.circuit_figures import loop_figure
 from unstuck_analysis.compare import Comparison, arm_summary, compare
+from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.figures import recovery_figure, shelf_figure, treatment_class
 from unstuck_analysis.library.drug_card import dose_figure, kinetics_table, occupancy_table
 from unstuck_analysis.output.markdown import table
@@ -185,5 +188,6 @@ def make(workers: int) -> None:
 
 
 def make_recovery(workers: int) -> None:
-    """Draw what `unstuck compare` finds with its defaults."""
+    """Draw what `unstuck compare` finds with its defaults, and the feedback loop."""
     save_figure(recovery_figure(compare(workers=workers)), DOCS / "images" / "recovery.png")
+    save_figure(loop_figure(Treatment(UNTREATED).circuit), DOCS / "images" / "loop.png")

@@ -3,7 +3,7 @@
 """Neurons as Mesa agents: named views on the arrays of a circuit, each able to act by the rules alone.
 
 A neuron owns no numbers. It is an index into the arrays of its milieu, with a name for every column and two
-verbs, which call the same compiled functions as the engine for this one neuron:
+verbs. They call the same compiled functions as the engine, for this one neuron:
 
     fire      the activity that its present inputs drive it to
     change    how fast its BDNF, TrkB signalling, recent activity, scar and incoming plastic synapses change

@@ -14,12 +14,12 @@ Source: model description, section 9 (two spells of stress: section 10).
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf, prod
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # files are checked without numpy
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
 Law = Literal["add", "gain", "multiply", "together", "largest"]
 
 
@@ -49,12 +49,12 @@ class Effects(NamedTuple):
 NO_EFFECT = Effects()
 
 
-def compiled_effects() -> Callable[[Floats], Effects]:
+def compiled_effects() -> "Callable[[npt.NDArray[np.float64]], Effects]":
     """`Effects(*row)` for compiled code: the effects from a row of numbers in the order of their fields."""
     import numba
 
     parts = ", ".join(f"row[{k}]" for k in range(len(Effects._fields)))
-    made: dict[str, Callable[[Floats], Effects]] = {}
+    made: dict[str, Callable[..., Effects]] = {}
     exec(f"def effects_of(row):\n    return Effects({parts})", {"Effects": Effects}, made)
     return numba.njit(forceinline=True)(made["effects_of"])
 

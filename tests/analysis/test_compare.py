@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from command_line import Compared, Unstuck
 from unstuck.engine.step import RunError
-from unstuck_analysis import Results
 from unstuck_analysis.compare import SUMMARY_DAYS, compare, comparison_of, paired_difference, summary
+from unstuck_analysis.study.results import Results
 
 DAYS = ["1", "2", "7", "14", "28", "42", "84"]
 REGIONS = ["mPFC", "HPC", "NAc", "AMY", "DRN"]
@@ -250,7 +250,12 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "recovered on day 28" in page
     assert "<td>n/a</td>" in page
-    assert unstuck(*arguments, "--json").json["arms"][0]["still_recovered_share"] is None
+    (arm,) = unstuck(*arguments, "--json").json["arms"]
+    assert arm["still_recovered_share"] is None
+    assert arm["difference"]["day"] == 28
+    assert (tmp_path / "out" / "summary.csv").read_text().splitlines()[0].endswith("difference_high")
+    assert done.out.startswith("1 stuck patient of 1 (seed 1)\n")
+    assert done.out.rstrip().endswith("Fewer than 5 stuck patients: shares and intervals mean little.")
     assert unstuck("run", "short.yaml", "--neurons", "100", "--json").json["still_recovered"] is None
 
 

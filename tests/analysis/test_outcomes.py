@@ -10,6 +10,7 @@ from unstuck.circuit import Circuit, healthy_state
 from unstuck.engine.readouts import Reading
 from unstuck.engine.step import Diagnostics
 from unstuck.patient.life import Checkpoint, ConditionResult, PatientRun
+from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import (
     Outcome,
     RecoveryCourse,
@@ -116,6 +117,32 @@ def test_conditions_are_counted_and_dated(mean_field: Circuit) -> None:
     without = scored(mean_field, [0, 100], [0, 0.4])
     assert without.conditions_met is None
     assert math.isnan(without.condition_day)
+
+
+def test_outcomes_that_are_not_defined_for_a_patient_who_did_not_become_stuck_are_empty(
+    mean_field: Circuit,
+) -> None:
+    outcome = scored(mean_field, [0, 84, 200], [0, 1, 0.2], stuck=0.9)
+    assert outcome.not_stuck
+    answers = [outcome.recovered, outcome.remitted, outcome.relapsed, outcome.still_recovered]
+    assert answers == [None] * 4
+    days = [outcome.onset_day, outcome.recovered_days, outcome.relapse_day, outcome.durability_days]
+    assert all(map(math.isnan, [*days, outcome.recovery_endpoint, outcome.functional_recovery_endpoint]))
+    assert outcome.followed_days == 200
+
+
+def test_a_treatment_without_a_drug_has_no_last_dose_and_no_durability() -> None:
+    outcomes = run("untreated", neurons=0).outcomes
+    assert outcomes.last_dose_day.isna().all()
+    assert outcomes.durability_days.isna().all()
+    assert run("ketamine-like", neurons=0).outcomes.last_dose_day.iloc[0] == 0.0
+
+
+def test_one_patient_has_no_interval() -> None:
+    mean, low, high = bootstrap_mean(np.array([0.7]), np.random.default_rng(1))
+    assert mean == 0.7
+    assert math.isnan(low)
+    assert math.isnan(high)
 
 
 def test_durability_counts_from_the_last_dose_to_the_relapse(mean_field: Circuit) -> None:

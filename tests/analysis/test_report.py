@@ -10,9 +10,11 @@ import pytest
 from command_line import Compared
 from unstuck.engine.step import Accuracy
 from unstuck_analysis.compare import Comparison, compare, paired_difference
+from unstuck_analysis.output import page as pages
 from unstuck_analysis.output.export import write_table
 from unstuck_analysis.output.files import StorageError, write_whole
-from unstuck_analysis.report import Section, Table, comparison_report, html, start_notes
+from unstuck_analysis.output.table import Column, Table
+from unstuck_analysis.report import comparison_report, start_notes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOADS = re.compile(
@@ -43,7 +45,10 @@ def test_the_report_says_what_the_issue_asks_of_it(page: str) -> None:
 
 def test_the_report_names_everything_that_decided_its_numbers(page: str) -> None:
     told = [
-        *(f"slow state {Accuracy().slow:g} a step, firing {Accuracy().firing:g}", "Patients of generation 2"),
+        *(
+            f"slow state {Accuracy().slow:g} per step, firing {Accuracy().firing:g}",
+            "Patients of generation 2",
+        ),
         *(r"parameters.csv (shipped, sha256 [0-9a-f]{12}): .*\d+ fitted", r"cohort.yaml (shipped, sha256"),
         *(f"treatments/{name}.yaml (shipped, sha256" for name in ("untreated", "ssri-like")),
         *("drugs/ketamine-like.yaml (shipped", "circuits/default.yaml (shipped"),
@@ -78,8 +83,8 @@ def test_only_patients_who_were_stuck_in_both_arms_are_paired(mixed: Comparison)
 def test_who_was_not_stuck_is_named_and_other_stuck_states_are_told(mixed: Comparison) -> None:
     notes, left_out = start_notes(mixed), mixed.never_stuck("a$x^$")
     assert left_out
-    assert "Never stuck under a$x^$, counted and left out: patient" in notes[0]
-    assert notes[0].endswith(f" {', '.join(map(str, left_out))}.")
+    assert notes[0].startswith("Patient")
+    assert f"{', '.join(map(str, left_out))} did not become stuck under a$x^$." in notes[0]
     assert any(note.startswith("Not the same stuck state under every treatment") for note in notes)
 
 
@@ -99,9 +104,35 @@ def test_every_figure_has_a_text_for_those_who_do_not_see_it(page: str) -> None:
     assert all(re.search(r'alt="[^"]{8,}"', image) for image in images)
 
 
+def test_alternative_texts_state_the_result(page: str) -> None:
+    for text in re.findall(r'alt="([^"]*)"', page):
+        assert re.search(r"\d\.\d|\d %", text), text
+
+
+def test_headers_have_a_scope_and_the_page_has_one_main_part(page: str) -> None:
+    assert page.count("<main>") == 1
+    assert all("scope=" in header for header in re.findall(r"<th[ >][^>]*", page))
+
+
+def test_settings_are_a_definition_list_in_a_fold(page: str) -> None:
+    assert re.search(r"<details><summary>Settings</summary><dl><dt>patients</dt><dd>2</dd>", page)
+
+
+def test_below_five_patients_the_report_says_that_intervals_mean_little(page: str) -> None:
+    assert "Fewer than 5 stuck patients: shares and intervals mean little." in page
+
+
+def test_the_words_of_a_report_are_those_of_the_glossary() -> None:
+    glossary = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for word, meaning in pages.WORDS.items():
+        assert f"| {word} | {meaning} |" in glossary
+
+
 def test_what_files_say_cannot_become_markup() -> None:
-    made = html("<b>t</b>", "<script>q</script>", [Section("<i>h</i>", table=Table(["<u>"], [["<s>x"]]))])
-    assert not re.search(r"<(b|script|i|u|s)>", made)
+    table = Table([Column("<u>")], [["<s>x"]]).html()
+    parts = [pages.heading("<i>h</i>"), table, pages.paragraph("<em>"), pages.fold("<q>", {"<kbd>": "<ins>"})]
+    made = pages.page("<b>t</b>", "<script>q</script>", parts)
+    assert not re.search(r"<(b|script|i|u|s|em|q|kbd|ins)>", made)
 
 
 @pytest.mark.browser
@@ -113,13 +144,20 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
     requests: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url.split(",")[0]))
         page.goto((compared.folder / "report.html").as_uri())
         sizes = page.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth])")
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        cells = "[...document.querySelectorAll('table, td, th')]"
+        cut = f"{cells}.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        lost = [page.evaluate(cut)]
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 794, "height": 1123})  # A4
+        lost.append(page.evaluate(cut))
+        printed = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         rows = page.locator("table").first.locator("tbody tr").count()
         browser.close()
     assert complaints == []
@@ -127,6 +165,8 @@ def test_the_report_opens_in_a_browser_without_a_complaint(compared: Compared) -
     assert len(sizes) >= 5
     assert all(complete and width > 100 for complete, width in sizes)
     assert overflow <= 0
+    assert printed <= 0
+    assert lost == [0, 0]
     assert rows == 5
 
 

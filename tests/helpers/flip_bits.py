@@ -11,7 +11,8 @@ from pathlib import Path
 
 from study_cases import invented, write_study
 from unstuck.errors import InputError
-from unstuck_analysis import Results, Study
+from unstuck_analysis.study.file import Study
+from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import run_plan
 from unstuck_analysis.study.store import Store
 

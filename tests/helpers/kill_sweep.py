@@ -34,7 +34,7 @@ def sweep(study: Path, out: Path, workers: int) -> "subprocess.Popen[bytes]":
 
 def exported(out: Path) -> bytes:
     """The outcomes and the series of a results folder, as bytes."""
-    from unstuck_analysis import Results
+    from unstuck_analysis.study.results import Results
 
     found = b""
     for series in (False, True):

@@ -202,8 +202,10 @@ def mechanisms_table(intact: Evidence, matrix: Mapping[str, Evidence]) -> Table:
 
 
 CAPTION = (
-    "Every measured part of a finding: its published range (grey bar, all ranges drawn equally wide), the"
+    "Every measured part of a finding: its published range (bar, all ranges drawn equally wide), the"
     " value of the model (dot; orange outside the range) and the 95 % interval over patients (line)."
+    " A dark bar is a tight range: it is narrower than a third of its larger end. A pale bar is wide: wider"
+    " than two thirds of it, or open. Next to each bar: the value of the model, and the range."
     " Values beyond the plot are drawn at its margin."
 )
 
@@ -235,10 +237,17 @@ def _draw(axes: "Axes", line: int, part: Part) -> None:
         for end, sign in zip(part.range, (-1, 1), strict=True)
     )
     place = [min(max((value - low) / (high - low), -0.5), 1.5) for value in (part.value, *part.interval)]
-    axes.barh(line, 1.0, height=0.55, color=FAINT, alpha=0.6, linewidth=0)
+    axes.barh(line, 1.0, height=0.55, color=_shade(part), linewidth=0)
     axes.plot(place[1:], [line, line], color=INK, linewidth=1)
-    axes.plot(place[0], line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[3])
+    axes.plot(place[0], line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[2])
     axes.text(1.55, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
+
+
+def _shade(part: Part) -> str:
+    """Dark for a tight range, pale for a wide one."""
+    low, high = part.range
+    width = (high - low) / max(abs(low), abs(high))  # NaN or infinite where the range is open
+    return "#8c8c8c" if width < 1 / 3 else FAINT if width < 2 / 3 else "#e3e3e3"
 
 
 def _label(finding: Finding, part: Part) -> str:

@@ -11,7 +11,7 @@ are read in the first 250 patients of seed 1, the same patients for every set.
 Sampler: hit-and-run among the sets that reproduce the findings on the typical patient and are not hopeless in
 ten patients. After every `STEPS` steps the set is tested in more patients. Sets that pass have the target as
 their distribution. A set is hopeless if a finding is outside its range, and by more than its standard error
-over the patients so far after a correction by what the shipped set has in these patients and in all 250.
+over the patients so far. The shipped set, in these patients and in all 250, corrects for their choice.
 
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
 iteration only, so the same command continues a stopped chain exactly. The first `DIRECTIONS` sets are single

@@ -187,6 +187,11 @@ def wrapped(*paragraphs: str) -> str:
     return "\n".join(textwrap.fill(" ".join(text.split()), width) for text in paragraphs)
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: `1 patient`, `2 patients`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _plain(cell: object) -> Cell:
     """A cell of a data frame as a plain Python value; None for what is missing."""
     value = getattr(cell, "item", lambda: cell)()  # numpy's scalars

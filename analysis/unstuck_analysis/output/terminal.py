@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from unstuck_analysis.defaults import HIGHEST_SEED
+from unstuck_analysis.output.table import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 
     from unstuck_analysis.compare import Comparison
 
+FEW_PATIENTS = 5  # below this many patients an interval means little
 LEGEND = """
 onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
 recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-still rec.: still recovered twelve weeks after the drug was gone (% of the
+still rec.: still recovered twelve weeks after the drug has left the body (% of the
 stuck patients followed so long); relapsed: % of those with an onset;
-{region} firing: healthy is 1; R vs: paired, on day 84
+{region} firing: healthy is 1; R vs: paired, on {endpoint}
 """
 
 
@@ -77,9 +79,9 @@ def summary_text(comparison: "Comparison") -> str:
     from unstuck_analysis.compare import summary
 
     first, region = comparison.treatments[0].name, comparison.overactive_region
-    stuck = " or ".join(
-        str(n) for n in dict.fromkeys(len(comparison.arm(t.name)) for t in comparison.treatments)
-    )
+    counts = list(dict.fromkeys(len(comparison.arm(t.name)) for t in comparison.treatments))
+    several = f"{' or '.join(map(str, counts))} stuck patients"
+    stuck = plural(counts[0], "stuck patient") if len(counts) == 1 else several
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("\ntreatment", overflow="fold")
     shares = ("recov-\nered", "remit-\nted", "re-\nlapsed", "still\nrec.")
@@ -91,9 +93,11 @@ def summary_text(comparison: "Comparison") -> str:
         table.add_row(*_summary_row(arm), format_interval(arm["difference"]) if number else "")
     out = console()
     with out.capture() as captured:
-        out.print(f"{stuck} stuck patients of {comparison.patients} (seed {comparison.seed})\n")
+        out.print(f"{stuck} of {comparison.patients} (seed {comparison.seed})\n")
         out.print(table)
         out.print(LEGEND.format(endpoint=comparison.endpoint, region=region).rstrip())
+        if min(counts) < FEW_PATIENTS:
+            out.print(f"Fewer than {FEW_PATIENTS} stuck patients: shares and intervals mean little.")
     return captured.get().rstrip()
 
 
@@ -117,7 +121,7 @@ def format_interval(difference: dict[str, float | None]) -> str:
     if difference["mean"] is None:
         return "-"
     mean, low, high = (round(difference[key] or 0.0, 2) + 0.0 for key in ("mean", "low", "high"))
-    return f"{mean:+.2f} ({low:.2f}, {high:.2f})"
+    return f"{mean:+.2f}" if difference["low"] is None else f"{mean:+.2f} ({low:.2f}, {high:.2f})"
 
 
 def patient_text(found: dict[str, Any], title: str, stuck: float | None) -> str:

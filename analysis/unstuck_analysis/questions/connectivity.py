@@ -15,13 +15,17 @@ from dataclasses import dataclass
 
 import networkx
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.circuit import PYRAMIDAL, Circuit, healthy_state
-from unstuck.engine.readouts import PROBE_DRIVE, population_means, projection_strength
+from unstuck.engine.readouts import (
+    functional_connectivity,
+    population_means,
+    principal_activity,
+    projection_strength,
+)
 from unstuck.engine.settle import settled_state
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
@@ -44,12 +48,10 @@ _DRAWS = 400
 
 @dataclass(frozen=True)
 class RegionalState:
-    """One state of a circuit: what acts, how regions respond to each other and move together."""
+    """One state of a circuit: how regions respond to each other and move together."""
 
     circuit: Circuit
     state: State
-    effects: Effects
-    region_input: Floats
     response: pd.DataFrame
     correlation: pd.DataFrame
 
@@ -75,32 +77,17 @@ def regional_state(
 ) -> RegionalState:
     """Measure one slow state under what acts on it; the slow state is held still."""
     effects, region_input = acting
-    regions = [k for k, _ in enumerate(circuit.regions) if _principal(circuit, k).any()]
-    names = [circuit.regions[k] for k in regions]
-    resting = _settled(circuit, state, effects, region_input)
-    response = np.empty((len(regions), len(regions)))
-    for row, region in enumerate(regions):
-        probed = region_input.copy()
-        probed[region] += PROBE_DRIVE
-        response[row] = _activities(circuit, _settled(circuit, resting, effects, probed), regions)
-    response = (response - _activities(circuit, resting, regions)) / PROBE_DRIVE
-    noise = np.random.default_rng(np.random.SeedSequence([seed, 9])).standard_normal(
-        (_DRAWS, len(circuit.regions))
-    )
-    courses = np.array(
-        [
-            _activities(circuit, _settled(circuit, resting, effects, region_input + drive), regions)
-            for drive in _NOISE_DRIVE * noise
-        ]
-    )
-    correlation = pd.DataFrame(np.corrcoef(courses.T), pd.Index(names), pd.Index(names))
+    of = circuit.wiring.populations
+    regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & (of.cells == PYRAMIDAL)).any()]
+    names = pd.Index([circuit.regions[k] for k in regions])
+    resting = settled_state(circuit, state, effects, region_input, _TOLERANCE)
+    response = functional_connectivity(circuit, resting, effects, region_input, _TOLERANCE, regions)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 9]))
+    inputs = region_input + _NOISE_DRIVE * rng.standard_normal((_DRAWS, len(circuit.regions)))
+    moved = [settled_state(circuit, resting, effects, drive, _TOLERANCE).x for drive in inputs]
+    correlation = np.corrcoef(principal_activity(circuit, np.array(moved), regions).T)
     return RegionalState(
-        circuit,
-        resting,
-        effects,
-        region_input,
-        pd.DataFrame(response, pd.Index(names), pd.Index(names)),
-        correlation,
+        circuit, resting, pd.DataFrame(response, names, names), pd.DataFrame(correlation, names, names)
     )
 
 
@@ -253,20 +240,6 @@ def _draw_matrix(axes: Axes, table: pd.DataFrame, limit: float) -> AxesImage:
             ink = "white" if abs(value) > 0.75 * limit else INK
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color=ink)
     return image
-
-
-def _principal(circuit: Circuit, region: int) -> npt.NDArray[np.bool_]:
-    of = circuit.wiring.populations
-    return (of.region == region) & (of.cells == PYRAMIDAL)
-
-
-def _settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> State:
-    return settled_state(circuit, state, effects, region_input, _TOLERANCE)
-
-
-def _activities(circuit: Circuit, state: State, regions: list[int]) -> Floats:
-    means = population_means(circuit, state.x)
-    return np.array([means[_principal(circuit, k)].mean() for k in regions])
 
 
 def _off_diagonal(values: Floats) -> Floats:

@@ -20,9 +20,9 @@ from unstuck.state import Floats
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
-from unstuck_analysis.output.style import FAINT, INK, look, styled
+from unstuck_analysis.output.style import FAINT, INK, looks, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.survival import Outcomes, about_outcomes, read_outcomes
+from unstuck_analysis.questions.survival import StuckOutcomes, about_outcomes, read_outcomes
 
 BASELINE = (
     *("connectivity", "activity_", "bdnf_", "trkb_", "scar_", "strength_"),
@@ -43,7 +43,7 @@ class Crossover:
     recovered: pd.DataFrame
     overlap: pd.DataFrame
     features: pd.DataFrame
-    outcomes: Outcomes
+    outcomes: StuckOutcomes
     incomplete: int
 
 
@@ -62,7 +62,7 @@ def read_draws(folder: Path) -> pd.DataFrame | None:
 
 
 def crossover(
-    outcomes: Outcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
+    outcomes: StuckOutcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
 ) -> Crossover:
     """Set every patient against itself under all treatments.
 
@@ -204,10 +204,10 @@ def _draw_patients(figure: Figure, axes: Axes, found: Crossover) -> None:
 
 def _draw_features(axes: Axes, found: Crossover, strongest: int) -> None:
     place, labels = 0, []
-    for position, name in enumerate(found.recovery.columns):
+    for name, style in looks(found.recovery.columns).items():
         best = found.features.loc[found.features.treatment == name].dropna().head(strongest)
         for row in best.to_dict("records"):
-            color = str(look(position)["color"])
+            color = str(style["color"])
             axes.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2)
             axes.plot(row["rho"], place, "o", color=color, markeredgecolor=INK, markersize=6)
             labels.append(f"{name}: {row['feature'].replace('_', ' ')}")

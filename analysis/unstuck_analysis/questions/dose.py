@@ -37,7 +37,7 @@ LATER = "12 weeks after the drug has left the body"
 MOST_DAYS, MOST_DOSES = 365, 156  # the longest courses looked at: a year of either kind
 USUAL_AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 USUAL_DAYS, USUAL_DOSES = 84, 6  # of a course whose length is not given
-LASTS, NOW = "#009E73", "#E69F00"  # colours of the two curves
+LASTS, NOW = PALETTE[3], PALETTE[2]  # colours of the two curves
 WEEKDAYS = (0, 2, 4)  # Monday, Wednesday, Friday; day 0 is a Monday
 
 

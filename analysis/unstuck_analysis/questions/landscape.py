@@ -58,7 +58,7 @@ AT_REST = Accuracy(firing=1e-6, longest_step_h=10 * HOURS_A_DAY)
 
 
 @dataclass(frozen=True)
-class Acting:
+class SteadyActing:
     """What acts without end: a name, effects, and input by region in drive."""
 
     name: str
@@ -98,7 +98,7 @@ class SlowManifold:
 
 
 @dataclass(frozen=True)
-class Path:
+class TreatmentPath:
     """One treatment: mean scar and connectivity by day from day 0 (readings,), and recovery over time."""
 
     treatment: str
@@ -121,7 +121,7 @@ class Landscape:
     stuck: tuple[float, float]
     starts: dict[str, SlowManifold]
     manifolds: list[SlowManifold]
-    paths: list[Path]
+    paths: list[TreatmentPath]
     untreated: RecoveryCourse
     stress: pd.DataFrame
 
@@ -138,7 +138,10 @@ def weakest_state(circuit: Circuit) -> State:
 
 
 def slow_manifold(
-    patient: Patient, acting: Acting = Acting(UNTREATED), scars: Floats = SCARS, start: State | None = None
+    patient: Patient,
+    acting: SteadyActing = SteadyActing(UNTREATED),
+    scars: Floats = SCARS,
+    start: State | None = None,
 ) -> SlowManifold:
     """The state at rest at each scar, and how fast the scar would move there (start: health if not given)."""
     held = patient.circuit.parameters.with_values(kM=0.0, tauM=HELD_H)
@@ -179,7 +182,7 @@ def on_day_0(patient: Patient, treatment: Treatment) -> Life:
     return life
 
 
-def acting_at_end(patient: Patient, treatment: Treatment) -> Acting | None:
+def acting_at_end(patient: Patient, treatment: Treatment) -> SteadyActing | None:
     """What a treatment does on the last day of its phase; None if nothing acts then (single doses)."""
     life = on_day_0(patient, treatment)
     file = life.treatment.file
@@ -187,15 +190,15 @@ def acting_at_end(patient: Patient, treatment: Treatment) -> Acting | None:
     effects, region_input = life.exposure.ending(end_h)
     if np.allclose(effects, NO_EFFECT, atol=1e-3) and not region_input.any():
         return None
-    return Acting(treatment.name, effects, region_input)
+    return SteadyActing(treatment.name, effects, region_input)
 
 
-def treatment_path(patient: Patient, treatment: Treatment) -> Path:
+def treatment_path(patient: Patient, treatment: Treatment) -> TreatmentPath:
     """Scar and connectivity from day 0 to the end of the follow-up."""
     run = run_treatment(patient, treatment, on_day_0(patient, treatment).checkpoint, functional_days=())
     rows = [(reading.day, reading.scar.mean(), reading.connectivity) for reading in run.readings]
     days, scar, whole = np.array(rows, dtype=float).T
-    return Path(treatment.name, days, scar, whole, recovery_course(run), run.gone_day)
+    return TreatmentPath(treatment.name, days, scar, whole, recovery_course(run), run.gone_day)
 
 
 def after_stress(patient: Patient, stress: float, days: float, episodes: int = 1) -> tuple[float, float]:
@@ -221,7 +224,7 @@ def measure(file: CircuitFile, parameters: ParameterSet, treatments: Sequence[Tr
     """Measure the slow manifold, the paths of treatments and what stress leaves, in the typical patient."""
     stuck = StuckPatient.typical(file, parameters)
     patient, checkpoint = stuck.patient, stuck.checkpoint
-    stresses = [Acting(f"stress {size:g}", NO_EFFECT._replace(stress=size)) for size in STRESSES]
+    stresses = [SteadyActing(f"stress {size:g}", NO_EFFECT._replace(stress=size)) for size in STRESSES]
     steady = [found for treatment in treatments if (found := acting_at_end(patient, treatment))]
     untreated = slow_manifold(patient)
     starts = {"stuck": checkpoint.state, "weakest": weakest_state(patient.circuit)}

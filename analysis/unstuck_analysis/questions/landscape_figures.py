@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
-from unstuck_analysis.output.style import FAINT, INK, PALETTE, look, styled
+from unstuck_analysis.output.style import FAINT, INK, PALETTE, looks, styled
 from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
 
 SHOWS = (
@@ -61,10 +61,10 @@ def _draw_changes(axes: Axes, found: Landscape) -> None:
     axes.set_title("Where the scar moves")
     axes.axhline(0.0, color=INK, linewidth=0.8)
     shades = np.linspace(0.45, 0.9, len(STRESSES))
-    named = {path.treatment: position for position, path in enumerate(found.paths)}
+    named = looks(path.treatment for path in found.paths)
     for one, shade in zip(found.manifolds[1:], [*shades, *[0.0] * len(found.manifolds)], strict=False):
         red = dict[str, Any](color=(shade, 0.1, 0.1, shade))
-        style = look(named[one.acting]) if one.acting in named else red
+        style = named.get(one.acting, red)
         axes.plot(one.scar, one.change_per_day, linewidth=1.8, label=one.acting, **style)
     axes.plot(
         found.manifolds[0].scar,
@@ -88,8 +88,7 @@ def _draw_paths(axes: Axes, found: Landscape) -> None:
     axes.set_title("Treatments, from the stuck state")
     rest = found.manifolds[0]
     axes.plot(rest.scar, rest.connectivity, color=FAINT, linewidth=7, label="at rest, untreated")
-    for position, path in enumerate(found.paths):
-        style = look(position)
+    for path, style in zip(found.paths, looks(path.treatment for path in found.paths).values(), strict=True):
         axes.plot(path.scar, path.connectivity, linewidth=1.8, label=path.treatment, **style)
         days = np.arange(EVERY_DAYS, path.days[-1] + 1e-9, EVERY_DAYS)
         at = [np.interp(days, path.days, values) for values in (path.scar, path.connectivity)]

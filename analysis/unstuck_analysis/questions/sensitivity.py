@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from unstuck.engine.readouts import recovery_index
 from unstuck.errors import InputError
 from unstuck.files.cohort import ParameterDraw
 from unstuck.files.find import cohort_path
@@ -26,9 +27,9 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import read_cohort
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, recovery_index
+from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.answer import About, Answer, Shown
-from unstuck_analysis.output.style import INK, PALETTE, styled
+from unstuck_analysis.output.style import FAINT, INK, PALETTE, styled
 from unstuck_analysis.output.table import Table
 from unstuck_analysis.output.terminal import records
 from unstuck_analysis.study.file import Study
@@ -316,8 +317,8 @@ def sensitivity_figure(
     _draw_ranking(ranking, ranked.iloc[::-1])
     between = float(noise.set_index("outcome").sd[outcome])
     share = between**2 / float(np.nanvar(found.sample[outcome], ddof=1))
-    ranking.axvline(share, color=PALETTE[3], linewidth=1.6, linestyle=(0, (4, 2.5)))
-    ranking.text(share, len(ranked) - 0.4, " between networks", color=PALETTE[3], va="bottom", fontsize=9)
+    ranking.axvline(share, color=PALETTE[2], linewidth=1.6, linestyle=(0, (4, 2.5)))
+    ranking.text(share, len(ranked) - 0.4, " between networks", color=PALETTE[2], va="bottom", fontsize=9)
     ranking.set_title(f"What decides connectivity ({outcome})", pad=14)
     stuck = int(found.sample.recovery.notna().sum())
     for panel, name in zip(panels, ranked.parameter, strict=False):
@@ -331,7 +332,7 @@ def sensitivity_figure(
 def _draw_ranking(axes: Axes, indices: pd.DataFrame) -> None:
     place = np.arange(len(indices))
     total, alone = "total, with interactions", "alone"
-    axes.barh(place, indices.ST, xerr=indices.ST_conf, color=PALETTE[2], height=0.7, label=total)
+    axes.barh(place, indices.ST, xerr=indices.ST_conf, color=FAINT, height=0.7, label=total)
     axes.barh(place, indices.S1, xerr=indices.S1_conf, color=PALETTE[1], height=0.35, label=alone)
     axes.set_yticks(place, labels=list(indices.parameter))
     axes.set_xlim(left=0)

@@ -31,9 +31,9 @@ from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.outcomes import bootstrap
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.files import read_parquet
-from unstuck_analysis.output.style import FAINT, look, styled
+from unstuck_analysis.output.page import NO_PLACEBO
+from unstuck_analysis.output.style import FAINT, looks, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.report import NO_PLACEBO
 
 EVENTS = ("onset", "relapse")
 FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
@@ -41,7 +41,7 @@ RISK_TIMES = 6  # times at which the numbers at risk are given
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class StuckOutcomes:
     """Rows to analyse, one per stuck patient and treatment, and how many were left out and why.
 
     not_stuck: patients; failed: runs; by_arm: runs left out by treatment, {name: {not_stuck, failed, left}}.
@@ -86,7 +86,7 @@ class Outcomes:
         return against or (UNTREATED if UNTREATED in self.arms else self.arms[0])
 
 
-def read_outcomes(folder: Path) -> Outcomes:
+def read_outcomes(folder: Path) -> StuckOutcomes:
     """The outcomes of a comparison or a study; InputError if there are none, or no patient was stuck."""
     if (folder / "outcomes.parquet").exists():
         table = read_parquet(folder / "outcomes.parquet")
@@ -106,7 +106,7 @@ def read_outcomes(folder: Path) -> Outcomes:
     return outcomes_of(table, str(folder))
 
 
-def outcomes_of(table: pd.DataFrame, where: str) -> Outcomes:
+def outcomes_of(table: pd.DataFrame, where: str) -> StuckOutcomes:
     """Leave out, and count, failed runs and patients who never got stuck."""
     failed = table.status == "failed" if "status" in table else pd.Series(False, index=table.index)
     done = table.loc[~failed]
@@ -126,7 +126,7 @@ def outcomes_of(table: pd.DataFrame, where: str) -> Outcomes:
         }
         for name in table.treatment.unique()
     }
-    return Outcomes(stuck.reset_index(drop=True), never.patient.nunique(), int(failed.sum()), by_arm)
+    return StuckOutcomes(stuck.reset_index(drop=True), never.patient.nunique(), int(failed.sum()), by_arm)
 
 
 class Times(NamedTuple):
@@ -193,7 +193,7 @@ def kaplan_meier(times: Times) -> Curve | None:
     return Curve(days, share, low, high)
 
 
-def horizon_days(outcomes: Outcomes, event: str, name: str, reference: str) -> float:
+def horizon_days(outcomes: StuckOutcomes, event: str, name: str, reference: str) -> float:
     """The day up to which the restricted mean of a treatment counts: that of all that were followed as long.
 
     It comes from follow-up and not from events, so a treatment that acts early and in all patients does not
@@ -206,7 +206,7 @@ def horizon_days(outcomes: Outcomes, event: str, name: str, reference: str) -> f
     return min((float(days.max()) for days in ends if len(days)), default=nan)
 
 
-def survival_table(outcomes: Outcomes, against: str | None = None) -> pd.DataFrame:
+def survival_table(outcomes: StuckOutcomes, against: str | None = None) -> pd.DataFrame:
     """One row per event and treatment: patients at risk, events, median, restricted mean, log-rank p.
 
     NaN where an estimate does not exist; the column `note` says why.
@@ -216,7 +216,7 @@ def survival_table(outcomes: Outcomes, against: str | None = None) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def _survival_row(outcomes: Outcomes, event: str, name: str, reference: str) -> dict[str, Any]:
+def _survival_row(outcomes: StuckOutcomes, event: str, name: str, reference: str) -> dict[str, Any]:
     times = times_to(event, outcomes.arm(name))
     events = int(times.seen.sum())
     row = {"event": event, "treatment": name, "at_risk": len(times.days), "events": events}
@@ -244,7 +244,7 @@ def logrank_p(times: Times, other: Times) -> float:
     return float(logrank(times.censored(), other.censored()).pvalue)
 
 
-def numbers_at_risk(outcomes: Outcomes, event: str) -> pd.DataFrame:
+def numbers_at_risk(outcomes: StuckOutcomes, event: str) -> pd.DataFrame:
     """One row per treatment and time: event, treatment, day, patients still at risk."""
     longest = max(times_to(event, outcomes.arm(name)).followed.max(initial=0.0) for name in outcomes.arms)
     rows = [
@@ -255,7 +255,7 @@ def numbers_at_risk(outcomes: Outcomes, event: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(["event", "treatment", "day", "at_risk"]))
 
 
-def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int = 1) -> pd.DataFrame:
+def needed_to_treat(outcomes: StuckOutcomes, against: str | None = None, *, seed: int = 1) -> pd.DataFrame:
     """Number needed to treat for one more patient who recovers (or is still recovered) than untreated.
 
     Columns: treatment, against, outcome, share, share_reference, difference with its paired 95 % bootstrap
@@ -278,7 +278,7 @@ def needed_to_treat(outcomes: Outcomes, against: str | None = None, *, seed: int
     return pd.DataFrame(rows)
 
 
-def about_outcomes(outcomes: Outcomes, folder: Path) -> About:
+def about_outcomes(outcomes: StuckOutcomes, folder: Path) -> About:
     """Where the numbers of a comparison or study come from."""
     if (folder / "study.json").exists():
         source = f"study {json.loads((folder / 'study.json').read_text(encoding='utf-8'))['hash']}"
@@ -346,7 +346,7 @@ _SHOWS = (
 )
 
 
-def findings(outcomes: Outcomes, table: pd.DataFrame) -> list[str]:
+def findings(outcomes: StuckOutcomes, table: pd.DataFrame) -> list[str]:
     """The result in sentences, with what was left out."""
     onset = table.loc[(table.event == "onset") & np.isfinite(table.median_days)].sort_values("median_days")
     lines = [f"{outcomes.rows.patient.nunique()} stuck patients, {len(outcomes.arms)} treatments."]
@@ -362,13 +362,13 @@ def findings(outcomes: Outcomes, table: pd.DataFrame) -> list[str]:
 
 
 @styled
-def survival_figure(outcomes: Outcomes) -> Figure:
+def survival_figure(outcomes: StuckOutcomes) -> Figure:
     """Share recovered by day, and still recovered by days since; 95 % bands, numbers at risk below."""
     figure = Figure(figsize=(11, 4.4 + 0.2 * len(outcomes.arms)), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, event in zip(panels, EVENTS, strict=True):
-        for position, name in enumerate(outcomes.arms):
-            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, position)
+        for name, style in looks(outcomes.arms).items():
+            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
@@ -384,7 +384,7 @@ def survival_figure(outcomes: Outcomes) -> Figure:
     return figure
 
 
-def _risk_text(outcomes: Outcomes, event: str) -> str:
+def _risk_text(outcomes: StuckOutcomes, event: str) -> str:
     """Numbers at risk, one line per treatment, for the space under a panel."""
     risk = numbers_at_risk(outcomes, event)
     days = ", ".join(f"{day:.0f}" for day in dict.fromkeys(risk.day))
@@ -394,14 +394,13 @@ def _risk_text(outcomes: Outcomes, event: str) -> str:
     return "\n".join(lines)
 
 
-def _draw_curve(axes: Axes, times: Times, event: str, name: str, position: int) -> None:
+def _draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
     curve = kaplan_meier(times)
     if curve is None:
         return
     days, share, low, high = curve
     if event == "onset":
         share, low, high = 1.0 - share, 1.0 - high, 1.0 - low
-    style = look(position)
     color = str(style["color"])
     axes.fill_between(days, low, high, step="post", alpha=0.13, linewidth=0, color=color)
     label = f"{name} (n = {len(times.days)})" if event == "onset" else name

@@ -9,9 +9,9 @@ from unstuck_analysis.study.results import Results
 HALF = 0.5
 
 
-def answer(results: Results) -> str:
-    """A sentence about the first outcome that the study names; empty if no patient counts."""
-    outcome = shown_outcomes(results, 1)[0]
+def answer(results: Results, outcome: str = "") -> str:
+    """A sentence about an outcome, by default the first that the study names; empty if no patient counts."""
+    outcome = outcome or shown_outcomes(results, 1)[0]
     table = counted(results.by_path(), outcome)
     paths = [path for path in results.plan.paths if len(set(table[path])) > 1]
     if table.empty or not (paths or table.treatment.nunique() > 1):

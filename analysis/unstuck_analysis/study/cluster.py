@@ -52,7 +52,9 @@ def dask_workers(path: Path) -> Workers:
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("a cluster needs dask: pip install 'unstuck[cluster]'") from None
+        raise InputError(
+            "a cluster needs dask. In Unstuck's folder, type: pip install '.[cluster]'"
+        ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tracebacks of connections that end
     file, refused = read_document(path, ClusterFile), list[str]()
     if (file.kind == "scheduler") != (file.address is not None):

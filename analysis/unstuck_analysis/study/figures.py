@@ -12,7 +12,7 @@ from unstuck.state import Floats
 
 from unstuck_analysis.outcomes import bootstrap_mean, mean_band
 from unstuck_analysis.output.columns import column_name
-from unstuck_analysis.output.style import FAINT, INK, look, styled
+from unstuck_analysis.output.style import FAINT, INK, look, looks, styled, wrapped
 from unstuck_analysis.study.results import Results
 
 NOT_STUCK = "not_stuck"
@@ -100,7 +100,7 @@ def _heat_maps(results: Results, table: pd.DataFrame, outcome: str, across: str,
             continue
         images.append(axes.imshow(found, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high))
         _write_cells(axes, found, (low + high) / 2, ".2f" if high == 1.0 else ".3g")
-        axes.set_title(arm)
+        axes.set_title(wrapped(arm, 40))
         axes.set_xlabel(label(results, across))
         axes.set_ylabel(label(results, up))
     figure.colorbar(images[-1], ax=figure.axes[-1]).set_label(_what(outcome, table))
@@ -123,15 +123,15 @@ def _curves(results: Results, table: pd.DataFrame, outcome: str, path: str) -> F
     """Mean with its 95 % interval over one axis, one line per treatment."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    for position, arm in enumerate(results.inputs.basis.arms):
-        rows = counted(table, outcome)
+    rows = counted(table, outcome)
+    for arm, style in looks(results.inputs.basis.arms).items():
         of_arm = rows.loc[rows.treatment == arm]
         where, values = np.unique(of_arm[path].to_numpy(dtype=float)), of_arm[outcome].to_numpy(dtype=float)
         at = [values[of_arm[path] == number] for number in where]
         values = np.array([_interval(found, results.inputs.study.seed) for found in at])
         if len(values):
             ends = np.abs(values[:, 1:].T - values[:, 0])
-            axes.errorbar(where, values[:, 0], ends, label=arm, marker="o", capsize=3, **look(position))
+            axes.errorbar(where, values[:, 0], ends, label=arm, marker="o", capsize=3, **style)
     axes.set_xlabel(label(results, path))
     axes.set_ylabel(_what(outcome, table))
     figure.legend(loc="outside right upper", frameon=False)
@@ -145,19 +145,19 @@ def _arms(results: Results, table: pd.DataFrame, outcome: str) -> Figure:
     figure = Figure(figsize=(8, 1.2 + 0.55 * len(arms)), layout="constrained")
     axes, rows = figure.add_subplot(), counted(table, outcome)
     rng = np.random.default_rng(results.inputs.study.seed)
-    for position, arm in enumerate(arms):
+    for position, (arm, style) in enumerate(looks(arms).items()):
         values = rows.loc[rows.treatment == arm, outcome].to_numpy(dtype=float)
         if not len(values):
             continue
         mean, low, high = _interval(values, results.inputs.study.seed)
-        color = look(position)["color"]
+        color = style["color"]
         if table[outcome].dtype != SHARES:
             spread = position + rng.uniform(-0.18, 0.18, len(values))
             axes.plot(values, spread, "o", color=color, alpha=0.3, markersize=4, markeredgewidth=0)
         axes.plot([low, high], [position, position], color=color, linewidth=3)
         axes.plot(mean, position, "o", color=color, markersize=9, markeredgecolor="white")
         axes.annotate(f"{mean:.2g}", (mean, position), (0, 8), textcoords="offset points", ha="center")
-    axes.set_yticks(range(len(arms)), arms)
+    axes.set_yticks(range(len(arms)), [wrapped(arm, 30) for arm in arms])
     axes.set_ylim(len(arms) - 0.4, -0.7)
     if table[outcome].dtype == SHARES:
         axes.set_xlim(-0.03, 1.03)
@@ -174,11 +174,10 @@ def _clouds(results: Results, table: pd.DataFrame, outcome: str, paths: Sequence
     counts = counted(table, outcome).astype({outcome: float})
     for number, path in enumerate(paths):
         axes = figure.add_subplot(rows, columns, number + 1)
-        for position, arm in enumerate(results.inputs.basis.arms):
+        for arm, style in looks(results.inputs.basis.arms).items():
             rows_of_arm = counts.loc[counts.treatment == arm, ["point", path, outcome]]
             x, y = rows_of_arm.groupby("point").mean().to_numpy(dtype=float).T
-            color = look(position)["color"]
-            axes.plot(x, y, "o", color=color, markersize=3, alpha=0.6, label=arm)
+            axes.plot(x, y, "o", color=style["color"], markersize=3, alpha=0.6, label=arm)
         if results.inputs.study.vary[path].scale == "log":
             axes.set_xscale("log")
         axes.set_xlabel(label(results, path))
@@ -202,11 +201,13 @@ def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figur
     """Mean and 95 % band by treatment, or of one treatment by its first axis."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    for position, (name, rows) in enumerate(_courses(results, series)):
+    styles = looks(results.inputs.basis.arms)
+    for position, (name, rows) in enumerate(_courses(results, series), start=1):
+        style = styles.get(name) or look(position)
         of_patients = rows.pivot_table(index=["patient", "day"], values=column).reset_index()
         days, mean, low, high = mean_band(of_patients, column, results.inputs.study.seed)
-        axes.fill_between(days, low, high, color=look(position)["color"], alpha=0.16, linewidth=0)
-        axes.plot(days, mean, label=name, linewidth=2, **look(position))
+        axes.fill_between(days, low, high, color=style["color"], alpha=0.16, linewidth=0)
+        axes.plot(days, mean, label=name, linewidth=2, **style)
     axes.axhline(0.0, color=FAINT, linewidth=1, zorder=0)
     axes.axvline(0.0, color=FAINT, linewidth=1, zorder=0)
     axes.set_xlabel("days since day 0")

@@ -1,6 +1,6 @@
 """Studies: one file says which treatments, what varies, how many patients, and what to keep.
 
-    from unstuck_analysis import Study
+    from unstuck import Study
     table = Study.load("my-study.yaml").run(workers=2).outcomes()
 
 A study runs into a folder and can be stopped at any moment; the same command goes on where it stopped.
@@ -43,7 +43,7 @@ OUTCOMES = {field.name: field.type for field in fields(Outcome) if field.name no
 class SeriesKept(Document):
     """Columns of the series that are kept ("all": every one), and how often (if not given, at every reading).
 
-    Runs are read once a day, and more often on the first day.
+    Runs are read once per day, and more often on the first day.
     """
 
     columns: list[str] = ["recovery"]
@@ -53,7 +53,7 @@ class SeriesKept(Document):
     @classmethod
     def _is_whole_days(cls, every: float | None) -> float | None:
         if every is not None and not isclose(every / 24.0, max(1, round(every / 24.0)), abs_tol=1e-9):
-            raise ValueError(f"runs are read once a day: a whole number of days, not {every / 24.0:g} d")
+            raise ValueError(f"runs are read once per day: a whole number of days, not {every / 24.0:g} d")
         return every
 
 

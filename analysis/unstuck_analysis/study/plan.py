@@ -78,17 +78,17 @@ def make_plan(
         varied = [values.get(path, float("nan")) for path in file.paths]
         for position, name in enumerate(names):
             try:
-                scene = variation.scene(name, settings)
+                run_inputs = variation.inputs_of(name, settings)
                 if ENDPOINT in values:
-                    _check_endpoint(scene.treatment.file)
+                    _check_endpoint(run_inputs.treatment.file)
             except ValueError as fault:
                 key = _key_at_fault(variation, name, settings, number if file.points else None)
                 raise places.error(key, f"at point {number} ({_told(settings)}), {name}: {fault}") from None
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-                run_id = digest(inputs.model, scene.digest, *who)
-                group = (patient, scene.patient_digest)
+                run_id = digest(inputs.model, run_inputs.digest, *who)
+                group = (patient, run_inputs.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     if equal := _equal_by_variation(names, points, variation):
         told = f"{equal[0]} and {equal[1]} differ in their files, but are the same treatment at every point"
@@ -104,8 +104,10 @@ def _equal_by_variation(
     """Two treatments that the points make equal, as when a varied dose replaces all in which they differ."""
 
     def given(arm: str, settings: Settings) -> str:
-        scene = variation.scene(arm, settings)
-        return what_is_given(scene.treatment.file, scene.treatment.drugs) + scene.patient_digest
+        run_inputs = variation.inputs_of(arm, settings)
+        return (
+            what_is_given(run_inputs.treatment.file, run_inputs.treatment.drugs) + run_inputs.patient_digest
+        )
 
     first_with: dict[str, str] = {}
     for name in names if points else ():
@@ -123,7 +125,7 @@ def _key_at_fault(variation: Variation, arm: str, settings: Settings, point: int
         return "points", point
     for path, number in settings:
         try:
-            variation.scene(arm, ((path, number),))
+            variation.inputs_of(arm, ((path, number),))
         except ValueError:
             return "vary", path
     return "vary", settings[-1][0] if settings else ""

@@ -8,10 +8,12 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from unstuck_analysis.output import page
+from unstuck_analysis.output.table import Column, Table, plural
 from unstuck_analysis.output.words import dosing_notes_on, notes_on
-from unstuck_analysis.report import LIMITS, NO_PLACEBO, Section, Table, figure_section, html
 from unstuck_analysis.study.answer import answer
 from unstuck_analysis.study.figures import (
+    ALWAYS_COUNTED,
     NOBODY,
     SHARES,
     counted,
@@ -32,36 +34,44 @@ MOST_ROWS, MOST_FAILURES = 60, 20
 def study_report(results: Results) -> str:
     """The report of what is stored so far."""
     file = results.inputs.study
-    return html(file.title, file.question or file.description, list(_sections(results)))
+    return page.page(file.title, file.question or file.description, _parts(results))
 
 
-def _sections(results: Results) -> Iterator[Section]:
+def _parts(results: Results) -> Iterator[str]:
     counts = results.store.status()
-    yield Section("What was run", table=_overview(results, counts))
     if counts["done"]:
         if sentence := answer(results):
-            yield Section("Answer", text=sentence)
-        yield Section("Results", table=outcome_table(results), notes=_notes(results))
+            yield from (page.heading("Answer"), page.paragraph(sentence))
         for outcome in shown_outcomes(results):
-            yield from _outcome_sections(results, outcome)
+            yield from _outcome_parts(results, outcome)
+        yield from (page.heading("Results"), outcome_table(results).html(), page.bullets(_notes(results)))
         for column in results.inputs.study.series.columns:
-            text = (
-                "Mean over the stuck patients, with a 95 % bootstrap interval of the mean; a patient who was"
-                " run at several points enters with its mean over them."
-            )
             name = column.replace("_", " ")
-            yield _figure(f"Over time: {name}", course_figure(results, column), f"{name} by day", text)
-    yield _failures(results)
-    yield Section("Notes on the drugs", notes=[*drug_notes(results, limits=True), NO_PLACEBO])
-    yield Section("Limits of the model", notes=LIMITS)
-    yield Section("Provenance", table=_provenance(results))
-    yield Section("To reproduce", code=_commands(results))
+            yield from _figure(
+                f"Over time: {name}", course_figure(results, column), _OVER_TIME, f"{name} by day"
+            )
+    yield from (page.heading("What was run"), page.facts(_overview(results, counts)))
+    yield from (page.heading("Failures"), *_failures(results))
+    notes = [*drug_notes(results, limits=True), page.NO_PLACEBO]
+    yield from (page.heading("Notes on the drugs"), page.bullets(notes))
+    yield from (page.heading("Limits of the model"), page.bullets(page.LIMITS))
+    yield page.fold("Words used here", page.WORDS)
+    yield page.fold("Where the numbers come from", _provenance(results))
+    yield from (page.heading("To reproduce"), page.code(_commands(results)))
 
 
-def _figure(title: str, figure: Figure | None, meaning: str, text: str) -> Section:
+_OVER_TIME = (
+    "Mean over the stuck patients, with a 95 % bootstrap interval of the mean; a patient who was run at"
+    " several points enters with its mean over them."
+)
+
+
+def _figure(title: str, figure: Figure | None, caption: str, alternative: str) -> Iterator[str]:
+    yield page.heading(title)
     if figure is None:
-        return Section(title, text=f"There is no figure: {NOBODY}.")
-    return figure_section(title, figure, meaning, text)
+        yield page.paragraph(f"There is no figure: {NOBODY}.")
+    else:
+        yield page.picture(figure, caption, alternative)
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
@@ -71,27 +81,29 @@ def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
 
 
-def _outcome_sections(results: Results, outcome: str) -> Iterator[Section]:
+def _outcome_parts(results: Results, outcome: str) -> Iterator[str]:
     name = shown_as(outcome)
-    whom = "all patients" if outcome in ("not_stuck", "connectivity_stuck") else "the stuck patients"
+    whom = "all patients" if outcome in ALWAYS_COUNTED else "the stuck patients"
     caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
-    yield _figure(f"Outcome: {name}", outcome_figure(results, outcome), f"{name} by point", caption)
+    result = answer(results, outcome) or f"{name} by point"
+    yield from _figure(f"Outcome: {name}", outcome_figure(results, outcome), caption, result)
     for arm in results.inputs.basis.arms:
-        yield from _indices_section(results, outcome, arm)
+        yield from _indices_parts(results, outcome, arm)
 
 
-def _indices_section(results: Results, outcome: str, arm: str) -> Iterator[Section]:
+def _indices_parts(results: Results, outcome: str, arm: str) -> Iterator[str]:
     """What an outcome depends on under one treatment, or why that is not known (sampled designs only)."""
     if (design := results.inputs.study.design) not in DESIGNS:
         return
-    name, (table, note) = outcome.replace("_", " "), indices(results, outcome, arm)
+    name, (table, note) = shown_as(outcome), indices(results, outcome, arm)
     heading, note = f"What {name} depends on: {arm}", note and f"{note}."
     if table is None:
-        yield Section(heading, text=f"There are no indices: {note}")
+        yield from (page.heading(heading), page.paragraph(f"There are no indices: {note}"))
         return
     table["axis"] = [label(results, path) for path in table["axis"]]
-    figure = indices_figure(table, *SHOWN[design])
-    yield figure_section(heading, figure, f"indices of {name}", f"{_MEANING} {note}".strip())
+    strongest = table.sort_values(SHOWN[design][1])["axis"].iloc[-1]
+    caption, result = f"{_MEANING} {note}".strip(), f"{name} depends most on {strongest}"
+    yield from _figure(heading, indices_figure(table, *SHOWN[design]), caption, result)
 
 
 _MEANING = (
@@ -104,15 +116,15 @@ _MEANING = (
 def outcome_table(results: Results) -> Table:
     """Means over patients by point and treatment: at most MOST_ROWS, the rest are in the exported table."""
     table, shown = results.outcomes(), shown_outcomes(results, 8)
-    keys = [*results.plan.paths, "treatment"]
+    keys = ["treatment", *results.plan.paths]
     planned = results.plan.table.drop_duplicates(["point", "treatment"])
     rows: list[list[str]] = []
     for _, row in planned.head(MOST_ROWS).iterrows():
         here = table.loc[(table.point == row["point"]) & (table.treatment == row["treatment"])]
         texts = [str(row[key]) if key == "treatment" else f"{row[key]:g}" for key in keys]
-        rows.append([texts[-1], *texts[:-1], *(_mean(here, outcome) for outcome in shown)])
-    names = ["treatment", *(label(results, path) for path in results.plan.paths)]
-    return Table([*names, *(_heading(table, outcome) for outcome in shown)], rows)
+        rows.append([*texts, *(_mean(here, outcome) for outcome in shown)])
+    columns = [Column(key, label(results, key)) for key in keys]
+    return Table([*columns, *(Column(outcome, _heading(table, outcome)) for outcome in shown)], rows)
 
 
 def _mean(table: pd.DataFrame, outcome: str) -> str:
@@ -145,22 +157,18 @@ def _notes(results: Results) -> list[str]:
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 
 
-def _overview(results: Results, counts: dict[str, int]) -> Table:
+def _overview(results: Results, counts: dict[str, int]) -> dict[str, str]:
     file, table = results.inputs.study, results.plan.table
     varied = [f"{label(results, path)}: {_values(table.loc[:, path])}" for path in results.plan.paths]
-    rows = [
-        ["treatments", ", ".join(results.inputs.basis.arms)],
-        ["varied", "; ".join(varied) or "nothing"],
-        ["fixed", "; ".join(f"{path}: {value}" for path, value in file.fixed.items()) or "nothing"],
-        ["design", f"{file.design}, {table.point.nunique()} points"],
-        [
-            "patients",
-            f"{file.patients} per point, {'the same' if file.paired else 'others'} for each treatment",
-        ],
-        ["neurons", str(file.neurons) if file.neurons else "mean-field"],
-        ["rows", ", ".join(f"{number} {name}" for name, number in counts.items())],
-    ]
-    return Table(["what", "how"], rows)
+    return {
+        "treatments": ", ".join(results.inputs.basis.arms),
+        "varied": "; ".join(varied) or "nothing",
+        "fixed": "; ".join(f"{path}: {value}" for path, value in file.fixed.items()) or "nothing",
+        "design": f"{file.design}, {plural(table.point.nunique(), 'point')}",
+        "patients": f"{file.patients} per point, {'the same' if file.paired else 'others'} per treatment",
+        "neurons": str(file.neurons) if file.neurons else "mean-field",
+        "rows": ", ".join(f"{number} {name}" for name, number in counts.items()),
+    }
 
 
 def _values(column: pd.Series) -> str:
@@ -170,28 +178,24 @@ def _values(column: pd.Series) -> str:
     return f"{values[0]:g} to {values[-1]:g} ({len(values)} values)"
 
 
-def _failures(results: Results) -> Section:
+def _failures(results: Results) -> Iterator[str]:
     failed = results.failures()
     if failed.empty:
-        return Section("Failures", text="No run failed.")
-    rows = [
-        [str(value) for value in row]
-        for row in failed[["run_id", "treatment", "patient", "error"]].head(MOST_FAILURES).to_numpy()
-    ]
-    text = f"{len(failed)} rows failed; tracebacks are in the results folder."
-    return Section("Failures", text=text, table=Table(["run", "treatment", "patient", "error"], rows))
+        yield page.paragraph("No run failed.")
+        return
+    yield page.paragraph(f"{plural(len(failed), 'row')} failed; tracebacks are in the results folder.")
+    columns = ["run_id", "treatment", "patient", "error"]
+    yield Table.of(failed.loc[:, columns].head(MOST_FAILURES)).html()
 
 
-def _provenance(results: Results) -> Table:
-    told = results.store.sessions()
-    rows = [
-        ["model", results.inputs.model],
-        ["study", f"{results.inputs.name}, hash {results.inputs.hash}"],
-        ["seed", str(results.inputs.study.seed)],
-        *([name, value] for name, value in results.store.about["environment"].items()),
-        ["sessions", "; ".join(_session(session) for session in told[:20])],
-    ]
-    return Table(["what", "value"], rows)
+def _provenance(results: Results) -> dict[str, str]:
+    return {
+        "model": results.inputs.model,
+        "study": f"{results.inputs.name}, hash {results.inputs.hash}",
+        "seed": str(results.inputs.study.seed),
+        **results.store.about["environment"],
+        "sessions": "\n".join(_session(session) for session in results.store.sessions()[:20]),
+    }
 
 
 def _session(session: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,9 +76,9 @@ class Results:
         rows: list[dict[str, float | str]] = []
         for row in plan.table.drop_duplicates(["point", "patient"]).to_dict("records"):
             point = [(path, row[path]) for path in plan.paths]
-            scene = variation.scene(arm, plan.settings(point))
+            run_inputs = variation.inputs_of(arm, plan.settings(point))
             seed, patient = int(row["seed"]), int(row["patient"])
-            drawn = draws_of(scene.parameters, scene.cohort, seed, patient)
+            drawn = draws_of(run_inputs.parameters, run_inputs.cohort, seed, patient)
             rows.append({"point": int(row["point"]), "seed": seed, "patient": patient, **drawn})
         return pd.DataFrame(rows)
 
@@ -147,7 +148,7 @@ class Results:
         from unstuck_analysis.study.report import outcome_table
 
         found = outcome_table(self)
-        return pd.DataFrame(found.rows, columns=pd.Index(found.columns))
+        return pd.DataFrame(found.rows, columns=pd.Index([column.title for column in found.columns]))
 
     def figure(self) -> "Figure | None":
         """The first outcome over whatever the study varies; None where no patient counts."""
@@ -157,8 +158,10 @@ class Results:
 
     def _repr_html_(self) -> str:
         from unstuck_analysis.output.style import html_of
+        from unstuck_analysis.study.report import version_notes
 
-        return html_of(self.table(), self.figure())
+        notes = "".join(f"<p>{escape(note)}</p>" for note in version_notes(self))
+        return html_of(self.table(), self.figure()) + notes
 
 
 def draws_of(

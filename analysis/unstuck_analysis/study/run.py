@@ -30,7 +30,7 @@ from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.processes import Lost, Workers, in_processes, local, time_limit
 from unstuck_analysis.study.store import SERIES, Store
-from unstuck_analysis.study.vary import Scene, Variation
+from unstuck_analysis.study.vary import RunInputs, Variation
 
 ACCURACY = Accuracy()
 MOST_RUNS, FEWEST_RUNS = 40, 4  # of a group; the fewest hold for the mean-field, whose runs take milliseconds
@@ -50,37 +50,39 @@ class Workplace:
         self._stuck: dict[tuple[str, int, str], Checkpoint] = {}
         self._healthy: dict[str, bool] = {}
 
-    def patient(self, scene: Scene, index: int) -> Patient:
-        """Patient number `index` in a scene; RunError for one without a healthy state."""
-        key = (scene.patient_digest, index)
-        self._check_health(scene)
+    def patient(self, run_inputs: RunInputs, index: int) -> Patient:
+        """Patient number `index` under some run inputs; RunError for one without a healthy state."""
+        key = (run_inputs.patient_digest, index)
+        self._check_health(run_inputs)
         if key not in self._patients:
             self._patients, self._stuck = {}, {}  # runs of one patient come one after the other
             self._patients[key] = draw_patient(
-                scene.treatment.circuit,
-                scene.parameters,
-                scene.cohort,
+                run_inputs.treatment.circuit,
+                run_inputs.parameters,
+                run_inputs.cohort,
                 seed=self.inputs.study.seed,
                 index=index,
-                neurons=scene.neurons,
+                neurons=run_inputs.neurons,
             )
         return self._patients[key]
 
-    def simulate(self, scene: Scene, index: int) -> tuple[Patient, PatientRun]:
+    def simulate(self, run_inputs: RunInputs, index: int) -> tuple[Patient, PatientRun]:
         """One patient under one treatment, from the stuck state that its runs share."""
-        patient, key = self.patient(scene, index), checkpoint_key(scene.treatment)
-        name = (scene.patient_digest, index, key)
+        patient, key = self.patient(run_inputs, index), checkpoint_key(run_inputs.treatment)
+        name = (run_inputs.patient_digest, index, key)
         if name not in self._stuck:
-            self._stuck[name] = get_stuck(patient, scene.treatment, ACCURACY)
-        return patient, run_treatment(patient, scene.treatment, self._stuck[name], accuracy=ACCURACY)
+            self._stuck[name] = get_stuck(patient, run_inputs.treatment, ACCURACY)
+        return patient, run_treatment(patient, run_inputs.treatment, self._stuck[name], accuracy=ACCURACY)
 
-    def _check_health(self, scene: Scene) -> None:
+    def _check_health(self, run_inputs: RunInputs) -> None:
         """RunError for a typical patient who was varied out of health."""
-        name, files = scene.patient_digest, self.inputs.basis.arms[scene.treatment.name]
-        if scene.cohort is not None or (not scene.changed and scene.treatment.circuit == files.circuit):
+        name, files = run_inputs.patient_digest, self.inputs.basis.arms[run_inputs.treatment.name]
+        if run_inputs.cohort is not None or (
+            not run_inputs.changed and run_inputs.treatment.circuit == files.circuit
+        ):
             return
         if name not in self._healthy:
-            self._healthy = {name: _is_healthy(scene.treatment.circuit, scene.parameters)}
+            self._healthy = {name: _is_healthy(run_inputs.treatment.circuit, run_inputs.parameters)}
         if not self._healthy[name]:
             raise RunError("no healthy state: with these values the circuit does not come back to health")
 
@@ -97,9 +99,9 @@ Execute = Callable[[Workplace, PlannedRun], Row]
 
 def run_one(workplace: Workplace, run: PlannedRun) -> Row:
     """One run: the outcomes and the series that the study keeps."""
-    scene = workplace.variation.scene(run.treatment, run.settings)
-    patient, simulated = workplace.simulate(scene, run.patient)
-    endpoint_day = scene.treatment.file.endpoint_day
+    run_inputs = workplace.variation.inputs_of(run.treatment, run.settings)
+    patient, simulated = workplace.simulate(run_inputs, run.patient)
+    endpoint_day = run_inputs.treatment.file.endpoint_day
     outcome = outcome_of(simulated, patient.circuit, endpoint_day, seed=patient.seed, patient=patient.index)
     kept = workplace.inputs.outcomes
     row = {name: value for name, value in asdict(outcome).items() if name in kept}
@@ -121,16 +123,16 @@ def _series(run: PatientRun, patient: Patient, inputs: StudyInputs) -> Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs that a worker does one after the other, and where it stores them."""
 
-    store: tuple[str, str]  # folder and hash of the study, so that a folder that was made anew is read anew
+    store: tuple[str, str]  # folder and hash of the study, so that a new folder in its place is read again
     part: str
     runs: tuple[PlannedRun, ...]
     execute: Execute
 
 
-def run_patient_group(group: Group) -> tuple[int, int]:
+def run_patient_group(group: RunGroup) -> tuple[int, int]:
     """Do the runs of a group and store their rows in one file; the number of runs and of failed ones.
 
     Raises StorageError if the disk refuses the file.
@@ -245,7 +247,7 @@ class _Session:
             for run in self._left_of(self._work([group], self._one_worker())):
                 self._repeat_alone(run)
 
-    def _repeat_alone(self, group: Group) -> None:
+    def _repeat_alone(self, group: RunGroup) -> None:
         """Repeat a group that died alone, run by run; a run that kills DEATHS workers is a failed row."""
         for run in group.runs:
             one = replace(group, runs=(run,))
@@ -261,9 +263,9 @@ class _Session:
         team = self.workers if isinstance(self.workers, Workers) else local(max(2, self.workers))
         return replace(team, count=1)
 
-    def _work(self, groups: Sequence[Group], workers: int | Workers) -> list[Group]:
+    def _work(self, groups: Sequence[RunGroup], workers: int | Workers) -> list[RunGroup]:
         """Work through groups; returns those that were lost with a worker."""
-        lost: list[Group] = []
+        lost: list[RunGroup] = []
         with closing(in_processes(run_patient_group, groups, workers)) as ended:
             for group, done in ended:
                 if isinstance(done, Lost):
@@ -272,7 +274,7 @@ class _Session:
                     self._count(*done)
         return lost
 
-    def _groups(self, runs: Sequence[PlannedRun]) -> list[Group]:
+    def _groups(self, runs: Sequence[PlannedRun]) -> list[RunGroup]:
         """Runs of one patient together; at most MOST_RUNS, and in the mean-field a few patients at once."""
         fewest = 1 if self.store.inputs.study.neurons else FEWEST_RUNS
         groups: list[list[PlannedRun]] = [[]]
@@ -283,9 +285,9 @@ class _Session:
                 if len(groups[-1]) >= MOST_RUNS:
                     groups.append([])
                 groups[-1].append(run)
-        return [Group(self.store.key, self.part, tuple(runs), self.execute) for runs in groups if runs]
+        return [RunGroup(self.store.key, self.part, tuple(runs), self.execute) for runs in groups if runs]
 
-    def _left_of(self, groups: Sequence[Group]) -> Iterator[Group]:
+    def _left_of(self, groups: Sequence[RunGroup]) -> Iterator[RunGroup]:
         """Groups without the runs that were stored since this session began."""
         for group in groups:
             ended = {run_id: when for run_id, (_, when) in self.store.latest().items()}

@@ -430,7 +430,7 @@ def versions() -> dict[str, str]:
 
 
 def _name_of_versions() -> str:
-    """The version of the model, and a short name for those of all libraries, as a row holds it."""
+    """The version of the model, and a short name for those of all libraries, as it is in a row."""
     model, *libraries = versions().values()
     return f"{model}, libraries {_checksum(_canonical({'of': libraries}))[:6]}"
 

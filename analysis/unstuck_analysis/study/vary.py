@@ -6,7 +6,7 @@
     patient.life_events.NAME.rate, .stress   also .lasting and .cv
     patient.stress_days.median               length of stress; also .at_least and .at_most
     patient.body_weight_kg
-    circuit.neurons                          neurons a patient (0: the mean-field)
+    circuit.neurons                          neurons per patient (0: the mean-field)
     circuit.projections.PRE > POST.weight    also .times and .inputs
     circuit.regions.NAME.uncleared_serotonin
     circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share and .share
@@ -308,7 +308,7 @@ class VariedTreatment(Treatment):
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunInputs:
     """All that one run reads, apart from its patient's number; digests replace the content.
 
     patient_digest covers what decides the patient: circuit, parameters, cohort and number of neurons.
@@ -323,7 +323,7 @@ class Scene:
 
     @property
     def parameters(self) -> ParameterSet:
-        """The parameters of the scene."""
+        """The parameters of the run."""
         return default_parameters().with_values(**dict(self.changed))
 
 
@@ -343,7 +343,7 @@ class Variation:
         self._values = json.dumps(basis.parameters, sort_keys=True)
         self._health_checks = HEALTH_CHECKS
 
-    def scene(self, arm: str, settings: Settings) -> Scene:
+    def inputs_of(self, arm: str, settings: Settings) -> RunInputs:
         """What a treatment reads under some settings; ValueError for a number that a file refuses."""
         changes = self._changes(settings)
         drugs = {name: self._changed(("drug", arm, name), changes) for name in self.basis.arms[arm].drugs}
@@ -356,7 +356,7 @@ class Variation:
         files = ArmFiles.model_construct(
             treatment=treatment, circuit=circuit, drugs={name: file for name, (file, _) in drugs.items()}
         )
-        return Scene(
+        return RunInputs(
             VariedTreatment(arm, files),
             parameters,
             cohort,

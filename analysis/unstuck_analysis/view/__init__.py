@@ -17,7 +17,7 @@ DEFAULT_TREATMENTS = ("untreated", "ssri-like", "ketamine-like")
 
 
 @dataclass(frozen=True)
-class Shown:
+class PreparedView:
     """What `unstuck view` was asked to show."""
 
     plan: Plan
@@ -57,7 +57,7 @@ def prepare(
     patient: int = PATIENT,
     neurons: int = 500,
     story: str = "",
-) -> Shown:
+) -> PreparedView:
     """Check what is to be shown. Raises InputError for an unknown name, too many treatments, a bad number."""
     names = [_name(name) for name in treatments or DEFAULT_TREATMENTS]
     if len(names) > len(LETTERS):
@@ -73,7 +73,7 @@ def prepare(
     for name in names:
         treatment(name)
     files = tuple(name for name in names if Path(name).is_absolute())
-    return Shown(Plan(tuple(map(PanelPlan, names)), seed, patient, neurons), files, stories)
+    return PreparedView(Plan(tuple(map(PanelPlan, names)), seed, patient, neurons), files, stories)
 
 
 def _name(name: str) -> str:
@@ -85,7 +85,7 @@ def _name(name: str) -> str:
 class Page:
     """A self-contained page for a notebook, in a frame of its own."""
 
-    def __init__(self, shown: Shown, days: float, height: int) -> None:
+    def __init__(self, shown: PreparedView, days: float, height: int) -> None:
         self._shown, self._days, self._height = shown, days, height
 
     @cached_property

@@ -49,9 +49,7 @@ def serve_mesa(
     """Serve Mesa's own page until Ctrl-C. Raises InputError if it cannot start."""
     require("solara", "uvicorn", extra="mesa-page")
     if not ASSETS.is_dir():
-        raise InputError(
-            f"there is no {ASSETS}; install Solara's files with: pip install 'unstuck[mesa-page]'"
-        )
+        raise InputError(f"there is no {ASSETS}; in the folder of Unstuck, type: pip install '.[mesa-page]'")
     listening = listen("127.0.0.1", port)
     port = listening.getsockname()[1]
     os.environ.update(SETTINGS | {"SOLARA_APP": "unstuck_analysis.view.mesa"})

@@ -301,7 +301,7 @@ def require(*packages: str, extra: str = "view") -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         names = ", ".join(missing)
-        raise InputError(f"the page needs {names}; install it with: pip install 'unstuck[{extra}]'")
+        raise InputError(f"the page needs {names}; in the folder of Unstuck, type: pip install '.[{extra}]'")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -37,7 +37,7 @@ class UntranslatableError(Exception):
 @cache
 def translated_model() -> str:
     """JavaScript with one object, `model`, that has every rule and its composition by its Python name."""
-    names, parts = list[str](), list[str]()
+    names, parts, called = list[str](), list[str](), set[str]()
     for module in map(importlib.import_module, MODULES):
         for function in _compiled_functions(module):
             try:
@@ -45,6 +45,9 @@ def translated_model() -> str:
             except UntranslatableError as fault:
                 raise UntranslatableError(f"{module.__file__}: {function.name}: {fault}") from None
             names.append(function.name)
+            called |= _called(function) - set(_named_tuples(function, module))
+    if unknown := called - {*names, *_FUNCTIONS, *_AS_IT_IS, "range"}:
+        raise UntranslatableError(f"called, but not translated: {', '.join(sorted(unknown))}")
     body = "\n".join([_HELPERS, *parts])
     return f"const model = (() => {{\n{body}\nreturn {{ {', '.join(names)} }};\n}})();\n"
 
@@ -63,8 +66,22 @@ def translated(node: ast.FunctionDef, module: ModuleType) -> str:
     declared = sorted(stored - set(arguments))
     constants = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id.isupper()})
     lines = [f"const {name} = {json.dumps(getattr(module, name))};" for name in constants]
+    for name, fields in _named_tuples(node, module).items():
+        lines.append(f"const {name} = ({', '.join(fields)}) => ({{ {', '.join(fields)} }});")
     lines += [f"let {', '.join(declared)};"] if declared else []
     return "\n".join([f"function {node.name}({', '.join(arguments)}) {{", *lines, *_block(node.body), "}"])
+
+
+def _called(node: ast.FunctionDef) -> set[str]:
+    """Names that a function calls."""
+    calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
+
+
+def _named_tuples(node: ast.FunctionDef, module: ModuleType) -> dict[str, tuple[str, ...]]:
+    """Fields of the named tuples that a function makes."""
+    made = {name: getattr(getattr(module, name, None), "_fields", ()) for name in sorted(_called(node))}
+    return {name: fields for name, fields in made.items() if fields}
 
 
 def _block(statements: Sequence[ast.stmt]) -> list[str]:

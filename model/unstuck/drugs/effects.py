@@ -2,7 +2,7 @@
 
     doses -> amounts (kinetics.py) -> concentration -> law of each action (files/drug.py) -> Contribution
 
-The law of an action becomes one of three classes with `edges_h` (the moments at which it jumps or bends),
+An action becomes one of three classes. Each has `edges_h` (the moments at which it jumps or bends),
 `averaged_h` (the slow step sees the running mean over this long; 0: the moment) and `at(times_h)`:
 
     WhileTaken        a level that rises while the drug is taken and decreases after the last dose

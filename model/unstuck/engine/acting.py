@@ -1,8 +1,8 @@
 """What acts on a circuit over a stretch of time, as a table that compiled code looks up.
 
 Between two jumps everything that acts is smooth. The time between two jumps is one cell of the table, or is
-halved until the cubic through four points of each cell agrees within 1e-8 with what acts at three points
-between them. A cell never spans a jump. What is constant within a cell is exact to rounding.
+halved. It is halved until the cubic through four points of each cell agrees within 1e-8 with what acts at
+three points between them. A cell never spans a jump. What is constant within a cell is exact to rounding.
 
 Where effects swing within a step (frequent doses), the table has two rows per point: what acts at the upper
 and at the lower end of the swing. Such a table has one cell, which is the next step.

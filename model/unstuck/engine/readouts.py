@@ -72,6 +72,11 @@ def take_readings(
     return [Reading(*row) for row in zip(days, *columns, strict=True)]
 
 
+def recovery_index(value: float, stuck: float, healthy: float) -> float:
+    """Where a value is between the stuck state (0) and health (1); NaN for a patient who was never ill."""
+    return (value - stuck) / (healthy - stuck) if stuck != healthy else nan
+
+
 def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
     """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0 - m0)."""
     whole, structure = connectivities(circuit, state.as_rows())
@@ -133,22 +138,33 @@ def readout_regions(circuit: Circuit) -> list[int]:
     return [k for k, region in enumerate(circuit.regions) if region in regions]
 
 
+def principal_activity(circuit: Circuit, x: Floats, regions: Sequence[int]) -> Floats:
+    """Mean activity (..., regions) of the principal cells of some regions, of activities x (..., neurons)."""
+    means, of = population_means(circuit, x), circuit.wiring.populations
+    principal = [means[..., (of.region == r) & (of.cells == PYRAMIDAL)].mean(axis=-1) for r in regions]
+    return np.stack(principal, axis=-1)
+
+
 def functional_connectivity(
-    circuit: Circuit, state: State, effects: Effects, region_input: Floats, tolerance: float = 1e-7
+    circuit: Circuit,
+    state: State,
+    effects: Effects,
+    region_input: Floats,
+    tolerance: float = 1e-7,
+    regions: Sequence[int] | None = None,
 ) -> Floats:
     """Response (regions i, regions j) of region j's principal activity to a small input to region i.
 
-    dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board.
+    dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board. regions:
+    those of the readout if not given.
     """
-    regions, of = readout_regions(circuit), circuit.wiring.populations
+    regions = readout_regions(circuit) if regions is None else regions
     acting = np.tile(np.concatenate([np.array(effects), region_input]), (1 + len(regions), 1))
     for row, region in enumerate(regions, 1):
         acting[row, FIELDS + region] += PROBE_DRIVE
     probed = state.with_rows(np.tile(state.y, (len(acting), 1)))
-    means = population_means(circuit, settled_states(circuit, probed, acting, tolerance).x)
-    principal = [means[:, (of.region == r) & (of.cells == PYRAMIDAL)].mean(axis=1) for r in regions]
-    resting, *responding = np.array(principal).T
-    return (np.array(responding) - resting) / PROBE_DRIVE
+    activity = principal_activity(circuit, settled_states(circuit, probed, acting, tolerance).x, regions)
+    return (activity[1:] - activity[0]) / PROBE_DRIVE
 
 
 def mean_functional_connectivity(

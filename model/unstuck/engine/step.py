@@ -141,7 +141,7 @@ class Outputs(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The slow state at the ends of steps; no rows if nobody asked for it."""
+    """The slow state at the ends of steps; no rows if they were not asked for."""
 
     hours: Floats
     y: Floats

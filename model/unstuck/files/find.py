@@ -57,7 +57,7 @@ def replaced_files() -> list[Path]:
 
 
 def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
-    """The file that a name or path means. `beside` is the file that names it, if a file does.
+    """The file that a name or path means. The last argument is the file that names it, if a file does.
 
     Raises InputError for an unknown name, and for a path in a file that does not end in .yaml or .yml.
     """

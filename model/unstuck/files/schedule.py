@@ -23,7 +23,7 @@ class Dose:
 
 
 def number_of_doses(every_h: float, lasting_h: float) -> int:
-    """How many doses a course has: one at its start, then one per interval, none at its end."""
+    """Number of doses in a course: one at its start, then one per interval, none at its end."""
     return max(ceil(lasting_h / every_h - ROUNDING), 0)
 
 

@@ -18,7 +18,14 @@ import numpy as np
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure, Spell
-from unstuck.engine.readouts import Reading, connectivities, connectivity, take_reading, take_readings
+from unstuck.engine.readouts import (
+    Reading,
+    connectivities,
+    connectivity,
+    recovery_index,
+    take_reading,
+    take_readings,
+)
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
@@ -49,8 +56,7 @@ class Checkpoint:
 
     def recovery(self, connectivity: float) -> float:
         """Recovery index R of a connectivity: 0 stuck, 1 healthy (NaN for a patient who was never ill)."""
-        stuck, healthy = self.stuck.connectivity, self.healthy.connectivity
-        return (connectivity - stuck) / (healthy - stuck) if stuck != healthy else nan
+        return recovery_index(connectivity, self.stuck.connectivity, self.healthy.connectivity)
 
     def check_belongs(self, patient: Patient, treatment: Treatment) -> None:
         """ValueError if this is the checkpoint of another patient, or of another way to day 0."""
@@ -69,7 +75,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """What came of a `when` or `stop_when`: asked on which day (from day 0), and whether it applied."""
+    """Result of a `when` or `stop_when`: asked on which day (from day 0), and whether it applied."""
 
     drug: str
     kind: Literal["when", "stop_when"]
@@ -382,7 +388,7 @@ def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[f
     treatment_end_h = file.day_0_h + file.phases[file.day_0].lasting
     gone_h = max((c.gone_h() for c in contributions), default=-inf)
     gone_h = gone_h if gone_h > file.day_0_h else treatment_end_h
-    last_dose_h = max((c.last_dose_h for c in contributions), default=treatment_end_h)
+    last_dose_h = max((c.last_dose_h for c in contributions), default=nan)
     endpoint_h = min(file.day_0_h + file.endpoint_day * HOURS_A_DAY, file.end_h + file.follow_up)
     after_gone_h = gone_h + file.follow_up if file.follow_up else file.end_h
     return max(file.end_h, after_gone_h, endpoint_h), gone_h, last_dose_h

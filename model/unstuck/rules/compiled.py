@@ -3,8 +3,8 @@
 """How the rules are compiled: once per state of the sources, with floating point that still knows NaN.
 
 Compiled code is stored in the user's cache folder (Linux: ~/.cache/unstuck), or in NUMBA_CACHE_DIR. Its
-subfolder is named by a digest of all sources of the model and the versions of numba and Python, because numba
-by itself does not notice an edit of a rule in another file than the function that calls it.
+subfolder is named by a digest of all sources of the model and the versions of numba and Python. Without it
+numba does not notice an edit of a rule in another file than the function that calls it.
 
 `importlib.reload` of a module with compiled functions changes them wherever they are used in the process:
 every function is compiled again at its next call. From then on the process stores nothing, because other

@@ -15,9 +15,9 @@ from unstuck.parameters import default_parameters
 from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.landscape import (
     STRESSES,
-    Acting,
     Landscape,
     SlowManifold,
+    SteadyActing,
     acting_at_end,
     after_stress,
     answer_of,
@@ -143,7 +143,9 @@ def test_input_to_a_region_counts_among_what_acts(mean_field: Circuit) -> None:
     patient = typical_patient(mean_field.file, default_parameters())
     scars, driven = np.array([0.6]), np.zeros(len(mean_field.regions))
     driven[0] = 0.1
-    quiet, loud = (slow_manifold(patient, Acting("", region_input=given), scars) for given in (None, driven))
+    quiet, loud = (
+        slow_manifold(patient, SteadyActing("", region_input=given), scars) for given in (None, driven)
+    )
     assert loud.connectivity[0] != pytest.approx(quiet.connectivity[0], abs=1e-3)
 
 

@@ -22,7 +22,7 @@ from unstuck_analysis.questions.survival import (
 
 
 def made_up(patients: int = 40, *, onset_in_drug: float = 0.8) -> pd.DataFrame:
-    """Outcomes of two treatments over the same patients, with censoring, drawn from a fixed stream."""
+    """StuckOutcomes of two treatments over the same patients, with censoring, drawn from a fixed stream."""
     rng, rows = np.random.default_rng(4), []
     for treatment, share in (("untreated", 0.3), ("drug", onset_in_drug)):
         for patient in range(patients):

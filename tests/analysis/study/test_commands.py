@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from study_cases import ROWS, TWO_DOSES, all_fail, write_study
-from unstuck_analysis import Results
 from unstuck_analysis.cli import main
+from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Workplace
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -101,7 +101,7 @@ def test_a_job_array_of_a_study_with_a_fault_is_not_printed(
 
 @pytest.mark.parametrize("design", ["morris", "sobol"])
 def test_a_sampled_study_reports_what_its_outcome_depends_on(tmp_path: Path, design: str) -> None:
-    from unstuck_analysis import Study
+    from unstuck_analysis.study.file import Study
     from unstuck_analysis.study.indices import indices
     from unstuck_analysis.study.report import study_report
 

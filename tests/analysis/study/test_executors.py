@@ -12,8 +12,9 @@ import pytest
 from kill_sweep import kill_and_resume
 from study_cases import ROWS, all_fail, deadly, endless, invented, write_study
 from unstuck.engine.step import RunError
-from unstuck_analysis import Results, Study
 from unstuck_analysis.study.cluster import client_workers
+from unstuck_analysis.study.file import Study
+from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Progress, run_plan
 from unstuck_analysis.study.store import Store
 
@@ -143,7 +144,7 @@ def test_a_script_without_a_guard_gets_one_clear_message(tmp_path: Path) -> None
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(f"""
-        from unstuck_analysis import Study
+        from unstuck import Study
         print(Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2).outcomes())
         """)
     )
@@ -160,7 +161,7 @@ def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
         textwrap.dedent(f"""
         if __name__ != "__main__":
             raise OSError("this file is open elsewhere")
-        from unstuck_analysis import Study
+        from unstuck import Study
         Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2)
         """)
     )

@@ -11,12 +11,11 @@ from unstuck.errors import InputError
 from unstuck.files.find import cohort_path, shipped
 from unstuck.files.treatment import Treatment
 from unstuck.patient.draw import read_cohort
-from unstuck_analysis import Study
 from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import series_columns
 from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.study import vary as variation
-from unstuck_analysis.study.file import OUTCOMES, StudyInputs
+from unstuck_analysis.study.file import OUTCOMES, Study, StudyInputs
 from unstuck_analysis.study.vary import Variation, basis_of
 
 
@@ -94,7 +93,7 @@ def test_a_dose_of_zero_changes_as_little_as_no_treatment(tmp_path: Path) -> Non
 
 
 def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation) -> None:
-    before = basis_variation.scene("ketamine-like", ())
+    before = basis_variation.inputs_of("ketamine-like", ())
     for path, number in {
         "model.tauB": 30.0,
         "patient.life_events.severe.lasting": 14.0,
@@ -118,13 +117,13 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
         "treatment.follow_up": 2.0,
         "treatment.endpoint_day": 28.0,
     }.items():
-        assert basis_variation.scene("ketamine-like", ((path, number),)).digest != before.digest, path
-    scene = basis_variation.scene("ssri-like", (("drug.ssri-like.sert.occupancy", 0.5),))
-    action = scene.treatment.drugs["ssri-like"].actions[0]
+        assert basis_variation.inputs_of("ketamine-like", ((path, number),)).digest != before.digest, path
+    run_inputs = basis_variation.inputs_of("ssri-like", (("drug.ssri-like.sert.occupancy", 0.5),))
+    action = run_inputs.treatment.drugs["ssri-like"].actions[0]
     assert action.level is not None
     assert action.level.odds is not None
     assert action.level.odds.value == 1.0  # the odds of 0.5
-    assert basis_variation.scene("ketamine-like", (("model.tauB", 30.0),)).parameters["tauB"] == 30.0
+    assert basis_variation.inputs_of("ketamine-like", (("model.tauB", 30.0),)).parameters["tauB"] == 30.0
 
 
 def test_a_range_of_doses_is_written_as_doses(tmp_path: Path) -> None:
@@ -136,18 +135,18 @@ def test_a_range_of_doses_is_written_as_doses(tmp_path: Path) -> None:
 
 def test_a_spread_between_patients_can_be_varied(tmp_path: Path) -> None:
     study = loaded(tmp_path, (DOSES, "patient.cv.taul: {values: [0.0, 0.5]}"))
-    cohort = study.variation.scene("untreated", (("patient.cv.taul", 0.5),)).cohort
+    cohort = study.variation.inputs_of("untreated", (("patient.cv.taul", 0.5),)).cohort
     assert cohort is not None
     assert [draw.cv for draw in cohort.lognormal if draw.name == "factor_taul"] == [0.5]
-    everyone = study.variation.scene("untreated", (("patient.cv", 0.0),)).cohort
+    everyone = study.variation.inputs_of("untreated", (("patient.cv", 0.0),)).cohort
     assert everyone is not None
     assert {draw.cv for draw in everyone.lognormal} == {0.0}
 
 
 def test_a_value_equal_to_the_shipped_one_reads_the_same(basis_variation: Variation) -> None:
     shipped_value = basis_variation.basis.parameters["tauB"]
-    varied = basis_variation.scene("ketamine-like", (("model.tauB", shipped_value),))
-    assert varied.digest == basis_variation.scene("ketamine-like", ()).digest
+    varied = basis_variation.inputs_of("ketamine-like", (("model.tauB", shipped_value),))
+    assert varied.digest == basis_variation.inputs_of("ketamine-like", ()).digest
 
 
 def test_unpaired_arms_and_points_have_patients_of_their_own(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from filelock import FileLock
 from flip_bits import flip_bits
 from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
 from unstuck.errors import InputError
-from unstuck_analysis import Results, Study
 from unstuck_analysis.output.columns import RENAMED
 from unstuck_analysis.output.files import StorageError
-from unstuck_analysis.study.file import StudyInputs
+from unstuck_analysis.study.file import Study, StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.report import study_report, version_notes
+from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside, versions
 
@@ -108,6 +108,7 @@ def test_other_versions_are_refused_with_the_difference_and_mixed_only_if_asked(
     assert by_version == {old.model: DISTINCT // 3, "9.9": DISTINCT - DISTINCT // 3}
     assert "several versions of the program" in version_notes(results)[0]
     assert version_notes(results)[0] in unescape(study_report(results))
+    assert version_notes(results)[0] in unescape(results._repr_html_())
 
 
 def test_a_drug_file_that_changed_is_refused(tmp_path: Path) -> None:

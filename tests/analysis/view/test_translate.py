@@ -22,6 +22,14 @@ def test_python_without_a_translation_is_refused_with_its_line(line: str) -> Non
         translate.translated(function, receptors)
 
 
+def test_a_named_tuple_becomes_an_object() -> None:
+    function = ast.parse("def f(y):\n    return Trkb(y)\n").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    text = translate.translated(function, trkb)
+    assert "const Trkb = (phi, mB, kB, " in text
+    assert "return Trkb(y);" in text
+
+
 def test_constants_of_a_module_are_written_as_numbers() -> None:
     function = ast.parse("def f(y):\n    return y * TWO\n").body[0]
     assert isinstance(function, ast.FunctionDef)

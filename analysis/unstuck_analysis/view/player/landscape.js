@@ -51,5 +51,5 @@ function paintLandscape() {
   const [c, scar] = ['connectivity', 'scar'].map(name => recording.position[name]), now = [recording.get('scar'), recording.get('connectivity')];
   trace([...recording.values.slice(0, recording.frameAt(player.day) + 1).map(row => [row[scar], row[c]]), now], pal.panels[place], 2, []);
   ctx.beginPath(); ctx.arc(px(now[0]), py(now[1]), 6, 0, 7); ctx.fillStyle = pal.accent; ctx.fill();
-  canvas.setAttribute('aria-label', `Connectivity ${percent(now[1])}, scar ${percent(now[0])}. The line of rest falls from full connectivity without a scar to less than half with a full one.`);
+  canvas.setAttribute('aria-label', `Connectivity ${percent(now[1])}, scar ${percent(now[0])}. The line of rest decreases from full connectivity without a scar to less than half with a full one.`);
 }

@@ -1,0 +1,205 @@
+"""The circuit in pictures: its state under each treatment, and the loop that keeps it stuck or heals it."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+from unstuck.files.circuit import CircuitFile, projection_ends
+
+from unstuck_analysis.compare import Comparison, main_population
+from unstuck_analysis.figures import shown
+from unstuck_analysis.output.columns import column_name
+from unstuck_analysis.output.style import INK, styled, wrapped
+
+FIRING = mpl.colormaps["PuOr_r"]  # below health purple, at health white, above orange
+EXCITES, INHIBITS, HEALTH = "#333333", "#9c2f7f", "#e6e6e6"
+WIDTH = 5.0  # points, of a connection as strong as in health
+RAISES, LOWERS = "#075733", "#c24900"  # what acts on the loop
+
+Point = tuple[float, float]
+
+
+def circuit_states(comparison: Comparison) -> dict[str, pd.Series]:
+    """Mean readings by title of a panel: healthy (empty), stuck, and at the endpoint of each treatment."""
+    states = {"healthy": pd.Series(dtype=float)}
+    for treatment in shown(comparison):
+        readings, end = comparison.readings(treatment.name), treatment.file.endpoint_day
+        states.setdefault("stuck (day 0)", _mean_on(readings, 0.0))
+        last = readings.groupby("patient").day.max().min()
+        states[f"{treatment.name}, day {min(end, last):g}"] = _mean_on(readings, min(end, last))
+    return states
+
+
+def _mean_on(readings: pd.DataFrame, day: float) -> pd.Series:
+    days = readings.day.unique()
+    nearest = days[np.argmin(np.abs(days - day))]
+    return pd.Series(readings[readings.day == nearest].mean(numeric_only=True))
+
+
+@styled
+def circuit_figure(comparison: Comparison) -> Figure:
+    """The circuit healthy, stuck and at the endpoint of each treatment."""
+    states, circuit = circuit_states(comparison), comparison.circuit
+    columns = min(4, len(states) + 1)
+    rows = -(-(len(states) + 1) // columns)
+    figure = Figure(figsize=(11, 2.75 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels:
+        panel.set_axis_off()
+    firing = [firing_of(circuit, region, state) for state in states.values() for region in circuit.regions]
+    norm = TwoSlopeNorm(1.0, min(0.5, *firing), max(1.5, *firing))
+    for panel, (title, state) in zip(panels, states.items(), strict=False):
+        _draw_circuit(panel, circuit, state, norm)
+        panel.set_title(wrapped(title, 28), fontsize=10)
+    _draw_circuit_key(panels[len(states)])
+    colors = ScalarMappable(norm, FIRING)
+    bar = figure.colorbar(colors, ax=list(panels), shrink=0.6, aspect=30, pad=0.01)
+    bar.set_label("discs: firing of the principal cells (healthy = 1)")
+    return figure
+
+
+Link = tuple[str, str, bool]
+
+
+def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[Link, float]:
+    """Mean strength (healthy = 1) of the plastic projections by region, region, and whether they inhibit."""
+    found: dict[Link, list[float]] = {}
+    for name, projection in circuit.projections.items():
+        if projection.plastic:
+            pre, post = (circuit.populations[end] for end in projection_ends(name))
+            link = (pre.region, post.region, post.cells == "interneuron")
+            found.setdefault(link, []).append(_value(state, column_name(f"strength_{name}")))
+    return {link: float(np.mean(strengths)) for link, strengths in found.items()}
+
+
+def firing_of(circuit: CircuitFile, region: str, state: pd.Series) -> float:
+    """Firing of the main cells of a region (healthy = 1)."""
+    return _value(state, f"activity_{main_population(circuit, region)}")
+
+
+def _value(state: pd.Series, name: str) -> float:
+    """A value of a state, or the healthy 1."""
+    return float(state.to_dict().get(name, 1.0))
+
+
+def _draw_circuit(axes: Axes, circuit: CircuitFile, state: pd.Series, norm: TwoSlopeNorm) -> None:
+    """Regions as discs coloured by firing; a pale band of the healthy width is behind every connection."""
+    place = {name: region.position for name, region in circuit.regions.items()}
+    for (pre, post, inhibits), strength in region_strengths(circuit, state).items():
+        _draw_link(axes, place[pre], place[post], 1.0, HEALTH, inhibits=inhibits)
+        color = INHIBITS if inhibits else EXCITES
+        _draw_link(axes, place[pre], place[post], strength, color, inhibits=inhibits)
+        if len(state):
+            _write_strength(axes, place[pre], place[post], strength, color)
+    for region, (x, y) in place.items():
+        color = FIRING(norm(firing_of(circuit, region, state)))
+        axes.scatter(x, y, s=760, color=color, edgecolor=INK, linewidth=0.9, zorder=3)
+        ink = "white" if np.dot(color[:3], (0.3, 0.59, 0.11)) < 0.5 else INK
+        axes.text(x, y, region, ha="center", va="center", fontsize=8, color=ink, zorder=4)
+    axes.set(xlim=(-0.02, 1.07), ylim=(-0.02, 1.0))
+    axes.set_aspect("equal")
+
+
+def _draw_link(axes: Axes, pre: Point, post: Point, strength: float, color: str, *, inhibits: bool) -> None:
+    """A bent arrow; one that excites interneurons, and so inhibits, ends in a bar."""
+    pale = color == HEALTH
+    arrow = FancyArrowPatch(
+        pre,
+        post,
+        connectionstyle="arc3,rad=0.16",
+        arrowstyle="-" if pale else "-[,widthB=0.7,lengthB=0" if inhibits else "-|>",
+        mutation_scale=9,
+        linewidth=WIDTH * strength,
+        color=color,
+        shrinkA=15,
+        shrinkB=17,
+        zorder=1 if pale else 2,
+    )
+    axes.add_patch(arrow)
+
+
+def _write_strength(axes: Axes, pre: Point, post: Point, strength: float, color: str) -> None:
+    """The strength in per cent of health, at the middle of the bent arrow."""
+    (x0, y0), (x1, y1) = pre, post
+    x, y = (x0 + x1) / 2 + 0.1 * (y1 - y0), (y0 + y1) / 2 - 0.1 * (x1 - x0)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+    axes.text(
+        x, y, f"{100 * strength:.0f}", color=color, fontsize=7, ha="center", va="center", bbox=box, zorder=5
+    )
+
+
+def _draw_circuit_key(axes: Axes) -> None:
+    axes.set(xlim=(-0.02, 1.07), ylim=(-0.02, 1.0))
+    for y, strength, inhibits, text in (
+        (0.86, 1.0, False, "excites, as in health"),
+        (0.68, 0.5, False, "excites, 50 % of health"),
+        (0.50, 1.0, True, "excites interneurons,\nand so inhibits"),
+    ):
+        _draw_link(
+            axes, (-0.02, y), (0.36, y), strength, INHIBITS if inhibits else EXCITES, inhibits=inhibits
+        )
+        axes.text(0.36, y, text, va="center", fontsize=8.5)
+    axes.text(0.0, 0.2, "numbers: strength in % of health\npale band: strength in health", fontsize=8.5)
+
+
+@styled
+def loop_figure(circuit: CircuitFile) -> Figure:
+    """The feedback loop of the model, and where stress, serotonin and drugs act on it."""
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    plastic = sum(projection.plastic for projection in circuit.projections.values())
+    between = f"Strength of {plastic} bundles\nof connections between\n{', '.join(circuit.regions)}"
+    for place, text in (
+        ((0.5, 0.85), "Activity\nof principal cells"),
+        ((0.8, 0.16), "BDNF release\nand TrkB signalling"),
+        ((0.2, 0.16), between),
+    ):
+        _write_box(axes, place, text, INK, loop=True)
+    for start, end, place, text in (
+        ((0.575, 0.8), (0.815, 0.21), (0.82, 0.66), "active cells\nrelease BDNF"),
+        ((0.705, 0.13), (0.33, 0.13), (0.515, 0.0), "TrkB lets connections grow\nand the scar heal"),
+        ((0.19, 0.23), (0.42, 0.8), (0.17, 0.6), "strong connections\ndrive the cells"),
+    ):
+        _draw_arrow(axes, start, end, INK, width=3.0, bend=-0.22)
+        axes.text(*place, text, ha="center", va="center", fontsize=9.5, color=INK)
+    verdict = "Weak signalling keeps\nthe loop weak: stuck.\nStrong signalling keeps\nit strong: healthy."
+    axes.text(0.5, 0.42, verdict, ha="center", va="center", fontsize=11, style="italic", color=INK)
+    _draw_acting(axes, sorted({circuit.populations[name].region for name in circuit.roles.stress_input}))
+    return figure
+
+
+def _draw_acting(axes: Axes, stressed: Sequence[str]) -> None:
+    """What acts on the loop from outside."""
+    ampa = "AMPA potentiation,\nNMDA block:\nactivity rises at once"
+    for place, text, start, end, color in (
+        ((0.11, 0.85), ampa, (0.19, 0.85), (0.42, 0.85), RAISES),
+        ((0.89, 0.85), f"Stress drives\n{', '.join(stressed)}", (0.835, 0.85), (0.58, 0.85), LOWERS),
+        ((0.93, 0.48), "Stress leaves\na scar: less\nBDNF is made", (0.92, 0.41), (0.87, 0.21), LOWERS),
+        ((0.56, 0.24), "Serotonin:\nmore BDNF\nis made", (0.61, 0.22), (0.71, 0.18), RAISES),
+    ):
+        _draw_arrow(axes, start, end, color, width=2.0, bend=0.0)
+        _write_box(axes, place, text, color)
+
+
+def _write_box(axes: Axes, place: Point, text: str, color: str, *, loop: bool = False) -> None:
+    """A text in a rounded box; one of the loop is large."""
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": color, "linewidth": 1.6}
+    size, weight = (11, "bold") if loop else (9.5, "normal")
+    axes.text(*place, text, ha="center", va="center", color=color, fontsize=size, weight=weight, bbox=box)
+
+
+def _draw_arrow(axes: Axes, start: Point, end: Point, color: str, *, width: float, bend: float) -> None:
+    """A bent arrow from point to point."""
+    bow = f"arc3,rad={bend}"
+    arrow = FancyArrowPatch(
+        start, end, connectionstyle=bow, arrowstyle="-|>", mutation_scale=18, linewidth=width, color=color
+    )
+    axes.add_patch(arrow)
