@@ -117,11 +117,23 @@ def compare(
     out: str | Path | None = None,
     on_progress: "OnProgress" = unwatched,
 ) -> Comparison:
-    """Run the same patients under every treatment (names or paths).
+    """Run the same patients under every treatment.
 
-    The numbers do not depend on `workers`. Finished patients are stored in `out` (if given); the same call
-    continues from there. Raises InputError for a bad file, two files of one name or fewer than one patient,
-    and RunError if a run fails.
+    Args:
+        treatments: Shipped names or paths of treatment files.
+        patients: Number of patients.
+        seed: Seed of all random streams.
+        neurons: Neurons per patient; 0 is the mean-field.
+        workers: Processes; the numbers do not depend on it.
+        out: Folder for finished patients, if given; the same call continues from there.
+        on_progress: Called with the progress after each group of runs.
+
+    Returns:
+        Outcomes, readings and draws of all patients.
+
+    Raises:
+        InputError: For a bad file, two files of one name, or fewer than one patient.
+        RunError: If a run fails.
     """
     study = comparison_study(treatments, patients=patients, seed=seed, neurons=neurons)
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
@@ -185,7 +197,18 @@ def run(
 ) -> Comparison:
     """Run one patient under one treatment: the same patient as in a comparison with the same seed.
 
-    Raises InputError for a bad file, RunError if the run fails.
+    Args:
+        treatment: A shipped name or the path of a treatment file.
+        patient: Number of the patient, from 0.
+        seed: Seed of all random streams.
+        neurons: Neurons per patient; 0 is the mean-field.
+
+    Returns:
+        A comparison with one patient and one treatment.
+
+    Raises:
+        InputError: For a bad file.
+        RunError: If the run fails.
     """
     study = comparison_study([treatment], patients=1, seed=seed, neurons=neurons)
     name = study.treatments[0].name

@@ -13,7 +13,7 @@ from unstuck.files.units import HOURS_A_DAY
 
 from unstuck_analysis.compare import Comparison, arm_summary, main_population
 from unstuck_analysis.outcomes import RECOVERED, mean_band
-from unstuck_analysis.output.style import FAINT, PALETTE, SOFT, look, looks, styled, wrapped
+from unstuck_analysis.output.style import FAINT, SOFT, look, looks, styled, wrapped
 
 RECOVERY = "recovery R (share of lost connection strength)"
 DAYS = "days since the start of treatment (day 0)"
@@ -374,7 +374,8 @@ def patient_figure(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(9, 8), layout="constrained")
     panels = figure.subplots(5, 1, sharex=True, height_ratios=[1.2, 1, 1, 1, 0.25])
     recovery, serotonin, bdnf, firing, doses = panels
-    recovery.plot(readings.day, readings.recovery, color=PALETTE[1], linewidth=2)
+    color = looks([treatment.name])[treatment.name]["color"]
+    recovery.plot(readings.day, readings.recovery, color=color, linewidth=2)
     recovery.axhline(RECOVERED, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     recovery.set_ylabel("recovery R")
     patient = int(readings.patient.iloc[0])

@@ -13,7 +13,7 @@ import numpy as np
 from quick_runs import DOCS
 from unstuck.drugs.effects import Course
 from unstuck.drugs.exposure import PatientExposure
-from unstuck.engine.readouts import connectivity
+from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.drug import DrugFile
@@ -165,9 +165,9 @@ def _course(stuck: StuckPatient, drug: str, every_h: int, *, every_dose: bool) -
         exposure,
         end_h,
         output_h=[start_h + 24.0 * day for day in range(1, 29)],
-        on_output=lambda _, state: found.append(stuck.checkpoint.recovery(connectivity(circuit, state)[0])),
+        on_output=lambda _, states: found.extend(connectivities(circuit, states)[0]),
     )
-    return np.array(found)
+    return np.array([stuck.checkpoint.recovery(value) for value in found])
 
 
 def make(workers: int) -> None:

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from unstuck.files.treatment import Treatment
 from unstuck.state import Floats
 from unstuck_analysis.circuit_figures import circuit_figure, loop_figure
-from unstuck_analysis.compare import Comparison, compare, comparison_of
-from unstuck_analysis.figures import firing_figure, recovery_figure, shelf_figure
+from unstuck_analysis.compare import Comparison, compare, comparison_of, run
+from unstuck_analysis.figures import firing_figure, patient_figure, recovery_figure, shelf_figure
 from unstuck_analysis.output.style import PALETTE, figure_bytes, looks, wrapped
 from unstuck_analysis.study.results import Results
 
@@ -122,6 +122,15 @@ def test_each_treatment_is_drawn_as_long_as_it_was_followed_with_its_own_endpoin
     assert max(map(len, panels[1].get_title(loc="left").splitlines())) <= 22
     titles = [axes.get_title(loc="left") for axes in circuit_figure(comparison).axes]
     assert any(" ".join(title.split()).endswith("day 28") for title in titles)
+
+
+def test_the_figure_of_one_patient_is_not_scaled_to_noise_and_marks_every_dose() -> None:
+    *panels, doses = patient_figure(run("ketamine-like-six", neurons=0)).axes
+    for panel in panels:
+        low, high = panel.get_ylim()
+        assert high - low >= 0.499
+    (marks,) = doses.get_lines()
+    assert len(days(marks)) == 6
 
 
 def test_the_figure_by_class_has_one_panel_per_class(comparison: Comparison) -> None:

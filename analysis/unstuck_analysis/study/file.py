@@ -103,7 +103,15 @@ class Study:
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, seed: int | None = None) -> "Study":
-        """Read a study file by shipped name or path; InputError for every fault in it or what it names."""
+        """Read a study file.
+
+        Args:
+            name_or_path: A shipped name or the path of a file.
+            seed: Seed, instead of the one in the file.
+
+        Raises:
+            InputError: For every fault in the file or in the files that it names.
+        """
         path = find("studies", str(name_or_path))
         file, places = read_document_with_places(path, StudyFile)
         return cls._of(file, path.stem, path, places, seed)
@@ -156,12 +164,23 @@ class Study:
         mix_versions: bool = False,
         on_progress: "OnProgress | None" = None,
     ) -> "Results":
-        """Run what is not stored yet, into `out` (results/NAME if not given), and return the results.
+        """Run what is not stored yet.
 
-        The numbers do not depend on workers (a number of processes, or those of a cluster) or shard (i, n:
-        only the i-th of n parts). mix_versions: go on with a stored study though the code or its libraries
-        changed; every row then names its versions. Raises InputError if the folder contains another study or
-        another process works on it, StorageError if the disk refuses a file.
+        Args:
+            out: Results folder; results/NAME if not given.
+            workers: A number of processes, or those of a cluster; the numbers do not depend on it.
+            shard: (i, n): only the i-th of n parts; the numbers do not depend on it.
+            retry_failed: Repeat runs that failed.
+            mix_versions: Continue a stored study even if the code or its libraries changed; every row then
+                names its versions.
+            on_progress: Called with the progress after each group of runs.
+
+        Returns:
+            The results of the folder.
+
+        Raises:
+            InputError: If the folder contains another study, or another process works on it.
+            StorageError: If the disk refuses a file.
         """
         from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
         from unstuck_analysis.study.results import Results

@@ -152,7 +152,7 @@ def version_notes(results: Results) -> list[str]:
 
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
-    notes = ["All outcomes except `stuck` and `connectivity stuck` count only patients who became stuck."]
+    notes = ["All outcomes except stuck and connectivity stuck count only patients who became stuck."]
     notes = [*version_notes(results), *notes]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 

@@ -83,9 +83,13 @@ class Results:
         return pd.DataFrame(rows)
 
     def series(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """One row per reading: run_id, treatment, point, patient, day and some (or all) kept columns.
+        """One row per reading: run_id, treatment, point, patient, day and kept columns.
 
-        Raises InputError for a study that keeps none, or not this one.
+        Args:
+            columns: Names of columns; all kept columns if not given.
+
+        Raises:
+            InputError: If the study does not keep a column, or no readings.
         """
         readings, lengths, ids = self._readings(self._kept_columns(columns))
         table = pd.DataFrame(readings)
