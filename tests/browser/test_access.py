@@ -32,6 +32,8 @@ def test_axe_finds_no_violation(open_page: OpenPage, scheme: str) -> None:
     for copy in range(3):
         page.locator(f"#copy-{copy} summary").click()
     page.locator("#copy-1 tbody button").first.click()
+    page.locator("#what-if summary").click()
+    expect(page.locator("#what-says")).not_to_be_empty()
     assert violations(page) == []
     page.locator("#set-up summary").click()
     assert violations(page) == []
@@ -142,6 +144,7 @@ def test_copies_play_and_curves_fit_on_a_screen(open_page: OpenPage, width: int,
 @pytest.mark.parametrize("scrolled", [0, 900])
 def test_on_a_phone_play_and_the_curve_are_always_together(open_page: OpenPage, scrolled: int) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
+    page.locator("#what-if summary").click()
     page.evaluate("y => scrollTo(0, y)", scrolled)
     for part in ("#play", "#recovery", "#scrub"):
         box = page.locator(part).bounding_box()

@@ -81,9 +81,11 @@ def test_a_story_is_written_to_one_file_and_plays_there(new_page: NewPage, tmp_p
         str(file),
     ]
     subprocess.run(command, check=True, timeout=300, capture_output=True)
-    page = open_file(new_page, file)
+    page = open_file(new_page, file, reduced_motion="reduce")  # so that each scene waits
     expect(page.locator("#caption")).to_contain_text("The first week of an SSRI-like drug")
-    expect(page.locator("#caption")).to_contain_text("In the ten weeks that follow", timeout=30_000)
+    page.emulate_media(reduced_motion="no-preference")
+    page.locator("#story-next").click()
+    expect(page.locator("#caption")).to_contain_text("In the ten weeks that follow", timeout=90_000)
     expect(page.locator("#story-command")).to_have_text("unstuck view --story serotonin-first")
 
 

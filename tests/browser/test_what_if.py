@@ -107,7 +107,9 @@ def move(page: Page, slider: str, value: float) -> None:
 def test_sliders_answer_at_once_for_the_patient_of_the_page(open_page: OpenPage) -> None:
     page = open_page("seed=1&patient=4&neurons=300&a=untreated&b=ssri-like&c=ketamine-like")
     page.locator("#what-if summary").click()
-    expect(page.locator("#what-dose")).to_be_hidden()  # of the untreated copy
+    expect(page.locator("#what-copy")).to_have_value("1")  # the first copy with a drug
+    page.locator("#what-copy").select_option("0")
+    expect(page.locator("#what-dose")).to_be_hidden()
     page.locator("#what-copy").select_option("1")
     expect(page.locator("#what-says")).to_have_text("Recovery on day 84: 61 %. As the treatment says: 61 %.")
     page.locator("#go-12-weeks").click()

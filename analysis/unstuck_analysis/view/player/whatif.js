@@ -1,6 +1,6 @@
 /* What if: sliders for dose, length of treatment and stress; the mean-field of one copy answers at once. */
 
-const whatIf = { key: '', place: 0, usual: null, now: null, asked: false };
+const whatIf = { key: '', place: null, usual: null, now: null, asked: false };
 const WHAT_SLIDERS = ['dose', 'days', 'stress', 'before'];
 
 /** The mean-field of a copy; circuit and noise may be those of the first copy. */
@@ -20,7 +20,8 @@ function showWhatIf() {
   const panels = player.show.panels, key = panels.map(panel => panel.key).join();
   if (key === whatIf.key) { drawWhatIf(); return; }
   $('what-copy').replaceChildren(...panels.map(({ letter, title }, k) => new Option(`${letter}  ${title}`, k)));
-  Object.assign(whatIf, { key, place: Math.min(whatIf.place, panels.length - 1) });
+  const withDrug = Math.max(0, player.show.meanFields.findIndex(({ regimens, day0 }) => regimens.some(regimen => regimen.phase >= day0)));
+  Object.assign(whatIf, { key, place: Math.min(whatIf.place ?? withDrug, panels.length - 1) });
   resetWhatIf();
 }
 
