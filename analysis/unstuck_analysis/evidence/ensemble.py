@@ -187,12 +187,12 @@ def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
         for row in ensemble.of_sets(CHECKED)
     ]
     return (
-        f"{len(ensemble.accepted)} parameter sets that reproduce every fitted finding were found, of {WANTED}"
-        f" that were asked for. {screened} sets were tried on the typical patient ({failed} failed runs)."
+        f"Parameter sets that reproduce every fitted finding: {counts['accepted']} found, {WANTED} wanted."
+        f" {screened} sets were tried on the typical patient ({failed} failed runs)."
         f" {tested} were tested in up to {PATIENTS} patients: {counts['accepted']} accepted,"
         f" {counts['rejected']} rejected, {counts['failed']} failed."
-        f" {len(verdicts)} of the accepted sets were checked in {CHECKED} patients:"
-        f" {sum(verdicts)} reproduce every fitted finding there."
+        f" Accepted sets checked in {CHECKED} patients: {len(verdicts)}, of which {sum(verdicts)} reproduce"
+        " every fitted finding there."
     )
 
 
@@ -209,7 +209,7 @@ def constrained(ensemble: Ensemble) -> tuple[str, list[str]]:
     places = np.array([place_of(each.values) for each in sets])
     text = f"They come from {len(sets)} {source}"
     if sets is ensemble.tried:
-        text += f", because {len(ensemble.accepted)} accepted sets are too few"
+        text += f", because there are too few accepted sets ({len(ensemble.accepted)})"
         text += ". These sets are steps of chains, so true spreads are larger"
     return f"{text}.", profiles(places) if len(sets) >= enough else []
 
