@@ -28,7 +28,8 @@ from unstuck_analysis.output.command import (
 )
 from unstuck_analysis.output.terminal import say
 
-RUN, FILES, STUDIES, ANALYSE = "Run", "Your own files", "Studies", "Analyse"
+RUN, TRIALS, FILES = "Run", "Clinical trials", "Your own files"
+STUDIES, ANALYSE = "Studies", "Analyse"
 REMOVED = {
     "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
     "report": "a study writes its report by itself: open report.html in its folder",
@@ -144,6 +145,43 @@ def run(
     (name,) = treatment_files([treatment], folder)
     found = run_one(name, patient=patient, seed=seed, neurons=neurons)
     return PatientAnswer(found, patient, folder)
+
+
+TrialName = Annotated[str, typer.Argument(metavar="FILE", help="A trial: shipped name or path of a file.")]
+Cluster = Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")]
+
+
+@command(app, "unstuck trial placebo-against-waiting-list --workers 2", TRIALS)
+def trial(folder: Path, file: TrialName, workers: Workers = None, cluster: Cluster = None) -> Answering:
+    """Simulate a clinical trial: patients are screened, randomised and rated, miss doses, and leave."""
+    from unstuck_analysis.study.command import team, watched
+    from unstuck_analysis.trial.report import trial_answer
+    from unstuck_analysis.trial.run import Trial
+
+    loaded = Trial.load(file)
+    with watched() as show:
+        return trial_answer(loaded.run(folder, workers=team(cluster, workers), on_progress=show))
+
+
+@command(app, "unstuck power placebo-against-waiting-list --sizes 10,20,30", TRIALS)
+def power(
+    folder: Path,
+    file: TrialName,
+    sizes: Annotated[str, typer.Option(help="Patients per arm, such as 50,100,150.")] = "50,75,100,150,200",
+    trials: Annotated[int, typer.Option(min=10, help="Trials per sample size.")] = 500,
+    pool: Annotated[int, typer.Option(min=20, help="Patients that the trials are drawn from.")] = 600,
+    workers: Workers = None,
+    cluster: Cluster = None,
+) -> Answering:
+    """Power of a trial by sample size, with its Monte Carlo error; trials share one pool of patients."""
+    from unstuck_analysis.study.command import team, watched
+    from unstuck_analysis.trial.power import parse_sizes, power_answer
+    from unstuck_analysis.trial.run import Trial
+
+    loaded, asked = Trial.load(file), parse_sizes(sizes)
+    with watched() as show:
+        found = loaded.pool(folder, pool, team(cluster, workers), show)
+    return power_answer(found, asked, trials)
 
 
 @plain_command(app, "unstuck view untreated ssri-like ketamine-like --seed 7 --patient 3", RUN)

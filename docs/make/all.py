@@ -19,6 +19,7 @@ import model_description
 import quick_runs
 import reference_pages
 import shelf
+import trials
 import tutorial
 from quick_runs import DOCS
 from unstuck_analysis.study.processes import available_cores
@@ -54,6 +55,7 @@ PAGES = (
         False,
     ),
     Page("tutorial", tutorial.FILES, tutorial.make),
+    Page("trials", ("explanation/trials.md",), trials.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

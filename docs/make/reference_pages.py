@@ -14,6 +14,7 @@ from typing import Any
 from quick_runs import DOCS
 from typer.main import get_command
 from unstuck.files.circuit import CircuitFile, PopulationFile, ProjectionFile, RegionFile, RolesFile
+from unstuck.files.context import ContextFile
 from unstuck.files.drug import (
     Action,
     Area,
@@ -39,6 +40,24 @@ from unstuck_analysis.output import columns as column_names
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.study.design import Axis
 from unstuck_analysis.study.file import SeriesKept, StudyFile
+from unstuck_analysis.trial.file import (
+    Adherence,
+    Arm,
+    CrossOver,
+    Endpoint,
+    Entry,
+    LeadIn,
+    Leaving,
+    Limit,
+    People,
+    Rating,
+    Relapse,
+    Rescue,
+    Sequential,
+    TrialFile,
+    Visits,
+    Withdrawal,
+)
 
 MEANINGS = Path(__file__).with_suffix(".csv")
 PAGES = ("commands", "files", "columns", "drugs", "parameters")
@@ -71,6 +90,25 @@ FILES: dict[str, dict[str, type[Document]]] = {  # kind of file: place of a reco
         "roles": RolesFile,
     },
     "Study file": {"": StudyFile, "vary.PATH": Axis, "series": SeriesKept},
+    "Trial file": {
+        "": TrialFile,
+        "people": People,
+        "entry": Entry,
+        "arms[]": Arm,
+        "visits": Visits,
+        "rating": Rating,
+        "adherence": Adherence,
+        "leaving": Leaving,
+        "rescue": Rescue,
+        "endpoint": Endpoint,
+        "design, cross-over": CrossOver,
+        "design, placebo-lead-in": LeadIn,
+        "design, randomised-withdrawal": Withdrawal,
+        "design.responders[]": Limit,
+        "design.relapse": Relapse,
+        "design, sequential": Sequential,
+    },
+    "Context file": {"": ContextFile},
 }
 COLUMNS = """# Columns of tables
 
@@ -109,7 +147,7 @@ def keys_of(schema: type[Document]) -> list[str]:
 
 
 def files() -> str:
-    """Every key of the four kinds of files."""
+    """Every key of every kind of file."""
     known = meanings()
     parts = [
         "# Keys of files",

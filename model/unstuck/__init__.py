@@ -3,7 +3,7 @@
     from unstuck import compare
     compare(["untreated", "ssri-like"], patients=8)
 
-`CircuitModel`, `Results`, `Study`, `compare`, `run` and `view` are loaded when they are first used.
+`CircuitModel`, `Results`, `Study`, `Trial`, `compare`, `run` and `view` are loaded when they are first used.
 """
 
 import importlib
@@ -15,6 +15,7 @@ _LAZY = {
     "CircuitModel": "unstuck.circuit_model",
     "Results": "unstuck_analysis.study.results",
     "Study": "unstuck_analysis.study.file",
+    "Trial": "unstuck_analysis.trial.run",
     "compare": "unstuck_analysis.compare",
     "run": "unstuck_analysis.compare",
     "view": "unstuck_analysis.view",

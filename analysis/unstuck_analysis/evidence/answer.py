@@ -141,7 +141,7 @@ def _over_sets(finding: Finding, ensemble: Ensemble) -> list[Cell]:
         return []
     among, measured = ensemble.reproduced(finding.fact)
     ranges = [ensemble.interval(part.id, part.name) for part in finding.parts]
-    texts = [f"{number(ends[0])} to {number(ends[1])}" for ends in ranges if ends]
+    texts = [" to ".join(dict.fromkeys(map(number, ends))) for ends in ranges if ends]
     return [f"{among} of {measured}" if measured else None, "; ".join(texts) or None]
 
 

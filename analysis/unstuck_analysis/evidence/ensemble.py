@@ -187,12 +187,12 @@ def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
         for row in ensemble.of_sets(CHECKED)
     ]
     return (
-        f"{len(ensemble.accepted)} parameter sets that reproduce every fitted finding were found, of {WANTED}"
-        f" that were asked for. {screened} sets were tried on the typical patient ({failed} of them failed)."
-        f" {tested} were tested in the same {PATIENTS} patients: {counts['accepted']} accepted,"
+        f"Parameter sets that reproduce every fitted finding: {counts['accepted']} found, {WANTED} wanted."
+        f" {screened} sets were tried on the typical patient ({failed} failed runs)."
+        f" {tested} were tested in up to {PATIENTS} patients: {counts['accepted']} accepted,"
         f" {counts['rejected']} rejected, {counts['failed']} failed."
-        f" {len(verdicts)} of the accepted sets were checked in {CHECKED} patients:"
-        f" {sum(verdicts)} reproduce every fitted finding there."
+        f" Accepted sets checked in {CHECKED} patients: {len(verdicts)}, of which {sum(verdicts)} reproduce"
+        " every fitted finding there."
     )
 
 
@@ -207,9 +207,11 @@ def constrained(ensemble: Ensemble) -> tuple[str, list[str]]:
     if len(sets) < enough:
         sets, source = ensemble.tried, "sets that reproduce the fitted findings on the typical patient"
     places = np.array([place_of(each.values) for each in sets])
-    text = f"They come from the {len(sets)} {source}"
-    few = f", because {len(ensemble.accepted)} accepted sets are too few" if sets is ensemble.tried else ""
-    return f"{text}{few}.", profiles(places) if len(sets) >= enough else []
+    text = f"They come from {len(sets)} {source}"
+    if sets is ensemble.tried:
+        text += f", because there are too few accepted sets ({len(ensemble.accepted)})"
+        text += ". These sets are steps of chains, so true spreads are larger"
+    return f"{text}.", profiles(places) if len(sets) >= enough else []
 
 
 def profiles(places: Floats) -> list[str]:

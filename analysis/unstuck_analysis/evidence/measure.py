@@ -107,7 +107,8 @@ class Plan:
     """What to simulate.
 
     patients: drawn for cohort findings; networks: of the typical patient, 0 for the mean-field; folder: where
-    courses are stored; without: a mechanism that is switched off; values: changed parameters.
+    courses are stored; without: a mechanism that is switched off; values: changed parameters; samples: of
+    patients, for an interval (bootstrap).
     """
 
     patients: int = PATIENTS
@@ -117,6 +118,7 @@ class Plan:
     folder: Path | None = None
     without: str = ""
     values: tuple[tuple[str, float], ...] = ()
+    samples: int = BOOTSTRAP
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
 
 def _parts(fact: Fact, data: Recorded, plan: Plan) -> list[Part]:
     values = part_values(fact.id, data)
-    low, high = _interval(fact, data, plan.seed, list(values))
+    low, high = _interval(fact, data, plan, list(values))
     return [
         Part(fact.id, name, value, (low[name], high[name]), fact.range_of(name))
         for name, value in values.items()
@@ -178,15 +180,15 @@ def part_values(id: str, data: Recorded) -> dict[str, float]:
 
 
 def _interval(
-    fact: Fact, data: Recorded, seed: int, names: Sequence[str]
+    fact: Fact, data: Recorded, plan: Plan, names: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """95 % interval of every part over patients; NaN for findings about the typical patient."""
     if fact.id not in OF_COHORT:
         return dict.fromkeys(names, nan), dict.fromkeys(names, nan)
 
     size = data.everyone.size
-    rng = np.random.default_rng(np.random.SeedSequence([seed, *fact.id.encode()]))
-    samples = np.empty((BOOTSTRAP, len(names)))
+    rng = np.random.default_rng(np.random.SeedSequence([plan.seed, *fact.id.encode()]))
+    samples = np.empty((plan.samples, len(names)))
     for sample in samples:
         picked = data.everyone.picked(rng.integers(size, size=size))
         sample[:] = list(part_values(fact.id, Recorded.of(data.typical, picked)).values())

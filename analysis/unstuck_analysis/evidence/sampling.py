@@ -14,9 +14,10 @@ their distribution. A set is hopeless if a finding is outside its range, and by 
 over the patients so far. The shipped set, in these patients and in all 250, corrects for their choice.
 
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
-iteration only, so the same command continues a stopped chain exactly. Chains are independent: start one
-process for each. A chain begins with `DIRECTIONS` single steps that are not tested in patients. The later
-steps follow differences of these sets. Both parts begin at the shipped set.
+iteration only, so the same command continues a stopped chain exactly. The first `DIRECTIONS` sets are single
+steps that are not tested in patients; later steps of all chains follow differences of these sets. Then chains
+are independent, and each begins at the shipped set: start one process for each. Chain 100 holds sets that
+were tried, and rejected, while the sampler was tuned.
 
 Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
 Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions).
@@ -56,12 +57,14 @@ from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 3, 67
+SEED, STEPS, DIRECTIONS = 1, 3, 400
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
 FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
+QUICK = ("T05", "T06", "F36")  # findings on cohorts that a set fails most often for the time they take
 LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
+SAMPLES = 50  # bootstrap samples behind a standard error
 EARLY = (10, 40, 100)  # patients after which hopeless sets are rejected
 FAULTS = (RunError, ValueError, ArithmeticError)
 Values = Mapping[str, float]
@@ -110,7 +113,10 @@ class Screen:
         try:
             if any(outside(measure(facts, plan, unwatched)) for facts in self.groups):
                 return False
-            return self.shipped is None or not faults(values, self.shipped, EARLY[0], _fitted(LONG))
+            if self.shipped is None:
+                return True
+            quick, rest = (fact for fact in _fitted() if fact.id in QUICK), _fitted((*QUICK, *LONG))
+            return not any(faults(values, self.shipped, EARLY[0], facts) for facts in (list(quick), rest))
         except FAULTS:
             self.failed += 1
             return False
@@ -130,7 +136,7 @@ def faults(
     folder: Path | None = None,
 ) -> str:
     """What is hopeless in so many patients, or outside its range in all of them."""
-    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()))
+    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()), samples=SAMPLES)
     evidence = measure(facts, plan, unwatched)
     return (
         outside(evidence, shipped[patients], shipped[PATIENTS]) if patients < PATIENTS else outside(evidence)
@@ -180,15 +186,13 @@ def verdict(values: Values, shipped: Mapping[int, Readings]) -> tuple[Outcome, s
 def run_chain(chain: int, minutes: float, sets: Path, readings: Path) -> None:
     """Continue a chain for some minutes; an iteration that has begun is finished."""
     end_s = monotonic() + 60.0 * minutes
-    tried = [each for each in read_tried(sets) if each.chain == chain]
     while monotonic() < end_s:
-        exploring = len(tried) < DIRECTIONS
-        shipped = None if exploring else shipped_readings(readings)
-        found, evidence = iterate(chain, tried, shipped)
+        tried = read_tried(sets)
+        exploring = sum(each.outcome == "direction" for each in tried) < DIRECTIONS
+        found, evidence = iterate(chain, tried, None if exploring else shipped_readings(readings))
         if evidence is not None:
             append_readings(readings, (chain, found.iteration, PATIENTS), evidence)
         append_tried(sets, [found])
-        tried.append(found)
         print(chain, found.iteration, found.outcome, found.reason, flush=True)
 
 
@@ -197,20 +201,20 @@ def iterate(
 ) -> tuple[Tried, Evidence | None]:
     """The next set of a chain, and all its readings if it is accepted.
 
-    tried: the sets of the chain so far; shipped: as for `Screen`.
+    tried: the sets so far; shipped: as for `Screen`.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, len(tried)]))
+    own = [each for each in tried if each.chain == chain]
     directions = [each for each in tried if each.outcome == "direction"]
-    visited = directions if shipped is None else [each for each in tried if each.patients > EARLY[0]]
+    visited = [each for each in own if shipped is None or each.patients > EARLY[0]]
     place = place_of(visited[-1].values if visited else default_parameters())
     archive = [place_of(each.values) for each in directions]
-    screen = Screen(shipped)
+    screen, rng = Screen(shipped), np.random.default_rng(np.random.SeedSequence([SEED, chain, len(own)]))
     for _ in range(STEPS if shipped else 1):
         place = step(place, archive, screen.passes, rng)
     values = values_at(place)
     outcome, reason, patients, evidence = verdict(values, shipped) if shipped else ("direction", "", 0, None)
     counts = patients, screen.tried, screen.failed
-    return Tried(chain, len(tried), outcome, reason, *counts, model_version(), values), evidence
+    return Tried(chain, len(own), outcome, reason, *counts, model_version(), values), evidence
 
 
 def shipped_readings(path: Path) -> dict[int, Readings]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 from unstuck.errors import InputError, choose, nearest, shown
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.context import ContextFile
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
 from unstuck.files.numbers import check_drug
@@ -19,8 +20,13 @@ from unstuck.patient.checks import check_health, runnable_treatment
 from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
 
-KINDS = ("drug", "treatment", "circuit", "study", "cohort", "story")
-_QUICK: dict[str, type[Document]] = {"drug": DrugFile, "treatment": TreatmentFile, "circuit": CircuitFile}
+KINDS = ("drug", "treatment", "circuit", "study", "cohort", "context", "trial", "story")
+_QUICK: dict[str, type[Document]] = {
+    "drug": DrugFile,
+    "treatment": TreatmentFile,
+    "circuit": CircuitFile,
+    "context": ContextFile,
+}
 _SHARED = {"title", "description", "extends"}  # keys that tell nothing about the kind
 _TEMPLATES = files("unstuck_analysis.library") / "templates"
 
@@ -56,6 +62,10 @@ def schema_for(kind: str) -> type[Document]:
         from unstuck.patient.draw import CohortFile
 
         return CohortFile
+    if kind == "trial":
+        from unstuck_analysis.trial.file import TrialFile
+
+        return TrialFile
     if kind == "story":
         from unstuck_analysis.view.stories import Story
 
@@ -104,6 +114,12 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         _ = Study.load(name).plan
     elif kind == "cohort":
         _check_cohort(path)
+    elif kind == "context":
+        read("contexts", name, ContextFile)
+    elif kind == "trial":
+        from unstuck_analysis.trial.file import load_trial
+
+        load_trial(name)
     elif kind == "story":
         from unstuck_analysis.view.stories import read_story
 
@@ -118,12 +134,12 @@ def kind_of(path: Path) -> str:
     if quick := next((kind for kind in _QUICK if keys and keys <= _own_keys(kind)), ""):
         return quick
     own = {kind: _own_keys(kind) for kind in KINDS}
-    best = max(own, key=lambda kind: len(keys & own[kind]))
+    parent = str(found.model_dump().get("extends"))
+    by_parent = [kind for kind in KINDS if parent in shipped(plural(kind))]
+    best = max(own, key=lambda kind: (len(keys & own[kind]), kind in by_parent))
     if keys & own[best]:
         return best
     by_folder = [kind for kind in KINDS if plural(kind) == path.absolute().parent.name]
-    parent = str(found.model_dump().get("extends"))
-    by_parent = [kind for kind in KINDS if parent in shipped(plural(kind))]
     if by_folder or by_parent:
         return (by_folder or by_parent)[0]
     examples = "; ".join(f"{kind}: {', '.join(sorted(own[kind])[:4])}" for kind in KINDS)

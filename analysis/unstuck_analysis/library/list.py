@@ -15,6 +15,7 @@ from unstuck_analysis.library.check import choose_kind, plural
 from unstuck_analysis.output.table import Table
 from unstuck_analysis.output.words import schedule_of
 from unstuck_analysis.study.file import StudyFile
+from unstuck_analysis.trial.file import TrialFile
 
 Row = tuple[str, list[str]]  # heading of the group, cells
 
@@ -77,9 +78,14 @@ def _study_row(name: str) -> Row:
     return "", [study.question or study.title]
 
 
+def _trial_row(name: str) -> Row:
+    return "", [read("trials", name, TrialFile)[0].title]
+
+
 _TABLES: dict[str, tuple[tuple[str, ...], Callable[[str], Row]]] = {
     "drug": (("usual dose", "acts on"), _drug_row),
     "treatment": (("title",), _treatment_row),
     "circuit": (("regions", "size"), _circuit_row),
     "study": (("question",), _study_row),
+    "trial": (("title",), _trial_row),
 }

@@ -49,6 +49,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folde
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+RESUMED = ("compare", "trial", "power")  # commands that continue with what is stored in --out
 LATEST = "latest"  # in RESULTS, leads to the newest results
 _ADDED = {"out": (Out, None), "overwrite": (Overwrite, False), "as_json": (AsJson, False)}
 
@@ -98,7 +99,7 @@ def command(
 
         def run(**given: Any) -> None:
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
-            resumes = name == "compare" and out is not None and holds_study(out)
+            resumes = name in RESUMED and out is not None and holds_study(out)
             with results_folder(out, name, overwrite or resumes) as folder:
                 if overwrite:
                     remove_study(folder)

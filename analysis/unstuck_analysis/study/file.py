@@ -75,12 +75,16 @@ class StudyFile(Design):
 
 
 class StudyInputs(Document):
-    """A study with all that its runs read and the model they run on: equal inputs have equal results."""
+    """A study with all that its runs read and the model they run on: equal inputs have equal results.
+
+    conduct: what else decides the rows of a caller that executes the runs its own way, such as a trial.
+    """
 
     name: str
     study: StudyFile
     basis: Basis
     model: str
+    conduct: str = ""
 
     @cached_property
     def hash(self) -> str:

@@ -87,7 +87,7 @@ def make_plan(
             first = 0 if file.paired else file.patients * (number * len(names) + position)
             for patient in range(first, first + file.patients):
                 who = (str(file.seed), str(patient))
-                run_id = digest(inputs.model, run_inputs.digest, *who)
+                run_id = digest(inputs.model, run_inputs.digest, *who, *filter(None, [inputs.conduct]))
                 group = (patient, run_inputs.patient_digest)
                 rows.append((run_id, number, name, file.seed, patient, group, *varied))
     if equal := _equal_by_variation(names, points, variation):

@@ -42,10 +42,14 @@ WHOLE = (1, 1)
 
 
 class Workplace:
-    """What a worker keeps between runs: the study, and the present patient with its stuck states."""
+    """What a worker keeps between runs: the study, and the present patient with its stuck states.
+
+    kept: what the caller that executes the runs keeps of the present patient.
+    """
 
     def __init__(self, inputs: StudyInputs) -> None:
         self.inputs, self.variation = inputs, Variation(inputs.basis)
+        self.kept: dict[object, Any] = {}
         self._patients: dict[tuple[str, int], Patient] = {}
         self._stuck: dict[tuple[str, int, str], Checkpoint] = {}
         self._healthy: dict[str, bool] = {}
@@ -55,7 +59,8 @@ class Workplace:
         key = (run_inputs.patient_digest, index)
         self._check_health(run_inputs)
         if key not in self._patients:
-            self._patients, self._stuck = {}, {}  # runs of one patient come one after the other
+            # runs of one patient come one after the other
+            self._patients, self._stuck, self.kept = {}, {}, {}
             self._patients[key] = draw_patient(
                 run_inputs.treatment.circuit,
                 run_inputs.parameters,
@@ -68,11 +73,16 @@ class Workplace:
 
     def simulate(self, run_inputs: RunInputs, index: int) -> tuple[Patient, PatientRun]:
         """One patient under one treatment, from the stuck state that its runs share."""
-        patient, key = self.patient(run_inputs, index), checkpoint_key(run_inputs.treatment)
-        name = (run_inputs.patient_digest, index, key)
+        patient = self.patient(run_inputs, index)
+        stuck = self.stuck(run_inputs, patient)
+        return patient, run_treatment(patient, run_inputs.treatment, stuck, accuracy=ACCURACY)
+
+    def stuck(self, run_inputs: RunInputs, patient: Patient) -> Checkpoint:
+        """The stuck state of a patient, simulated once for all treatments that share the way to day 0."""
+        name = (run_inputs.patient_digest, patient.index, checkpoint_key(run_inputs.treatment))
         if name not in self._stuck:
             self._stuck[name] = get_stuck(patient, run_inputs.treatment, ACCURACY)
-        return patient, run_treatment(patient, run_inputs.treatment, self._stuck[name], accuracy=ACCURACY)
+        return self._stuck[name]
 
     def _check_health(self, run_inputs: RunInputs) -> None:
         """RunError for a typical patient who was varied out of health."""

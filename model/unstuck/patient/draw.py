@@ -53,6 +53,12 @@ class Purpose(IntEnum):
     DRAWS = 1
     NOISE = 2
     LIFE_EVENTS = 3
+    CONTEXT = 4  # from here on in trials: how much a patient responds to care
+    RATING = 5
+    ADHERENCE = 6
+    LEAVING = 7
+    ALLOCATION = 8  # of a trial, whose number stands in the place of the patient's
+    VISITS = 10
 
 
 def stream(seed: int, index: int, purpose: Purpose) -> np.random.Generator:
@@ -76,13 +82,17 @@ class Traits:
 
 @dataclass(frozen=True)
 class Patient:
-    """One patient, healthy: the circuit with the drawn parameters, and all else that is drawn."""
+    """One patient, healthy: the circuit with the drawn parameters, and all else that is drawn.
+
+    care: further input (days, regions) in drive to the principal cells, as of a context (no rows: none).
+    """
 
     seed: int
     index: int
     circuit: Circuit
     traits: Traits
     cohort: CohortFile | None = None
+    care: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def draws(self) -> Mapping[str, float | str]:
@@ -120,6 +130,14 @@ class Patient:
             known.flags.writeable = False
             self._noise["rows"] = known
         return known[:days]
+
+    def daily_input(self, days: int) -> Floats:
+        """Noise and care together, as `noise`; care goes on as on its last day."""
+        noise = self.noise(days)
+        if not len(self.care):
+            return noise
+        care = self.care[np.minimum(np.arange(days), len(self.care) - 1)]
+        return care + noise if len(noise) else care
 
     def life_events(self, days: float) -> list[Spell]:
         """The patient's life events in the first `days` of the list, in hours from its start."""

@@ -316,7 +316,7 @@ class Life:
         end_h = max(end_h or self.end_h, at_least_h)
         spells = [*phase_spells(self.treatment.file, self.patient, end_h), *self._stress_by_hand]
         known = [spell for spell in spells if spell.start_h < before_h]
-        noise = self.patient.noise(ceil(end_h / HOURS_A_DAY) + 1)
+        noise = self.patient.daily_input(ceil(end_h / HOURS_A_DAY) + 1)
         self.exposure = PatientExposure(self.patient.circuit.regions, known, contributions, noise, end_h)
 
     def _contributions(self, before_h: float) -> list[Contribution]:

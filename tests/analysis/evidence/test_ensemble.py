@@ -59,10 +59,10 @@ def test_the_summary_counts_sets_that_were_rejected_and_sets_that_failed() -> No
     sets = ensemble(["direction", "accepted", "rejected", "failed"], [])
     sets = Ensemble(sets.tried, {(0, 1, 1_000): {("F18", ""): 0.9}})
     said = summary(sets, list(FACTS.values()))
-    assert said.startswith("1 parameter sets that reproduce every fitted finding were found, of 64")
-    assert "12 sets were tried on the typical patient (4 of them failed)." in said
-    assert "3 were tested in the same 250 patients: 1 accepted, 1 rejected, 1 failed." in said
-    assert "1 of the accepted sets were checked in 1000 patients: 0 reproduce every fitted finding" in said
+    assert said.startswith("Parameter sets that reproduce every fitted finding: 1 found, 64 wanted.")
+    assert "12 sets were tried on the typical patient (4 failed runs)." in said
+    assert "3 were tested in up to 250 patients: 1 accepted, 1 rejected, 1 failed." in said
+    assert "sets checked in 1000 patients: 1, of which 0 reproduce every fitted finding there." in said
 
 
 def test_directions_are_bounded_open_on_one_side_or_flat() -> None:

@@ -1,0 +1,543 @@
+"""The schema of a trial file, and the treatments that its arms mean.
+
+Days count from randomisation (day 0 of the visits) and, inside the program, from the start of care: the two
+differ by the length of a lead-in or of an open phase. Screening comes before both. Reading simulates nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, model_validator
+from unstuck.errors import InputError, choose, nearest
+from unstuck.files import units as quantities
+from unstuck.files.circuit import CircuitFile
+from unstuck.files.context import ContextFile
+from unstuck.files.drug import DrugFile, Positive, Sourced
+from unstuck.files.find import find, read
+from unstuck.files.treatment import Phase, Regimen, Treatment, TreatmentFile, circuit_for, drug_for
+from unstuck.files.units import HOURS_A_DAY
+from unstuck.files.yaml import Document, Key, Misplaced, Places
+
+T = TypeVar("T")
+
+BEFORE = 14  # days of ratings that are drawn before the start of care; the screening is not longer
+LEAVING_WEEKS = 60  # weekly draws of leaving
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Scale = Literal["hamd-17", "madrs"]
+Analysis = Literal["mmrm", "locf", "completers", "multiple-imputation", "baseline-carried-forward"]
+
+
+class People(Document):
+    """Who is drawn: the patients of the cohort file after their own stress, and rest."""
+
+    rest: quantities.PositiveHours = 60 * HOURS_A_DAY
+    lasting_stress: Probability = 0.0
+
+
+class Entry(Document):
+    """The limit that two ratings must reach: one at screening, one at the start of care."""
+
+    screening: quantities.PositiveHours = BEFORE * HOURS_A_DAY
+    at_least: NotNegative
+
+    @model_validator(mode="after")
+    def _is_whole_days(self) -> "Entry":
+        if self.screening % HOURS_A_DAY or self.screening > BEFORE * HOURS_A_DAY:
+            raise Misplaced(("screening",), f"must be whole days, at most {BEFORE} d")
+        return self
+
+    @property
+    def days(self) -> int:
+        """Days between the two ratings."""
+        return round(self.screening / HOURS_A_DAY)
+
+
+class Arm(Document):
+    """One arm: a treatment, or regimens counted from randomisation; neither means no drug.
+
+    care: factor on the context (0: a waiting list). dose: the amount that a dose-finding trial compares.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    treatment: str | None = None
+    drugs: list[Regimen] = []
+    care: NotNegative = 1.0
+    leaving: bool = True
+    dose: NotNegative | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "Arm":
+        if self.treatment is not None and self.drugs:
+            raise Misplaced(("drugs",), "an arm has a treatment or drugs, not both")
+        return self
+
+
+class Visits(Document):
+    """Days with a rating after randomisation: every so often until the last, or named days."""
+
+    every: quantities.PositiveHours | None = None
+    last: quantities.PositiveHours | None = None
+    on_days: list[int] | None = None
+    window: quantities.Hours = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_days_replace_regular_ones(cls, given: dict[str, object]) -> dict[str, object]:
+        """A file that extends one with regular visits can name days instead."""
+        named = given.get("on_days") is not None
+        return {k: v for k, v in given.items() if not (named and k in ("every", "last"))}
+
+    @model_validator(mode="after")
+    def _is_one_plan(self) -> "Visits":
+        if (self.on_days is None) != (self.every is not None and self.last is not None):
+            raise ValueError("visits are on_days, or every and last")
+        days = self.days
+        if not days or min(days) < 1 or sorted(set(days)) != days:
+            raise Misplaced(("on_days",), "whole days after day 0, each once, in order")
+        between = min(b - a for a, b in zip([0, *days], days, strict=False))
+        if 2 * self.window / HOURS_A_DAY >= between:
+            raise Misplaced(("window",), f"windows overlap: visits are {between} days apart")
+        return self
+
+    @property
+    def days(self) -> list[int]:
+        """Days of the visits after randomisation, in order."""
+        if self.on_days is not None:
+            return self.on_days
+        assert self.every is not None
+        assert self.last is not None
+        every, last = self.every / HOURS_A_DAY, self.last / HOURS_A_DAY
+        return [round(every * k) for k in range(1, int(last / every + 1e-9) + 1)]
+
+
+class Rating(Document):
+    """How the state of the circuit becomes points. Sources: the trial file."""
+
+    scale: Scale = "hamd-17"
+    healthy: Sourced[NotNegative]
+    slope: Sourced[Positive]
+    trait_sd: Sourced[NotNegative]
+    state_sd: Sourced[NotNegative]
+    state_time_constant: Sourced[quantities.PositiveHours]
+    rater_sd: Sourced[NotNegative]
+    error_sd: Sourced[NotNegative]
+    madrs_per_hamd: Sourced[Positive]
+
+
+class Adherence(Document):
+    """Missed doses: share who never start, weekly hazard of stopping for good, share of single days."""
+
+    never: Sourced[Probability]
+    stopping_weekly: Sourced[Probability]
+    missed_days: Sourced[Probability]
+
+
+class Leaving(Document):
+    """Weekly probabilities of leaving the trial; those of side effects by class of drug."""
+
+    any_reason: Sourced[Probability]
+    no_improvement: Sourced[Probability]
+    side_effects: dict[str, Sourced[Probability]]
+
+
+class Parallel(Document):
+    """Patients are randomised to one arm each."""
+
+    kind: Literal["parallel"]
+
+
+class DoseFinding(Document):
+    """Parallel arms that are doses of one drug."""
+
+    kind: Literal["dose-finding"]
+
+
+class CrossOver(Document):
+    """Every patient gets both arms, in random order, with a wash-out between the periods."""
+
+    kind: Literal["cross-over"]
+    period: quantities.PositiveHours
+    washout: quantities.Hours
+
+
+class LeadIn(Document):
+    """Placebo for all before randomisation; who improves by this share is not randomised."""
+
+    kind: Literal["placebo-lead-in"]
+    lasting: quantities.PositiveHours
+    exclude_improved: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Limit(Document):
+    """A rating on a day of the open phase that a responder does not exceed."""
+
+    day: int = Field(ge=1)
+    at_most: NotNegative
+
+
+class Relapse(Document):
+    """Ratings of at least so much at so many visits in a row."""
+
+    at_least: NotNegative
+    visits: int = Field(ge=1)
+
+
+class Withdrawal(Document):
+    """An open treatment for all; responders are randomised to the arms. Care ends at randomisation."""
+
+    kind: Literal["randomised-withdrawal"]
+    lasting: quantities.PositiveHours
+    treatment: str | None = None
+    drugs: list[Regimen] = []
+    responders: list[Limit] = Field(min_length=1)
+    relapse: Relapse
+
+
+class Sequential(Document):
+    """The arms are steps: who has not remitted at the end of a step, and has not left, gets the next."""
+
+    kind: Literal["sequential"]
+    step: quantities.PositiveHours
+
+
+Design = Annotated[
+    Parallel | DoseFinding | CrossOver | LeadIn | Withdrawal | Sequential, Field(discriminator="kind")
+]
+
+
+class Rescue(Document):
+    """Drugs for those who have improved too little on a day; regimens count from that day."""
+
+    day: int = Field(ge=1)
+    improved_below: Probability
+    drugs: list[Regimen] = Field(min_length=1)
+
+
+class Endpoint(Document):
+    """What is estimated (ICH E9(R1)) and how; response is a share of day 0, remission a score."""
+
+    estimand: Literal["treatment-policy", "hypothetical", "composite"] = "treatment-policy"
+    analyses: list[Analysis] = Field(default=["mmrm"], min_length=1)
+    response: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    remission: NotNegative | None = None
+
+    @model_validator(mode="after")
+    def _estimand_and_analyses_agree(self) -> "Endpoint":
+        if twice := [a for a in self.analyses if self.analyses.count(a) > 1]:
+            raise Misplaced(("analyses",), f"{twice[0]} is written twice")
+        for number, name in enumerate(self.analyses):
+            if (name == "baseline-carried-forward") != (self.estimand == "composite"):
+                raise Misplaced(
+                    ("analyses", number),
+                    f"{name} contradicts the estimand {self.estimand}: a composite estimand counts leaving"
+                    " and rescue as no change, which only baseline-carried-forward does (the other estimands"
+                    " allow mmrm, locf, completers, multiple-imputation)",
+                )
+        return self
+
+
+class TrialFile(Document):
+    """A trial file."""
+
+    title: str
+    description: str = ""
+    extends: str | None = None
+    circuit: str = "default"
+    design: Design = Parallel(kind="parallel")
+    people: People = People()
+    entry: Entry
+    context: str | None = "care"
+    arms: list[Arm] = Field(min_length=1)
+    patients_per_arm: int = Field(ge=2, le=10_000)
+    visits: Visits
+    rating: Rating
+    adherence: Adherence
+    leaving: Leaving
+    rescue: Rescue | None = None
+    endpoint: Endpoint = Endpoint()
+    neurons: int = 0
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
+    trial: int = Field(
+        default=0, ge=0, le=10_000
+    )  # which trial of the seed: other patients, other allocation
+
+    @model_validator(mode="after")
+    def _arms_fit_the_design(self) -> "TrialFile":
+        names = [arm.name for arm in self.arms]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise Misplaced(("arms", number), f"two arms are called {name!r}")
+        kind = self.design.kind
+        if kind == "cross-over" and len(self.arms) != 2:
+            raise Misplaced(("arms",), f"a cross-over compares 2 arms, not {len(self.arms)}")
+        if kind == "dose-finding" and any(arm.dose is None for arm in self.arms):
+            raise Misplaced(("arms",), "every arm of a dose-finding trial has a dose (0 for placebo)")
+        for number, name in enumerate(self.endpoint.analyses if kind == "cross-over" else ()):
+            if name not in ("locf", "completers"):
+                place = ("endpoint", "analyses", number)
+                raise Misplaced(place, f"{name} is not made for a cross-over (allowed: locf, completers)")
+        if self.rescue and kind in ("cross-over", "sequential"):
+            raise Misplaced(("rescue",), f"no rescue in a {kind} trial")
+        if self.endpoint.estimand == "hypothetical" and any(
+            sourced.value
+            for sourced in (self.adherence.never, self.adherence.stopping_weekly, self.adherence.missed_days)
+        ):
+            raise Misplaced(
+                ("endpoint", "estimand"),
+                "hypothetical (every dose is taken) contradicts adherence: set never, stopping_weekly and"
+                " missed_days to 0, or ask for treatment-policy",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _visits_lie_inside(self) -> "TrialFile":
+        last, design = self.visits.days[-1], self.design
+        length = None
+        if isinstance(design, CrossOver):
+            length = whole_days(design.period)
+        elif isinstance(design, Sequential):
+            length = whole_days(design.step)
+        if length is not None and last > length:
+            raise Misplaced(("visits",), f"the visit on day {last} is after the end, day {length}")
+        if isinstance(design, Withdrawal):
+            late = [n for n, limit in enumerate(design.responders) if limit.day > self.start_day]
+            if late:
+                place = ("design", "responders", late[0], "day")
+                raise Misplaced(place, f"the open phase ends on day {self.start_day}")
+        if isinstance(design, Sequential) and self.total_days > LEAVING_WEEKS * 7:
+            raise Misplaced(("design", "step"), f"all steps last more than {LEAVING_WEEKS} weeks")
+        if self.rescue and self.rescue.day not in self.visits.days:
+            raise Misplaced(("rescue", "day"), f"day {self.rescue.day} has no visit")
+        return self
+
+    @property
+    def start_day(self) -> int:
+        """Day of randomisation, counted from the start of care."""
+        return whole_days(self.design.lasting) if isinstance(self.design, LeadIn | Withdrawal) else 0
+
+    @property
+    def total_days(self) -> int:
+        """Days from the start of care to the last visit."""
+        design, last = self.design, self.visits.days[-1]
+        if isinstance(design, CrossOver):
+            return whole_days(design.period) + whole_days(design.washout) + last
+        if isinstance(design, Sequential):
+            return whole_days(design.step) * len(self.arms)
+        return self.start_day + last
+
+    @property
+    def care_ends(self) -> int | None:
+        """Day on which care ends, from its start; None while the trial lasts."""
+        return self.start_day if isinstance(self.design, Withdrawal) else None
+
+    @property
+    def remission(self) -> float:
+        """Highest score that counts as remission."""
+        usual = {"hamd-17": 7.0, "madrs": 10.0}[self.rating.scale]
+        return usual if self.endpoint.remission is None else self.endpoint.remission
+
+    def arm(self, name: str) -> Arm:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    @property
+    def control(self) -> str:
+        """The arm that others are compared with: the first."""
+        return self.arms[0].name
+
+
+def whole_days(hours: float) -> int:
+    """Days of a length that is given in hours, rounded up."""
+    return ceil(hours / HOURS_A_DAY - 1e-9)
+
+
+@dataclass(frozen=True)
+class LoadedTrial:
+    """A trial file with all that it names.
+
+    regimens: by arm, counted from randomisation; open_phase: counted from the start of care.
+    """
+
+    name: str
+    path: Path
+    file: TrialFile
+    places: Places
+    circuit: CircuitFile
+    context: ContextFile | None
+    regimens: dict[str, list[Regimen]]
+    open_phase: list[Regimen]
+    drugs: dict[str, DrugFile]
+
+    @cached_property
+    def on_drug(self) -> dict[str, float]:
+        """Weekly probability of leaving for side effects, by arm (0 without a drug): the largest counts."""
+        rates = self.file.leaving.side_effects
+        return {
+            name: max((_rate(rates, self.drugs[regimen.drug].drug_class) for regimen in given), default=0.0)
+            for name, given in self.regimens.items()
+        }
+
+    def error(self, key: Key, message: str) -> InputError:
+        """An error at a key of the trial file."""
+        return self.places.error(key, message)
+
+
+def _rate(rates: dict[str, Sourced[float]], drug_class: str) -> float:
+    found = rates.get(drug_class, rates.get("other"))
+    return found.value if found else 0.0
+
+
+def load_trial(name_or_path: str | Path) -> LoadedTrial:
+    """Read a trial file by shipped name or path, with all it names; InputError for every fault."""
+    path = find("trials", str(name_or_path))
+    file, places = read("trials", str(name_or_path), TrialFile)
+    return resolve(path, file, places)
+
+
+def resolve(path: Path, file: TrialFile, places: Places) -> LoadedTrial:
+    """A trial file with its circuit, context and drugs; InputError at the key that names what is missing."""
+    circuit = _named(places, ("circuit",), lambda: circuit_for(str(find("circuits", file.circuit, path)))[0])
+    reader = _Reader(path, places, circuit)
+    context = reader.context(file.context) if file.context else None
+    regimens: dict[str, list[Regimen]] = {}
+    for number, arm in enumerate(file.arms):
+        days = _days_of_an_arm(file)
+        regimens[arm.name] = reader.regimens(arm, ("arms", number), days)
+        _check_side_effects(file, reader.drugs, places)
+    design, open_phase = file.design, list[Regimen]()
+    if isinstance(design, Withdrawal):
+        arm = Arm(name="open", treatment=design.treatment, drugs=design.drugs)
+        open_phase = reader.regimens(arm, ("design",), file.start_day)
+    if file.rescue:
+        reader.check(file.rescue.drugs, ("rescue",), file.visits.days[-1] - file.rescue.day)
+    return LoadedTrial(path.stem, path, file, places, circuit, context, regimens, open_phase, reader.drugs)
+
+
+def _days_of_an_arm(file: TrialFile) -> int:
+    """How long an arm is treated: to the last visit, or for a period or step."""
+    design = file.design
+    if isinstance(design, CrossOver):
+        return whole_days(design.period)
+    return whole_days(design.step) if isinstance(design, Sequential) else file.visits.days[-1]
+
+
+def _check_side_effects(file: TrialFile, drugs: dict[str, DrugFile], places: Places) -> None:
+    """InputError for a class of drugs that no drug has."""
+    known = [*{drug.drug_class for drug in drugs.values()}, "other"]
+    for name in file.leaving.side_effects:
+        if name not in known and nearest(name, known):
+            raise places.error(("leaving", "side_effects", name), f"unknown class{nearest(name, known)}")
+
+
+class _Reader:
+    """Reads what the arms of a trial name, with faults at the keys of the trial file."""
+
+    def __init__(self, path: Path, places: Places, circuit: CircuitFile) -> None:
+        self.path, self.places, self.circuit = path, places, circuit
+        self.drugs: dict[str, DrugFile] = {}
+
+    def context(self, name: str) -> ContextFile:
+        found = _named(self.places, ("context",), lambda: read("contexts", name, ContextFile, self.path)[0])
+        for region in found.regions:
+            _named(self.places, ("context",), lambda r=region: choose(r, self.circuit.regions, "region"))
+        return found
+
+    def regimens(self, arm: Arm, key: Key, days: int) -> list[Regimen]:
+        if arm.treatment is None:
+            self.check(arm.drugs, key, days)
+            return arm.drugs
+        text = arm.treatment
+        treatment = _named(
+            self.places, (*key, "treatment"), lambda: Treatment(str(find("treatments", text, self.path)))
+        )
+        found = list(_after_day_0(treatment.file, days))
+        if any(regimen.when or regimen.stop_when or regimen.taper_over for regimen in found):
+            uses = "when, stop_when or taper_over, which a trial does not use (its decisions follow ratings)"
+            raise self.places.error((*key, "treatment"), f"{text} has {uses}")
+        self.drugs |= {regimen.drug: treatment.drugs[regimen.drug] for regimen in found}
+        return found
+
+    def check(self, drugs: Sequence[Regimen], key: Key, days: int) -> None:
+        """Read the drugs of regimens; InputError for one that does not exist, or goes on after the end."""
+        for number, regimen in enumerate(drugs):
+            place = (*key, "drugs", number)
+            self.drugs[regimen.drug] = _named(
+                self.places,
+                (*place, "drug"),
+                lambda name=regimen.drug: drug_for(self.circuit, name, self.path),
+            )
+            if regimen.when or regimen.stop_when:
+                raise self.places.error(place, "a trial decides by ratings: when and stop_when are not used")
+            if regimen.end_h > days * HOURS_A_DAY + 1e-6:
+                end = f"goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}"
+                raise self.places.error(place, f"{regimen.drug} {end}")
+            if regimen.taper_over:
+                raise self.places.error((*place, "taper_over"), "tapers are not used in a trial")
+
+
+def _named(places: Places, key: Key, found: Callable[[], T]) -> T:
+    try:
+        return found()
+    except InputError as fault:
+        raise places.error(key, str(fault)) from None
+
+
+def _after_day_0(file: TreatmentFile, days: int) -> Iterator[Regimen]:
+    """The regimens of a treatment from its day 0 on, counted from there and cut after so many days."""
+    for name in list(file.phases)[list(file.phases).index(file.day_0) :]:
+        shift_h = file.start_h(name) - file.day_0_h
+        for regimen in file.phases[name].drugs:
+            moved = shifted(regimen, shift_h)
+            if (cut := _until(moved, days * HOURS_A_DAY)) is not None:
+                yield cut
+
+
+def shifted(regimen: Regimen, by_h: float) -> Regimen:
+    """The same regimen, so many hours later."""
+    return regimen.model_copy(update={"starting": regimen.starting + by_h})
+
+
+def _until(regimen: Regimen, end_h: float) -> Regimen | None:
+    """A regimen without what is given at or after an hour; None if nothing is left."""
+    room_h = end_h - regimen.starting
+    if room_h <= 0:
+        return None
+    if regimen.on_days is not None:
+        kept = [day for day in regimen.on_days if day * HOURS_A_DAY < room_h]
+        return regimen.model_copy(update={"on_days": kept}) if kept else None
+    assert regimen.lasting is not None
+    return regimen.model_copy(update={"lasting": min(regimen.lasting, room_h)})
+
+
+def course_file(trial: TrialFile, arm: str, regimens: Sequence[Regimen] = ()) -> TreatmentFile:
+    """The treatment of one course: stress, rest, then screening and trial.
+
+    Regimens count from the start of care. Day 0 is the screening; its phase has the name of the arm.
+    """
+    low, before_h = trial.people.lasting_stress, trial.entry.screening
+    cared_h = (trial.total_days if trial.care_ends is None else trial.care_ends) * HOURS_A_DAY
+    drugs = [shifted(regimen, before_h) for regimen in regimens]
+    phases = {
+        "stress": _phase("patient", 1.0),
+        "rest": _phase(_hours(trial.people.rest), low),
+        arm: _phase(_hours(before_h + cared_h), low, life_events=True, drugs=drugs),
+    }
+    if trial.care_ends is not None:
+        phases["after care"] = _phase(_hours(trial.total_days * HOURS_A_DAY - cared_h), low, life_events=True)
+    # Not checked again: the days of the regimens were, and a regimen may go on into the next phase.
+    return TreatmentFile.model_construct(
+        title=trial.title, circuit=trial.circuit, phases=phases, day_0=arm, follow_up=0.0
+    )
+
+
+def _phase(length: str, stress: float, **more: object) -> Phase:
+    return Phase.model_validate({"for": length, "stress": stress, **more})
+
+
+def _hours(lasting_h: float) -> str:
+    return f"{lasting_h!r} h"

@@ -1,0 +1,178 @@
+"""Tables for other programs: CDISC ADaM, a long table (R's mmrm and nlme), and numbers for rpact.
+
+    adsl   one row per randomised subject            adqs   one row per subject and rating
+    adtte  one row per subject and time to an event  long   subject, arm, visit, day, value, baseline, change
+    rpact  one row per arm: means and SDs by visit, correlations between visits, dropout
+
+The ADaM tables have names and labels of the ADaM Implementation Guide 1.3 and its Basic Data Structure for
+Time-to-Event Analyses; they are in their shape, and are no submission data set.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from unstuck_analysis.output.table import Column
+from unstuck_analysis.trial.dataset import Group
+from unstuck_analysis.trial.ratings import REASONS
+
+if TYPE_CHECKING:
+    from unstuck_analysis.trial.analysis import TrialResult
+
+PARAMETERS = {"hamd-17": ("HAMD17", "HAM-D-17 total score"), "madrs": ("MADRS", "MADRS total score")}
+LABELS = {
+    "STUDYID": "Study Identifier",
+    "USUBJID": "Unique Subject Identifier",
+    "SUBJID": "Subject Identifier for the Study",
+    "ARM": "Description of Planned Arm",
+    "TRT01P": "Planned Treatment for Period 01",
+    "TRTP": "Planned Treatment",
+    "ITTFL": "Intent-To-Treat Population Flag",
+    "COMPLFL": "Completers Population Flag",
+    "DCSREAS": "Reason for Discontinuation from Study",
+    "PARAM": "Parameter",
+    "PARAMCD": "Parameter Code",
+    "AVISIT": "Analysis Visit",
+    "AVISITN": "Analysis Visit (N)",
+    "ADY": "Analysis Relative Day",
+    "AVAL": "Analysis Value",
+    "BASE": "Baseline Value",
+    "CHG": "Change from Baseline",
+    "PCHG": "Percent Change from Baseline",
+    "ABLFL": "Baseline Record Flag",
+    "CNSR": "Censor",
+    "EVNTDESC": "Event or Censoring Description",
+}
+
+
+def adam_columns() -> list[Column]:
+    """The columns of the ADaM tables with their labels."""
+    return [Column(name, label) for name, label in LABELS.items()]
+
+
+def frames_of(result: "TrialResult") -> dict[str, pd.DataFrame]:
+    """All tables of a trial by name."""
+    return {
+        "adsl": adsl(result),
+        "adqs": adqs(result),
+        "adtte": adtte(result),
+        "long": long_table(result),
+        "rpact": rpact(result),
+    }
+
+
+def _subject(result: "TrialResult", patient: int) -> str:
+    return f"{result.data.trial.name}-{result.file.seed}-{patient:07d}"
+
+
+def adsl(result: "TrialResult") -> pd.DataFrame:
+    """One row per randomised subject (in a cross-over and a sequential trial: per treatment)."""
+    rows = [
+        {
+            "STUDYID": result.data.trial.name,
+            "USUBJID": _subject(result, int(patient)),
+            "SUBJID": f"{patient:07d}",
+            "ARM": group.name,
+            "TRT01P": group.name,
+            "ITTFL": "Y",
+            "COMPLFL": "Y" if group.seen[row, -1] else "N",
+            "DCSREAS": REASONS[group.why[row]],
+            "BASE": group.points[row, 0],
+        }
+        for group in result.groups
+        for row, patient in enumerate(group.patients)
+    ]
+    return pd.DataFrame(rows)
+
+
+def adqs(result: "TrialResult") -> pd.DataFrame:
+    """One row per subject and rating that was made."""
+    code, name = PARAMETERS[result.file.rating.scale]
+    long = long_table(result).dropna(subset=["value"])
+    change, percent = long.change, 100.0 * long.change / long.baseline.where(long.baseline > 0)
+    return pd.DataFrame(
+        {
+            "STUDYID": result.data.trial.name,
+            "USUBJID": long.subject,
+            "TRTP": long.arm,
+            "PARAM": name,
+            "PARAMCD": code,
+            "AVISIT": [f"Day {day}" if day else "Baseline" for day in long.day],
+            "AVISITN": long.visit,
+            "ADY": long.day + 1,  # there is no day 0 in CDISC: the day of randomisation is day 1
+            "AVAL": long.value,
+            "BASE": long.baseline,
+            "CHG": change,
+            "PCHG": percent,
+            "ABLFL": np.where(long.visit == 0, "Y", ""),
+        }
+    ).reset_index(drop=True)
+
+
+def adtte(result: "TrialResult") -> pd.DataFrame:
+    """One row per subject: days to the event that the trial waits for, or to the end of follow-up."""
+    from unstuck_analysis.trial.analysis import event_times
+
+    event, times = event_times(result)
+    parts = [
+        pd.DataFrame(
+            {
+                "STUDYID": result.data.trial.name,
+                "USUBJID": [_subject(result, int(patient)) for patient in group.patients],
+                "TRTP": group.name,
+                "PARAM": f"Time to {event} (days)",
+                "PARAMCD": f"TT{event[:6].upper()}",
+                "AVAL": each.days,
+                "CNSR": np.where(each.seen, 0, 1),
+                "EVNTDESC": np.where(each.seen, event.capitalize(), "End of follow-up"),
+            }
+        )
+        for group, each in zip(result.groups, times, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def long_table(result: "TrialResult") -> pd.DataFrame:
+    """One row per subject and planned rating; a missing value is NaN. The baseline is visit 0."""
+    return pd.concat([_long(result, group) for group in result.groups], ignore_index=True)
+
+
+def _long(result: "TrialResult", group: Group) -> pd.DataFrame:
+    visits = len(group.days)
+    value = np.where(group.seen, group.points, np.nan)
+    baseline = np.repeat(group.points[:, 0], visits)
+    return pd.DataFrame(
+        {
+            "subject": np.repeat([_subject(result, int(patient)) for patient in group.patients], visits),
+            "arm": group.name,
+            "visit": np.tile(np.arange(visits), group.n),
+            "day": np.tile(group.days, group.n),
+            "value": value.ravel(),
+            "baseline": baseline,
+            "change": value.ravel() - baseline,
+        }
+    )
+
+
+def rpact(result: "TrialResult") -> pd.DataFrame:
+    """One row per arm and visit: mean and SD of change, correlation with the last visit, share who left."""
+    rows: list[dict[str, float | str]] = []
+    for group in result.groups:
+        changes = np.where(group.seen, group.points - group.points[:, :1], np.nan)
+        table = pd.DataFrame(changes[:, 1:])
+        together = table.corr().to_numpy(dtype=float)
+        for visit, day in enumerate(group.days[1:].tolist()):
+            known = table[visit].dropna()
+            rows.append(
+                {
+                    "arm": group.name,
+                    "day": day,
+                    "n": len(known),
+                    "mean_change": float(known.mean()) if len(known) else float("nan"),
+                    "sd_change": float(known.std()) if len(known) > 1 else float("nan"),
+                    "correlation_with_last": float(together[visit, -1]),
+                    "dropout": float(1.0 - group.seen[:, 1 + visit].mean()) if group.n else float("nan"),
+                }
+            )
+    return pd.DataFrame(rows)
