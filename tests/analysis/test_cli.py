@@ -252,7 +252,7 @@ def test_ctrl_c_while_tables_are_written_keeps_the_runs_and_the_told_command_con
     command = ["compare", "untreated", *SMALL, *out]
     monkeypatch.setattr(sys, "argv", ["/usr/bin/unstuck", *command])
     with monkeypatch.context() as patch:
-        patch.setattr("unstuck_analysis.figures.recovery_figure", _interrupted)
+        patch.setattr("unstuck_analysis.report.recovery_figure", _interrupted)
         done = unstuck(*command)
     assert (done.code, done.out) == (130, "")
     told = done.err.splitlines()[-1]
