@@ -206,7 +206,7 @@ def _label_patients(
     axes.set_title(wrapped(treatment.name, 22), color=color, fontsize=10)
     axes.set_xlabel(
         f"days\nrecovered, day {end:g}: {_count(outcomes.recovered)} of {len(outcomes)}"
-        f"\nstill recovered: {_count(outcomes.still_recovered)}",
+        f"\n12 weeks after the drug: {_count(outcomes.still_recovered)}",
         fontsize=8.5,
     )
     axes.set_xlim(0, last)

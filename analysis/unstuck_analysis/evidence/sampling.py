@@ -16,7 +16,7 @@ over the patients so far. The shipped set, in these patients and in all 250, cor
 Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
 iteration only, so the same command continues a stopped chain exactly. The first `DIRECTIONS` sets are single
 steps that are not tested in patients; later steps of all chains follow differences of these sets. Then chains
-are independent, and each begins at the shipped set: start one process for each. Chain 100 holds sets that
+are independent, and each begins at the shipped set: start one process for each. Chain 100 has the sets that
 were tried, and rejected, while the sampler was tuned.
 
 Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
