@@ -162,8 +162,9 @@ def _published(finding: Finding) -> str:
     fact = finding.fact
     if finding.parts:
         return "; ".join(dict.fromkeys(range_text(part) for part in finding.parts))
-    bounded = fact.low is not None or fact.high is not None
-    return range_text(Part(fact.id, "", 0.0, (0, 0), fact.range_of(""))) if bounded else ""
+    if fact.low is None and fact.high is None:
+        return fact.metric
+    return f"{fact.metric}: {range_text(Part(fact.id, '', 0.0, (0, 0), fact.range_of('')))}"
 
 
 def parts_table(evidence: Evidence) -> Table:
