@@ -174,7 +174,7 @@ def test_the_kind_of_a_file_is_told_by_keys_then_folder_then_parent(tmp_path: Pa
     assert kind_of(written("b.yaml", "title: b\nroles: {}\n")) == "circuit"
     assert kind_of(written("drugs/c.yaml", "title: c\n")) == "drug"
     assert kind_of(written("d.yaml", "title: d\nextends: untreated\n")) == "treatment"
-    assert set(ALL_KINDS) == {*TEMPLATES, "cohort"}
+    assert set(ALL_KINDS) == {*TEMPLATES, "cohort", "story", "trial", "context"}
 
 
 @pytest.mark.parametrize(
