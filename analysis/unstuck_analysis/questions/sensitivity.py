@@ -201,7 +201,7 @@ def dependence_table(found: Sampled) -> pd.DataFrame:
     tables = [
         partial_dependence(found, name, outcome).assign(outcome=outcome, parameter=name)
         for outcome in (*OUTCOMES, "recovery")
-        if found.sample[outcome].notna().sum() >= FEWEST_STUCK
+        if len(found.sample.dropna(subset=outcome)) >= FEWEST_STUCK
         for name in found.indices.parameter.unique()
     ]
     return pd.concat(tables, ignore_index=True)
@@ -341,10 +341,10 @@ def _draw_ranking(axes: Axes, indices: pd.DataFrame) -> None:
 
 
 def _draw_dependence(axes: Axes, course: pd.DataFrame) -> None:
-    mean, half = course["mean"], 2 * course.standard_error
+    mean, half = course["mean"].to_numpy(dtype=float), 2 * course["standard_error"].to_numpy(dtype=float)
     axes.fill_between(course.factor, mean - half, mean + half, color=PALETTE[1], alpha=0.2, linewidth=0)
     axes.plot(course.factor, mean, color=PALETTE[1], linewidth=2)
-    axes.set_ylim(min(0.0, mean.min() - 0.1), max(1.0, mean.max() + 0.1))
+    axes.set_ylim(min(0.0, float(mean.min()) - 0.1), max(1.0, float(mean.max()) + 0.1))
 
 
 def sentences(found: Sampled, screened: Sampled, noise: pd.DataFrame, outcome: str = "endpoint") -> list[str]:

@@ -52,10 +52,12 @@ def _lowest_and_highest(
 ) -> str:
     """The points with the lowest and the highest mean."""
     keys = [*paths, "treatment"]
-    means = table.astype({outcome: float}).groupby(keys, sort=False)[outcome].mean()
-    ends = (means.idxmin(), means.idxmax())
-    texts = [f"{means[end]:.0%}" if share else f"{means[end]:.3g}" for end in ends]
-    places = [_place(results, keys, end if isinstance(end, tuple) else (end,)) for end in ends]
+    grouped = table.astype({outcome: float}).groupby(keys, sort=False, as_index=False)
+    means = pd.DataFrame(grouped[[outcome]].mean()).dropna(subset=outcome)
+    values, points = means[outcome].to_numpy(dtype=float), means[keys].to_numpy(dtype=object)
+    ends = (int(values.argmin()), int(values.argmax()))
+    texts = [f"{values[end]:.0%}" if share else f"{values[end]:.3g}" for end in ends]
+    places = [_place(results, keys, tuple(points[end])) for end in ends]
     what = f"Share {shown_as(outcome)}" if share else f"Mean {shown_as(outcome)}"
     return f"{what}: lowest {texts[0]} ({places[0]}), highest {texts[1]} ({places[1]})."
 

@@ -163,14 +163,14 @@ def rpact(result: "TrialResult") -> pd.DataFrame:
         table = pd.DataFrame(changes[:, 1:])
         together = table.corr().to_numpy(dtype=float)
         for visit, day in enumerate(group.days[1:].tolist()):
-            known = table[visit].dropna()
+            known = table[visit].dropna().to_numpy(dtype=float)
             rows.append(
                 {
                     "arm": group.name,
                     "day": day,
                     "n": len(known),
                     "mean_change": float(known.mean()) if len(known) else float("nan"),
-                    "sd_change": float(known.std()) if len(known) > 1 else float("nan"),
+                    "sd_change": float(known.std(ddof=1)) if len(known) > 1 else float("nan"),
                     "correlation_with_last": float(together[visit, -1]),
                     "dropout": float(1.0 - group.seen[:, 1 + visit].mean()) if group.n else float("nan"),
                 }
