@@ -189,7 +189,7 @@ def test_out_of_the_ditch_asks_for_health_without_the_drug(mean_field: Circuit) 
     assert not scored(mean_field, [0, 84, 90, 168], [0, 1, 0, 0], gone_day=84).still_recovered
 
 
-def test_whoever_was_not_followed_long_enough_is_not_judged(mean_field: Circuit) -> None:
+def test_a_patient_who_was_not_followed_long_enough_is_not_judged(mean_field: Circuit) -> None:
     assert scored(mean_field, [0, 84, 167.9], [0, 1, 1], gone_day=84).still_recovered is None
     assert scored(mean_field, [0, 84, 168 - 1e-8], [0, 1, 1], gone_day=84).still_recovered is True
     early = scored(mean_field, [0, 60], [0, 1], gone_day=30)

@@ -150,6 +150,7 @@ def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
     neurons = NEURONS if plan.networks else 0
 
     def patients(number: int, drawn: bool, neurons: int) -> Cohort:
+        """Courses of drawn or typical patients under the treatments that their findings need."""
         needed = {name for f in facts if (f.id in OF_COHORT) == drawn for name in TREATMENTS[f.id]}
         if not needed:
             return Cohort({}, {}, np.arange(0))

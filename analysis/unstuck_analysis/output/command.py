@@ -94,6 +94,7 @@ def command(
     """
 
     def add(ask: Callable[..., Answering]) -> Callable[..., Answering]:
+        """Register the function as a command of its own name."""
         name = ask.__name__.replace("_", "-")
         wants_folder = "folder" in inspect.signature(ask).parameters
 

@@ -171,6 +171,7 @@ def dose_response(
     plan, untreated = schedule or schedule_of(drug), untreated_course(stuck)
 
     def row(amount: float) -> dict[str, float | bool]:
+        """What one amount does to the patient."""
         given = GivenCourse(stuck, drug, plan, count, amount)
         return {
             "amount": amount,

@@ -122,6 +122,7 @@ def client_workers(
         return client.get_executor(pure=False)
 
     def here() -> int:
+        """Number of workers that have reported; RunError if the queue refused the jobs and none has."""
         workers = len(client.scheduler_info()["workers"])
         if refused and not workers:
             raise RunError(

@@ -448,6 +448,7 @@ class _Reader:
         return found
 
     def regimens(self, arm: Arm, key: Key, days: int) -> list[Regimen]:
+        """The regimens of an arm: its own, or those of the treatment that it names."""
         if arm.treatment is None:
             self.check(arm.drugs, key, days)
             return arm.drugs

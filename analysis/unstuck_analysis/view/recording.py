@@ -129,6 +129,7 @@ def _advance(
         waiting.extend(zip(at_h.tolist(), states.rows(), strict=True))
 
     def on_step(at_h: Floats, states: State) -> None:
+        """Add a keyframe for every step that is not too close to the last keyframe."""
         nonlocal last_h
         for hour, state in zip(at_h.tolist(), states.rows(), strict=True):
             show_until(hour)

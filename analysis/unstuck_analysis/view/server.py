@@ -347,6 +347,7 @@ def run_server(app: App, listening: socket.socket, url: str, *, open_browser: bo
     server = uvicorn.Server(config)
 
     def announce() -> None:
+        """Print the address, and open the browser, as soon as the server answers."""
         while not server.started and not server.should_exit:
             time.sleep(0.02)
         if server.started:

@@ -25,17 +25,17 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(provenance, "shipped_folders", lambda: [tmp_path / "scenarios"])
     monkeypatch.setattr(provenance, "_ANALYSIS", tmp_path / "analysis")
     yield tmp_path
-    started_anew()
+    started_again()
 
 
-def started_anew() -> None:
+def started_again() -> None:
     """As in a new process, which loads the sources as they are."""
     version.sources.cache_clear()
     provenance._reading.cache_clear()
 
 
 def version_of(checkout: Path) -> str:
-    started_anew()
+    started_again()
     return model_version()
 
 

@@ -138,7 +138,7 @@ def test_noise_is_constant_within_a_day_and_a_step_ends_when_it_changes() -> Non
     assert noisy.jumps_h == [24.0 * day for day in range(1, 10)]
 
 
-def test_whoever_reads_the_noise_cannot_change_it() -> None:
+def test_a_reader_of_the_noise_cannot_change_it() -> None:
     noisy = exposure(noise=10)
     before = noisy.at(30.0)[1].copy()
     noisy.at(30.0)[1][:] = 99.0
