@@ -100,55 +100,45 @@ def circuit_words(comparison: Comparison) -> tuple[str, str]:
     )
 
 
-def serotonin_words(comparison: Comparison) -> tuple[str, str]:
-    """Caption and result of the figure of serotonin."""
-    start, highest = _extremes(comparison, serotonin_columns(comparison))
-    return (
-        "In rats, an SSRI raises serotonin in the cortex to 2.8 to 4.3 times health within two weeks (Ceglia"
-        " 2004), and most in the raphe (Invernizzi 1992). The axis is logarithmic.",
-        f"Serotonin: {start}; {highest}.",
-    )
-
-
-def bdnf_words(comparison: Comparison) -> tuple[str, str]:
-    """Caption and result of the figure of BDNF."""
-    start, highest = _extremes(comparison, of_main_cells(comparison, "bdnf"))
-    return (
-        "The supply returns as the scar heals. Chronic stress lowers BDNF in the hippocampus of rats,"
-        " and four weeks of venlafaxine restore it (10.37212/jcnos.426634; the direction only).",
-        f"BDNF supply: {start}; {highest}.",
-    )
-
-
-def firing_words(comparison: Comparison) -> tuple[str, str]:
-    """Caption and result of the figure of firing."""
-    start, highest = _extremes(comparison, of_main_cells(comparison, "activity"))
-    return (
-        "Stress leaves an overactive amygdala in animals too (Vyas 2004). In rats, an SSRI lowers the"
-        " firing of the raphe for days, and it is back to baseline within three weeks (Chaput 1986).",
-        f"Firing: {start}; {highest}.",
-    )
-
-
-def scar_words(comparison: Comparison) -> tuple[str, str]:
-    """Caption and result of the figure of the scar."""
-    start, _ = _extremes(comparison, of_main_cells(comparison, "scar"))
-    return (
-        "The scar is lasting repression of BDNF synthesis: 0 is none, 1 is full. It keeps the circuit"
-        " stuck, and heals where TrkB signals. In mice, repressive marks at the BDNF gene outlast the"
-        " stress (Tsankova 2006).",
-        f"Scar: {start}.",
-    )
-
-
 Words = Callable[[Comparison], tuple[str, str]]
+
+
+def words_of_regions(
+    label: str, columns: Callable[[Comparison], Mapping[str, str]], caption: str, *, highest: bool = True
+) -> Words:
+    """Caption and result of a figure of regions over time: the extremes on day 0, and the highest mean."""
+
+    def words(comparison: Comparison) -> tuple[str, str]:
+        start, top = _extremes(comparison, columns(comparison))
+        return caption, f"{label}: {start}; {top}." if highest else f"{label}: {start}."
+
+    return words
+
+
+SEROTONIN = (
+    "In rats, an SSRI raises serotonin in the cortex to 2.8 to 4.3 times health within two weeks (Ceglia"
+    " 2004), and most in the raphe (Invernizzi 1992). The axis is logarithmic."
+)
+BDNF = (
+    "The supply returns as the scar heals. Chronic stress lowers BDNF in the hippocampus of rats,"
+    " and four weeks of venlafaxine restore it (10.37212/jcnos.426634; the direction only)."
+)
+FIRING = (
+    "Stress leaves an overactive amygdala in animals too (Vyas 2004). In rats, an SSRI lowers the"
+    " firing of the raphe for days, and it is back to baseline within three weeks (Chaput 1986)."
+)
+SCAR = (
+    "The scar is lasting repression of BDNF synthesis: 0 is none, 1 is full. It keeps the circuit"
+    " stuck, and heals where TrkB signals. In mice, repressive marks at the BDNF gene outlast the"
+    " stress (Tsankova 2006)."
+)
 FIGURES: tuple[tuple[str, Callable[[Comparison], Figure], Words], ...] = (
     ("Recovery", recovery_figure, recovery_words),
     ("The circuit", circuit_figure, circuit_words),
-    ("Serotonin", serotonin_figure, serotonin_words),
-    ("BDNF", bdnf_figure, bdnf_words),
-    ("Firing", firing_figure, firing_words),
-    ("Scar", scar_figure, scar_words),
+    ("Serotonin", serotonin_figure, words_of_regions("Serotonin", serotonin_columns, SEROTONIN)),
+    ("BDNF", bdnf_figure, words_of_regions("BDNF supply", lambda c: of_main_cells(c, "bdnf"), BDNF)),
+    ("Firing", firing_figure, words_of_regions("Firing", lambda c: of_main_cells(c, "activity"), FIRING)),
+    ("Scar", scar_figure, words_of_regions("Scar", lambda c: of_main_cells(c, "scar"), SCAR, highest=False)),
 )
 
 
