@@ -177,13 +177,11 @@ def simulated_arms(file: TrialFile) -> list[str]:
     return names[:1] if isinstance(file.design, Sequential) else names
 
 
-def pool_of(trial: LoadedTrial, results: Results) -> Pool:
-    """Rate the stored courses of a trial."""
+def pool_of(trial: LoadedTrial, courses: Floats, copy: int = 0) -> Pool:
+    """Rate courses of connectivity (`courses_of`) and keep who can be randomised (copy: see `Raters.of`)."""
     file, arms = trial.file, simulated_arms(trial.file)
-    length = file.entry.days + file.total_days + 1
-    courses = np.array([_courses(results, arm, length) for arm in arms])
     numbers = np.arange(courses.shape[1]) + PATIENTS_PER_TRIAL * file.trial
-    raters = Raters.of(file.seed, numbers.tolist(), file.total_days)
+    raters = Raters.of(file.seed, numbers.tolist(), file.total_days, copy)
     screened = ratings_of(trial, arms[0], courses[0], raters)
     ill, entered = courses[0][:, 0] <= NOT_ILL_ABOVE, enters(file, screened)
     kept = entered & is_randomised(file, screened)
@@ -197,12 +195,12 @@ def pool_of(trial: LoadedTrial, results: Results) -> Pool:
     return rated(trial, arms, numbers[kept], courses[:, kept], raters.pick(kept), counts)
 
 
-def _courses(results: Results, arm: str, length: int) -> Floats:
-    """Connectivity (patients, days) of an arm; NaN where a patient was not followed."""
-    days, found = results.courses(arm, ["connectivity"])
-    whole = np.full((len(found["connectivity"]), length), np.nan)
-    whole[:, : len(days)] = found["connectivity"]
-    return whole
+def courses_of(trial: LoadedTrial, results: Results) -> Floats:
+    """Stored connectivity (arms, patients, days from screening on); NaN where a patient was not followed."""
+    arms, length = simulated_arms(trial.file), trial.file.entry.days + trial.file.total_days + 1
+    found = [results.courses(arm, ["connectivity"])[1]["connectivity"] for arm in arms]
+    widened = [np.pad(each, ((0, 0), (0, length - each.shape[1])), constant_values=np.nan) for each in found]
+    return np.array(widened)
 
 
 def rated(

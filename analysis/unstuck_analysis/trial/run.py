@@ -25,7 +25,7 @@ from unstuck_analysis.study.run import run_plan, unwatched
 from unstuck_analysis.study.store import Store
 from unstuck_analysis.study.vary import ArmFiles, Basis, Variation, check_neurons
 from unstuck_analysis.trial.conduct import conduct_text, run_subject
-from unstuck_analysis.trial.dataset import Pool, pool_of, simulated_arms
+from unstuck_analysis.trial.dataset import Pool, courses_of, pool_of, simulated_arms
 from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial, resolve
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Trial:
         results = Results(folder)
         if len(failed := results.failures()):
             raise InputError(f"{folder}: patient {failed.patient.iloc[0]}: {failed.error.iloc[0]}")
-        return pool_of(self.loaded, results)
+        return pool_of(self.loaded, courses_of(self.loaded, results))
 
     def _inputs(self, patients: int) -> StudyInputs:
         """The trial as a study of one point: the arms are its treatments, and connectivity is kept by day."""
