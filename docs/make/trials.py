@@ -18,15 +18,15 @@ from string import Template
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from quick_runs import DOCS
 from unstuck.state import Floats
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.trial.analysis import Estimate, carried_forward, times_to_relapse
-from unstuck_analysis.trial.dataset import Group, Integers, Pool, TrialData, courses_of, pool_of
+from unstuck_analysis.trial.dataset import Group, Integers, Pool, courses_of, joined, pool_of
 from unstuck_analysis.trial.power import power_of
+from unstuck_analysis.trial.ratings import Booleans
 from unstuck_analysis.trial.run import Trial
 
 DATA, PROSE, FINDINGS = (Path(__file__).with_suffix(ending) for ending in (".json", ".md", ".csv"))
@@ -34,26 +34,9 @@ STORE = Path("results") / "trials-page"
 SCREENED, RATINGS, BOOTSTRAPS = 1500, 4, 100  # per finding: patients, independent ratings of each
 COMPLETE, COMPLETE_SIZE, RESAMPLED = 40, 10, 1000
 EQUAL = [{"name": "placebo"}, {"name": "also-placebo"}]
-RATED = (
-    "points",
-    "seen",
-    "why",
-    "rescued",
-    "true_points",
-    "courses",
-)  # fields (arms, patients, ...) of a pool
-
 Numbers = dict[str, Any]
 Read = Callable[[Pool], float]
 PerPatient = Callable[[Group], Floats]
-
-
-def group_of(pool: Pool, arm: str) -> Group:
-    """Every patient of a pool under one arm."""
-    everyone = np.arange(len(pool.patients))
-    position = pool.arms.index(arm)
-    data = TrialData(pool, everyone, np.full(len(everyone), position))
-    return data.groups()[position]
 
 
 def falls(group: Group) -> Floats:
@@ -95,7 +78,7 @@ def relapsed(group: Group) -> Floats:
 
 def mean_of(arm: str, what: PerPatient) -> Read:
     """Mean of a number per patient under an arm."""
-    return lambda pool: float(what(group_of(pool, arm)).mean())
+    return lambda pool: float(what(pool.arm(arm)).mean())
 
 
 def difference_of(arm: str, control: str, what: PerPatient) -> Read:
@@ -110,7 +93,7 @@ def ratio_of(one: Read, other: Read) -> Read:
 
 def spread_of(arm: str) -> Read:
     """SD of the change under an arm."""
-    return lambda pool: float(last_fall(group_of(pool, arm)).std(ddof=1))
+    return lambda pool: float(last_fall(pool.arm(arm)).std(ddof=1))
 
 
 def smd(pool: Pool) -> float:
@@ -121,7 +104,7 @@ def smd(pool: Pool) -> float:
 
 def gradient(pool: Pool) -> float:
     """SMD of those with at least 25 points on day 0 minus SMD of those with less than 23."""
-    baseline = pool.points[0, :, 0]
+    baseline = pool.arms[0].points[:, 0]
     return smd(picked(pool, baseline >= 25)) - smd(picked(pool, baseline < 23))
 
 
@@ -172,19 +155,16 @@ HELD_OUT: dict[str, Reading] = {  # written before any of them was measured
 }
 
 
-def picked(pool: Pool, rows: "npt.NDArray[np.bool_] | npt.NDArray[np.int64]") -> Pool:
+def picked(pool: Pool, rows: Integers | Booleans) -> Pool:
     """The same with some of the patients; a patient can be there several times."""
-    arrays = {name: getattr(pool, name)[:, rows] for name in RATED}
-    return replace(pool, patients=pool.patients[rows], entry_points=pool.entry_points[rows], **arrays)
+    return replace(pool, arms=[group.part(rows) for group in pool.arms])
 
 
-def joined(pools: Sequence[Pool]) -> Pool:
+def together(pools: Sequence[Pool]) -> Pool:
     """Several ratings of the same patients as one pool."""
-    arrays = {name: np.concatenate([getattr(pool, name) for pool in pools], axis=1) for name in RATED}
-    patients, entry = (
-        np.concatenate([getattr(pool, name) for pool in pools]) for name in ("patients", "entry_points")
+    return replace(
+        pools[0], arms=[joined(groups) for groups in zip(*(pool.arms for pool in pools), strict=True)]
     )
-    return replace(pools[0], patients=patients, entry_points=entry, **arrays)
 
 
 def pools_of(name: str, workers: int, **changes: Any) -> list[Pool]:
@@ -210,20 +190,24 @@ def resistant_patients(workers: int) -> Integers:
         "adherence": dict.fromkeys(("never", "stopping_weekly", "missed_days"), taken),
         "entry": {"at_least": 0},
     }
-    pool = Trial.load(RCT, **changes).screened(STORE / "resistant", SCREENED, workers)
-    return not_recovered(pool)
+    trial = Trial.load(RCT, **changes)
+    trial.screened(STORE / "resistant", SCREENED, workers)
+    return not_recovered(courses_of(trial.loaded, Results(STORE / "resistant"))[0])
 
 
-def not_recovered(pool: Pool) -> Integers:
-    """Numbers of the patients whose R is below 0.5 on the last day under the first arm."""
-    stuck, last = pool.courses[0][:, 0], pool.courses[0][:, -1]
-    return pool.patients[(last - stuck) / (1.0 - stuck) < 0.5]
+def not_recovered(courses: Floats) -> Integers:
+    """Numbers of the patients whose R is below 0.5 on the last day (courses: connectivity by patient, day).
+
+    A patient who was not followed, because of a connectivity above the limit of illness, does not count.
+    """
+    stuck, last = courses[:, 0], courses[:, -1]
+    return np.flatnonzero((last - stuck) / (1.0 - stuck) < 0.5)
 
 
 def with_error(read: Read, pool: Pool) -> tuple[float, float]:
     """A number and its standard error: bootstrap over patients, each with all of its ratings."""
     rng = np.random.default_rng(1)
-    patients, of = np.unique(pool.patients, return_inverse=True)
+    patients, of = np.unique(pool.arms[0].patients, return_inverse=True)
     order = np.argsort(of, kind="stable")
     rows = np.split(order, np.cumsum(np.bincount(of))[:-1])
     found = [
@@ -235,20 +219,20 @@ def with_error(read: Read, pool: Pool) -> tuple[float, float]:
 
 def measured(readings: Mapping[str, Reading], workers: int) -> Numbers:
     """Value and error of each finding, by its id."""
-    pools = {name: joined(pools_of(name, workers)) for name in {one.trial for one in readings.values()}}
+    pools = {name: together(pools_of(name, workers)) for name in {one.trial for one in readings.values()}}
     if any(reading.resistant for reading in readings.values()):
         hard = resistant_patients(workers)
     found: Numbers = {}
     for key, reading in readings.items():
         pool = pools[reading.trial]
-        pool = picked(pool, np.isin(pool.patients, hard)) if reading.resistant else pool
+        pool = picked(pool, np.isin(pool.arms[0].patients, hard)) if reading.resistant else pool
         found[key] = with_error(reading.value, pool)
     return found
 
 
 def about_arm(pool: Pool, arm: str) -> Numbers:
     """What is known of such arms apart from the findings."""
-    group = group_of(pool, arm)
+    group = pool.arm(arm)
     fall = last_fall(group)
     return {
         "patients": len(np.unique(group.patients)),
@@ -263,9 +247,8 @@ def about_arm(pool: Pool, arm: str) -> Numbers:
 def equal_arms(pool: Pool, workers: int) -> Numbers:
     """Type I error: resampled trials from one pool, and complete trials of other patients each."""
     changes: Numbers = {"arms": EQUAL, "endpoint": {"analyses": ["mmrm", "locf", "completers"]}}
-    position = pool.arms.index("placebo")
-    doubled = {name: getattr(pool, name)[[position, position]] for name in RATED}
-    both = replace(pool, trial=Trial.load(C, **changes).loaded, **doubled)
+    arms = [replace(pool.arm("placebo"), name=arm["name"]) for arm in EQUAL]
+    both = replace(pool, trial=Trial.load(C, **changes).loaded, arms=arms)
     resampled = {one.analysis: one.power for one in power_of(both, [100], RESAMPLED, two_sided=True)}
     found: dict[str, list[Estimate]] = {}
     for number in range(1, COMPLETE + 1):
@@ -275,7 +258,7 @@ def equal_arms(pool: Pool, workers: int) -> Numbers:
     t = {name: [one.difference / one.error for one in each] for name, each in found.items()}
     return {
         "resampled": resampled,
-        "pool": len(pool.patients),
+        "pool": pool.n,
         "complete": {name: [float(np.mean(each)), float(np.std(each, ddof=1))] for name, each in t.items()},
         "hits": {name: sum(one.p < 0.05 for one in each) for name, each in found.items()},
     }
@@ -286,7 +269,7 @@ def added_to_the_rating() -> Numbers:
     trial = Trial.load(C, context="care-added-to-the-rating").loaded
     courses = courses_of(trial, Results(STORE / C))
     courses[:] = courses[[arm.name for arm in trial.file.arms].index("waiting-list")]
-    both = joined([pool_of(trial, courses, copy) for copy in range(RATINGS)])
+    both = together([pool_of(trial, courses, copy) for copy in range(RATINGS)])
     return {key: with_error(READINGS[key].value, both) for key in ("C01", "C02", "C03", "C04")}
 
 
@@ -295,8 +278,8 @@ def measure_all(workers: int) -> Numbers:
     rows = measured(READINGS, workers)
     pools = pools_of(C, workers)
     arms = {
-        "placebo": about_arm(joined(pools), "placebo"),
-        "open": about_arm(joined(pools_of(OPEN, workers)), "ssri"),
+        "placebo": about_arm(together(pools), "placebo"),
+        "open": about_arm(together(pools_of(OPEN, workers)), "ssri"),
     }
     power = [
         [one.patients_per_arm, one.power, one.error]

@@ -57,14 +57,14 @@ def test_a_difference_is_positive_if_the_arm_improves_more() -> None:
 
 
 def test_patients_whom_an_ssri_fails_are_those_below_half_of_the_way_to_health() -> None:
-    pool = made_up("ssri-open", 4)
-    pool.courses[0][:, 0], pool.courses[0][:, -1] = 0.4, [0.5, 0.69, 0.71, 0.9]  # R 0.17, 0.48, 0.52, 0.83
-    assert trials.not_recovered(pool).tolist() == [0, 1]
+    ends = [0.5, 0.69, 0.71, 0.9, np.nan]  # R 0.17, 0.48, 0.52, 0.83; the last one was not followed
+    courses = np.array([[0.4, 0.45, end] for end in ends])
+    assert trials.not_recovered(courses).tolist() == [0, 1]
 
 
 def test_the_error_counts_patients_and_not_their_ratings() -> None:
     pool = made_up("placebo-against-waiting-list")
     once = trials.with_error(trials.READINGS["C01"].value, pool)
-    four_times = trials.with_error(trials.READINGS["C01"].value, trials.joined([pool] * 4))
+    four_times = trials.with_error(trials.READINGS["C01"].value, trials.together([pool] * 4))
     assert four_times[0] == pytest.approx(once[0])
     assert four_times[1] == pytest.approx(once[1], rel=0.05)

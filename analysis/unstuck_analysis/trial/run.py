@@ -87,11 +87,11 @@ class Trial:
         """
         folder = Path(out) if out is not None else Path("results") / self.loaded.name
         screened, pool = max(ceil(needed / EXPECTED_SHARE), _stored_patients(folder)), None
-        while pool is None or len(pool.patients) < needed:
+        while pool is None or pool.n < needed:
             pool = self.screened(folder, screened, workers, on_progress)
             self._check_entry(pool, screened)
-            share = max(len(pool.patients), 1) / screened
-            screened += ceil(1.1 * max(needed - len(pool.patients), 0) / share)
+            share = max(pool.n, 1) / screened
+            screened += ceil(1.1 * max(needed - pool.n, 0) / share)
         return pool
 
     def screened(
