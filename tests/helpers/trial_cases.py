@@ -15,7 +15,7 @@ def made_up_pool(trial: LoadedTrial, courses: Mapping[str, Floats]) -> Pool:
     patients = np.arange(len(next(iter(courses.values()))))
     raters = Raters.of(trial.file.seed, patients.tolist(), trial.file.total_days)
     counts = Screening(len(patients), 0, 0, 0, len(patients))
-    return rated(trial, list(courses), patients, np.array(list(courses.values())), raters, counts)
+    return rated(trial, patients, np.array(list(courses.values())), raters, counts)
 
 
 def made_up_trial(trial: LoadedTrial, patients: int, falls: Mapping[str, float]) -> TrialResult:

@@ -88,7 +88,7 @@ def power_answer(pool: Pool, sizes: Sequence[int], trials: int) -> Answer:
     arms = list(dict.fromkeys((one.arm, one.analysis) for one in found))
     sentences = [_sentence(found, arm, analysis) for arm, analysis in arms]
     note = (
-        f"The {trials} trials per size are drawn from one pool of {len(pool.patients)} simulated patients"
+        f"The {trials} trials per size are drawn from one pool of {pool.n} simulated patients"
         " and share patients. The error is the Monte Carlo error of the power alone."
     )
     rows = [
@@ -103,7 +103,7 @@ def power_answer(pool: Pool, sizes: Sequence[int], trials: int) -> Answer:
         figures={"power": Shown(power_figure(found), "Power by sample size, with its Monte Carlo error.")},
         printed=["power"],
         notes=[note],
-        data={"pool": len(pool.patients), "power": table.records()},
+        data={"pool": pool.n, "power": table.records()},
     )
 
 

@@ -4,8 +4,8 @@
     adtte  one row per subject and time to an event  long   subject, arm, visit, day, value, baseline, change
     rpact  one row per arm: means and SDs by visit, correlations between visits, dropout
 
-The ADaM tables have names and labels of the ADaM Implementation Guide 1.3 and its Basic Data Structure for
-Time-to-Event Analyses; they are in their shape, and are no submission data set.
+The ADaM tables have names and labels of the CDISC standard; tests/reference/adam.csv has the source of each.
+They are no submission data set: dates, sites and demographics are missing.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import pandas as pd
 
 from unstuck_analysis.output.table import Column
 from unstuck_analysis.trial.dataset import Group
+from unstuck_analysis.trial.file import CrossOver
 from unstuck_analysis.trial.ratings import REASONS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ LABELS = {
     "SUBJID": "Subject Identifier for the Study",
     "ARM": "Description of Planned Arm",
     "TRT01P": "Planned Treatment for Period 01",
+    "TRT02P": "Planned Treatment for Period 02",
     "TRTP": "Planned Treatment",
     "ITTFL": "Intent-To-Treat Population Flag",
     "COMPLFL": "Completers Population Flag",
@@ -67,22 +69,21 @@ def _subject(result: "TrialResult", patient: int) -> str:
 
 
 def adsl(result: "TrialResult") -> pd.DataFrame:
-    """One row per randomised subject (in a cross-over and a sequential trial: per treatment)."""
-    rows = [
-        {
-            "STUDYID": result.data.trial.name,
-            "USUBJID": _subject(result, int(patient)),
-            "SUBJID": f"{patient:07d}",
-            "ARM": group.name,
-            "TRT01P": group.name,
-            "ITTFL": "Y",
-            "COMPLFL": "Y" if group.seen[row, -1] else "N",
-            "DCSREAS": REASONS[group.why[row]],
-            "BASE": group.points[row, 0],
-        }
-        for group in result.groups
-        for row, patient in enumerate(group.patients)
-    ]
+    """One row per randomised subject; in a cross-over with the treatment of both periods."""
+    crossed = isinstance(result.file.design, CrossOver)
+    orders, left = result.data.sequences(), dict[int, int]()
+    for group in result.data.groups():
+        gone = ~group.seen[:, -1]
+        left.update(zip(group.patients[gone].tolist(), group.why[gone].tolist(), strict=True))
+    rows: list[dict[str, str]] = []
+    for position, order in enumerate(orders):
+        names = [order.name, *([orders[1 - position].name] if crossed else [])]
+        planned = {f"TRT{period:02d}P": name for period, name in enumerate(names, 1)}
+        for patient in order.patients.tolist():
+            row = {"STUDYID": result.data.trial.name, "USUBJID": _subject(result, patient)}
+            row |= {"SUBJID": f"{patient:07d}", "ARM": " - ".join(names), **planned, "ITTFL": "Y"}
+            row |= {"COMPLFL": "N" if patient in left else "Y", "DCSREAS": REASONS[left.get(patient, 0)]}
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
