@@ -132,7 +132,8 @@ def test_lines_with_meaning_and_texts_on_canvas_have_enough_contrast(
 NAMES = """() => { const { layout } = document.getElementById('app').player.views[0].picture;
   const bands = layout.bands.flatMap(band => band.points), names = layout.regions.flatMap(
     ({ nameX, nameY }) => [-32, 0, 32].map(aside => [nameX + aside, nameY - 4]));
-  return Math.min(...names.flatMap(([a, b]) => bands.map(([x, y]) => Math.hypot(x - a, y - b)))) - layout.thick / 2; }"""
+  const gaps = names.flatMap(([a, b]) => bands.map(([x, y]) => Math.hypot(x - a, y - b)));
+  return Math.min(...gaps) - layout.thick / 2; }"""
 SIZES = [(1280, 720), (1024, 768), (1280, 600), (1920, 1080)]
 
 
