@@ -10,11 +10,13 @@ import inspect
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pkgutil import iter_modules
 from types import ModuleType
 
+from unstuck import rules
+
 MODULES = (
-    *(f"unstuck.rules.{name}" for name in ("receptors", "adaptation", "autoreceptor", "bdnf", "firing")),
-    *(f"unstuck.rules.{name}" for name in ("plasticity", "scar", "serotonin", "trkb")),
+    *(f"unstuck.rules.{rule.name}" for rule in iter_modules(rules.__path__) if rule.name != "compiled"),
     "unstuck.engine.neuron",
     "unstuck.drugs.kinetics",
 )
