@@ -281,6 +281,8 @@ def run_in(subject: Subject) -> bool:
     trial = subject.trial.file
     if subject.connectivity[0] > NOT_ILL_ABOVE:
         return False
+    if subject.ratings.points([-trial.entry.days])[0, 0] < trial.entry.at_least:
+        return False
     subject.go([], 0)
     if not enters(trial, subject.ratings)[0]:
         return False

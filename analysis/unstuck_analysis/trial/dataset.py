@@ -16,7 +16,6 @@ from unstuck.state import Floats
 
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.trial.conduct import (
-    NOT_ILL_ABOVE,
     PATIENTS_PER_TRIAL,
     enters,
     is_randomised,
@@ -34,11 +33,9 @@ _BY_PATIENT = ("patients", "points", "seen", "why", "rescued", "true_points")
 
 @dataclass(frozen=True)
 class Screening:
-    """How many patients were met, and how many were excluded before randomisation, by reason."""
+    """How many patients were screened, were excluded after a lead-in or open phase, or can be randomised."""
 
     screened: int
-    not_ill: int
-    below_limit: int
     stopped_in_run_in: int
     randomisable: int
 
@@ -159,15 +156,9 @@ def pool_of(trial: LoadedTrial, courses: Floats, copy: int = 0) -> Pool:
     numbers = np.arange(courses.shape[1]) + PATIENTS_PER_TRIAL * file.trial
     raters = Raters.of(file.seed, numbers.tolist(), file.total_days, copy)
     screened = ratings_of(trial, arms[0], courses[0], raters)
-    ill, entered = courses[0][:, 0] <= NOT_ILL_ABOVE, enters(file, screened)
+    entered = enters(file, screened)
     kept = entered & is_randomised(file, screened)
-    counts = Screening(
-        len(numbers),
-        int((~ill).sum()),
-        int((ill & ~entered).sum()),
-        int((entered & ~kept).sum()),
-        int(kept.sum()),
-    )
+    counts = Screening(len(numbers), int((entered & ~kept).sum()), int(kept.sum()))
     return rated(trial, numbers[kept], courses[:, kept], raters.pick(kept), counts)
 
 

@@ -157,23 +157,13 @@ def _long(result: "TrialResult", group: Group) -> pd.DataFrame:
 
 
 def rpact(result: "TrialResult") -> pd.DataFrame:
-    """One row per arm and visit: mean and SD of change, correlation with the last visit, share who left."""
-    rows: list[dict[str, float | str]] = []
+    """One row per arm and visit: mean and SD of change, correlations with all visits, share who left."""
+    parts: list[pd.DataFrame] = []
     for group in result.groups:
         changes = np.where(group.seen, group.points - group.points[:, :1], np.nan)
-        table = pd.DataFrame(changes[:, 1:])
-        together = table.corr().to_numpy(dtype=float)
-        for visit, day in enumerate(group.days[1:].tolist()):
-            known = table[visit].dropna().to_numpy(dtype=float)
-            rows.append(
-                {
-                    "arm": group.name,
-                    "day": day,
-                    "n": len(known),
-                    "mean_change": float(known.mean()) if len(known) else float("nan"),
-                    "sd_change": float(known.std(ddof=1)) if len(known) > 1 else float("nan"),
-                    "correlation_with_last": float(together[visit, -1]),
-                    "dropout": float(1.0 - group.seen[:, 1 + visit].mean()) if group.n else float("nan"),
-                }
-            )
-    return pd.DataFrame(rows)
+        table = pd.DataFrame(changes[:, 1:], columns=group.days[1:])
+        numbers = {"n": table.count(), "mean_change": table.mean(), "sd_change": table.std()}
+        dropout = 1.0 - group.seen[:, 1:].mean(axis=0) if group.n else np.nan
+        rows = pd.DataFrame({"arm": group.name, "day": table.columns, **numbers, "dropout": dropout})
+        parts.append(rows.join(table.corr().add_prefix("correlation_with_day_")))
+    return pd.concat(parts, ignore_index=True)

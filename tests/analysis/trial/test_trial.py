@@ -116,7 +116,7 @@ def test_an_excluded_patient_is_simulated_no_further() -> None:
     )
     subject = subject_of(strict, "placebo", 0)
     assert not run_in(subject)
-    assert subject.day == 0
+    assert subject.day == -14  # excluded at the first rating
 
 
 def test_visits_are_shifted_within_their_window_only() -> None:
