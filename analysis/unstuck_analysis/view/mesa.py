@@ -36,8 +36,8 @@ ASKED_VARIABLE = "UNSTUCK_MESA_PAGE"  # treatment, seed, patient, neurons, one p
 class DosedModel(CircuitModel):
     """`CircuitModel` with every dose from day 0 on times `dose`; the other arguments are the same."""
 
-    def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **others: Any) -> None:
-        super().__init__(treatment, **others)
+    def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(treatment, **kwargs)
         if dose != 1.0:
             changed = with_doses_times(self.life.treatment, dose)
             self.life = Life(self.life.patient, changed, self.life.checkpoint)

@@ -2,6 +2,8 @@
 
 # pyright: reportMissingImports=false
 
+from inspect import signature
+
 import pytest
 from unstuck.circuit_model import CircuitModel
 
@@ -26,6 +28,7 @@ def test_a_dosed_model_gives_every_dose_times_the_factor() -> None:
 
 
 def test_every_control_is_an_argument_of_the_model() -> None:
+    assert "kwargs" in signature(DosedModel).parameters  # SolaraViz accepts no other name for the rest
     values = {
         name: one["value"] if isinstance(one, dict) else one.value for name, one in parameters().items()
     }
