@@ -26,6 +26,7 @@ from unstuck.engine.readouts import (
     take_reading,
     take_readings,
 )
+from unstuck.engine.settle import settled_states
 from unstuck.engine.step import Accuracy, Diagnostics, Engine
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Regimen, Treatment, TreatmentFile, drug_for
@@ -146,7 +147,9 @@ class Life:
     @property
     def recovery(self) -> float:
         """Recovery index at present: 0 stuck, 1 healthy (NaN before day 0, when neither end is known)."""
-        whole, _ = connectivity(self.patient.circuit, self.state)
+        circuit = self.patient.circuit
+        read_activity = circuit.file.readout.kind == "activity"
+        whole, _ = connectivity(circuit, self.settled() if read_activity else self.state)
         return nan if self.checkpoint is None else self.checkpoint.recovery(whole)
 
     def stretches(self, until_h: float | None = None) -> Iterator[float]:
@@ -317,7 +320,10 @@ class Life:
         spells = [*phase_spells(self.treatment.file, self.patient, end_h), *self._stress_by_hand]
         known = [spell for spell in spells if spell.start_h < before_h]
         noise = self.patient.daily_input(ceil(end_h / HOURS_A_DAY) + 1)
-        self.exposure = PatientExposure(self.patient.circuit.regions, known, contributions, noise, end_h)
+        circuit = self.patient.circuit
+        self.exposure = PatientExposure(
+            circuit.regions, known, contributions, noise, end_h, circuit.file.populations
+        )
 
     def _contributions(self, before_h: float) -> list[Contribution]:
         """What all drugs given before an hour, as far as decided, do over time."""
@@ -445,6 +451,9 @@ def run_treatment(
 
     def note(at_h: Floats, states: State) -> None:
         days = (at_h - day_0_h) / HOURS_A_DAY
+        if patient.circuit.file.readout.kind == "activity":
+            acting = np.hstack(life.exposure.reported_at(at_h))
+            states = settled_states(patient.circuit, states, acting, accuracy.firing)
         whole, structure = connectivities(patient.circuit, states)
         run.steps += zip(days.tolist(), whole.tolist(), structure.tolist(), strict=True)
 

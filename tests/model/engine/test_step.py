@@ -43,7 +43,7 @@ def fast_change(circuit: Circuit, state: State, effects: Effects, fast: Floats) 
     w, p, n, e = circuit.wiring, circuit.rules.serotonin, circuit.neurons, effects
     x, serotonin_nM = fast[:n], fast[n:] * p.S0
     tau = np.where(w.populations.cells[w.population] == INTERNEURON, SECONDS["interneuron"], SECONDS["other"])
-    raphe = x[circuit.members(circuit.populations[w.source])].mean()
+    raphe = x[circuit.members(circuit.populations[w.sources[0]])].mean()
     free, vmax = 1 - e.sert_occupancy, e.sert_vmax_factor * state.slow.sert_vmax_following[0]
     by_transporter = vmax * free * serotonin_nM * (p.Km + p.S0) / ((p.Km + free * serotonin_nM) * p.S0)
     cleared = (1 - w.uncleared) * by_transporter + w.uncleared * serotonin_nM / p.S0
