@@ -13,7 +13,7 @@ from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, Traits
 from unstuck.patient.life import Life
-from unstuck.patient.stability import after_knock, distance_from_health, rates_of_return
+from unstuck.patient.stability import KNOCKS, after_knock, distance_from_health, rates_of_return
 from unstuck.state import Floats, State
 from unstuck_analysis.evidence.runs import evidence_folder
 
@@ -95,3 +95,33 @@ def test_a_network_of_equal_neurons_is_the_mean_field(name: str) -> None:
     exact = Accuracy(slow=1.0, firing=1e-12, longest_step_h=4.0)
     distances = [distance_from_health(c, after_knock(c, 1.05, 30.0, exact)) for c in (equal, mean_field(name))]
     assert distances[0] == pytest.approx(distances[1], abs=1e-6)
+
+
+READ = {"untreated-84d": [28.0, 84.0], "ketamine-once": [1.0, 7.0]}
+SSRI = {"anxiety": "ssri-84d", "ocd": "ssri-88-84d"}
+
+
+def recovery(circuit: Circuit, name: str) -> dict[tuple[str, float], float]:
+    """R by treatment and day."""
+    found = {}
+    for treatment, days in {**READ, SSRI[name]: [1.0, 28.0, 84.0]}.items():
+        stuck, *later = readouts(circuit, name, treatment, [0.0, *days], False)[:, 0]
+        found |= {(treatment, day): (y - stuck) / (1.0 - stuck) for day, y in zip(days, later, strict=True)}
+    return found
+
+
+@pytest.mark.parametrize("name", ["anxiety", "ocd"])
+def test_a_network_of_500_recovers_as_its_mean_field(name: str) -> None:
+    network = network_circuit(mean_field(name).file, PARAMETERS, 500, np.random.default_rng(1))
+    ours, expected = (recovery(circuit, name) for circuit in (network, mean_field(name)))
+    differences = {key: round(ours[key] - value, 4) for key, value in expected.items()}
+    assert max(map(abs, differences.values())) < 0.05, differences
+
+
+@pytest.mark.parametrize("name", ["anxiety", "ocd"])
+@pytest.mark.parametrize("knock", KNOCKS)
+def test_a_network_of_500_comes_back_to_health_from_above_and_from_below(name: str, knock: float) -> None:
+    network = network_circuit(mean_field(name).file, PARAMETERS, 500, np.random.default_rng(5))
+    near, far = (distance_from_health(network, after_knock(network, knock, days)) for days in (400.0, 30.0))
+    assert near < 0.005
+    assert near < far
