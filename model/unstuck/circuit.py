@@ -37,7 +37,8 @@ CELL_TYPES = {
     "projection_gaba": PROJECTION_GABA,
 }
 
-# Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of it.
+# Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of
+# it.
 NMDA_SHARE, AMPA_SHARE, GAIN_5HT1B, GAIN_5HT2A, HETERORECEPTOR, RECEPTOR_5HT2C = range(6)
 STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS, STRESS_DRIVE = range(6, 12)
 TRAITS = (
@@ -45,7 +46,8 @@ TRAITS = (
     *(("heteroreceptor", 1.0), ("receptor_5ht2c", 1.0), ("stress_on_bdnf", -1.0)),
     *(("serotonin_on_bdnf", 1.0), ("scar_on_bdnf", -1.0), ("healing", 1.0), ("homeostasis", 1.0)),
 )
-# Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that follow.
+# Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that
+# follow.
 LARGEST_STRENGTH, CORE, POTENTIATION, LOSS = range(4)
 
 SET_POINT_SIGMA = 0.4  # lognormal spread of set-points (Mizuseki & Buzsaki 2013: rates are lognormal)
@@ -69,7 +71,9 @@ class Populations(NamedTuple):
     region: Integers
     cells: Integers  # one of CELL_TYPES
     source: Integers  # number of a serotonergic population among the serotonergic ones; else -1
-    traits: Floats  # (populations, traits) numbers with names as NMDA_SHARE; stress drive is that at full stress
+    traits: (
+        Floats  # (populations, traits) numbers with names as NMDA_SHARE; stress drive is that at full stress
+    )
 
 
 class Wiring(NamedTuple):
@@ -141,11 +145,11 @@ class Circuit:
 
     @cached_property
     def readout_mean(self) -> Floats:
-        """Weights by projection whose sum over summed strengths (drive) is the structural readout, 1 in health."""
+        """Weights by projection whose sum over summed strengths (drive) is the structural readout."""
         return self.mean_strength(self.structural_readout)
 
     def mean_strength(self, readout: ReadoutFile) -> Floats:
-        """Weights by projection whose sum over summed strengths (drive) is a readout of strength, 1 in health."""
+        """Weights by projection whose sum over summed strengths (drive) is a readout of strength."""
         weights = np.zeros(len(self.projections))
         read = [self.projections.index(name) for name in readout.of]
         weights[read] = 1.0 / (self.healthy_strength[read] * len(read))
@@ -345,7 +349,8 @@ def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -
 
 
 def _projection_traits(file: CircuitFile, parameters: ParameterSet) -> Floats:
-    """(projections, 4): largest strength, core, and the rates at which a plastic projection stands still in health.
+    """(projections, 4): largest strength, core, and the rates at which a plastic projection stands still in
+    health.
 
     Raises:
         ValueError: the healthy shares of strength leave nothing to be lost, or strength cannot grow.

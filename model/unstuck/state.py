@@ -84,8 +84,8 @@ class Layout:
     """Where each slow variable of one circuit is in the flat vector.
 
     start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. onto: (neurons + 1,)
-    first synapse onto each neuron. error_start: bounds of the parts whose error of a step is a root mean square:
-    a variable of neurons or synapses, or one entry of another variable.
+    first synapse onto each neuron. error_start: bounds of the parts whose error of a step is a root mean
+    square: a variable of neurons or synapses, or one entry of another variable.
     """
 
     start: Positions

@@ -175,7 +175,9 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells")
     },
     "stress.effect": {
-        "lower": Mode("stress_effect", "multiply", "share of stress that no longer acts", sign=-1.0, highest=1.0)
+        "lower": Mode(
+            "stress_effect", "multiply", "share of stress that no longer acts", sign=-1.0, highest=1.0
+        )
     },
     "stress": {"stress": Mode("stress", "largest", "stress (0 to 1)", highest=1.0)},
 }

@@ -266,8 +266,8 @@ ACTIONS = [
     pytest.param(name, number, id=f"{name}: {action.target} {action.mode} {number}")
     for name, drug in DRUGS.items()
     for number, action in enumerate(drug.actions)
-    # A drive of a region has no receptor; AMPA block and gain add up, so that neither silences the other. Only other
-    # circuits than the default one have heteroreceptors.
+    # A drive of a region has no receptor; AMPA block and gain add up, so that neither silences the other.
+    # Only other circuits than the default one have heteroreceptors.
     if action.target not in ("region.input", "ampa", "receptor.heteroreceptor")
 ]
 

@@ -105,7 +105,7 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         return kind, list(dosing_notes(treatment.file, treatment.drugs))
     if kind == "circuit":
         return kind, check_illness(*circuit_for(name))
-    elif kind == "drug":
+    if kind == "drug":
         drug, places = read("drugs", name, DrugFile)
         check_drug(drug, places, _known_regions())
     elif kind == "study":

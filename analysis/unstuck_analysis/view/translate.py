@@ -13,7 +13,10 @@ from functools import cache
 from types import ModuleType
 
 MODULES = (
-    *(f"unstuck.rules.{name}" for name in ("receptors", "adaptation", "autoreceptor", "bdnf", "firing", "heteroreceptors")),
+    *(
+        f"unstuck.rules.{name}"
+        for name in ("receptors", "adaptation", "autoreceptor", "bdnf", "firing", "heteroreceptors")
+    ),
     *(f"unstuck.rules.{name}" for name in ("plasticity", "scar", "serotonin", "trkb")),
     "unstuck.engine.neuron",
     "unstuck.drugs.kinetics",

@@ -166,8 +166,8 @@ class PatientExposure:
     """What acts on one patient, as the engine's `Exposure`; times in hours from the start of the first phase.
 
     noise: (days, regions) in drive, no rows for none. Between two of `jumps_h` every effect is smooth.
-    populations: those of the circuit, for drugs that act in some places alone. Where there is such a drug, region
-    inputs go on with the fields of `Local`, each by population (`local_columns` of them).
+    populations: those of the circuit, for drugs that act in some places alone. Where there is such a drug,
+    region inputs go on with the fields of `Local`, each by population (`local_columns` of them).
     """
 
     def __init__(
@@ -305,8 +305,8 @@ _COMBINED: dict[Law, Callable[[Floats, Floats], Floats]] = {
 def _populations_of(part: Contribution, populations: Mapping[str, PopulationFile]) -> Integers:
     """Positions of the populations on which a contribution acts.
 
-    Input to regions reaches no interneurons, as noise does not; a block of NMDA receptors of interneurons, or of
-    other cells, reaches those alone.
+    Input to regions reaches no interneurons, as noise does not; a block of NMDA receptors of interneurons, or
+    of other cells, reaches those alone.
     """
     field, found = part.mode.field, list[int]()
     for position, (name, population) in enumerate(populations.items()):

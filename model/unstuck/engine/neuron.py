@@ -258,7 +258,7 @@ def neuron_change(
 
 @compiled_part
 def plasticity_of(projections: Floats, k: int, homeostasis: float, p: Plasticity) -> Plasticity:
-    """The plasticity of projection k: its own largest strength, core and rates, and homeostasis of its target."""
+    """The plasticity of projection k: its own largest strength, core and rates."""
     return Plasticity(
         p.taul,
         p.taum,
@@ -277,7 +277,7 @@ def plasticity_of(projections: Floats, k: int, homeostasis: float, p: Plasticity
 def circuit_change(
     w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, fast: Fast, rate: Slow
 ) -> None:
-    """Set the rates of change (1/h) of what raphe populations and populations have once: receptors and SERT."""
+    """Set the rates of change (1/h) of what every population has once: receptors, and SERT."""
     of = w.populations
     for s in range(w.sources.size):
         raphe = w.sources[s]

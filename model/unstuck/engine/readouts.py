@@ -1,8 +1,8 @@
 """What is read from a circuit: its readouts, functional connectivity, and averages by population and region.
 
 A readout of strength is the mean over its projections of sum w / sum w0; a readout of activity is the mean
-activity of its populations. Both are 1 in health. Recovery is read from the primary one, which is connectivity C
-in depression:
+activity of its populations. Both are 1 in health. Recovery is read from the primary one, which is
+connectivity C in depression:
 
     C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone
 
@@ -29,7 +29,8 @@ PROBE_DRIVE = 0.01  # input of the functional readout
 class Reading:
     """What was seen at one moment (day from day 0); arrays by population or region of the circuit.
 
-    connectivity: the primary readout. structure: the first readout of strength, by consolidated strength alone.
+    connectivity: the primary readout. structure: the first readout of strength, by consolidated strength
+    alone.
     """
 
     day: float
@@ -98,6 +99,15 @@ def connectivities(circuit: Circuit, states: State) -> tuple[Floats, Floats]:
     """The primary and the structural readout of several states, whose firing has settled if they need it."""
     _, whole, structure = _strengths(circuit, states)
     return _readouts(circuit, whole, states)[:, 0], structure @ circuit.readout_mean
+
+
+def settled_connectivities(
+    circuit: Circuit, states: State, acting: tuple[Floats, Floats], tolerance: float = 1e-6
+) -> tuple[Floats, Floats]:
+    """As `connectivities`, of states whose firing settles under what acts, if activity is read."""
+    if circuit.file.readout.kind == "activity":
+        states = settled_states(circuit, states, np.hstack(acting), tolerance)
+    return connectivities(circuit, states)
 
 
 def _readouts(circuit: Circuit, whole: Floats, states: State) -> Floats:

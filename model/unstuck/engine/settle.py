@@ -178,9 +178,7 @@ def newton_move(w: Wiring, x: Floats, do: Work) -> None:
 
 
 @compiled
-def serotonin_and_surroundings(
-    w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, do: Work
-) -> None:
+def serotonin_and_surroundings(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, do: Work) -> None:
     """Set serotonin and what surrounds the neurons at the present raphe activity, and at slightly more.
 
     What acts on each population (`do.here`) is set already.

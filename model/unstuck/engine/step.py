@@ -224,8 +224,8 @@ def finish(course: Course, length_h: float, decay: Decay, solver: Solver) -> flo
 
     end       = start + h phi1(L h) change + 1.5 h phi2(L h) bend
     companion = start + h phi1(L h) change + 3 h phi2(L h) bend_before
-    The distance is the largest root mean square among the variables; NaN in, NaN out. Each entry of a variable
-    that a population or a raphe population has once counts as a variable.
+    The distance is the largest root mean square among the variables; NaN in, NaN out. Each entry of a
+    variable that a population or a raphe population has once counts as a variable.
     """
     largest, total, v, start, there = 0.0, 0.0, 0, solver.error_start, solver.there
     for g in range(decay.per_h.size):
@@ -420,7 +420,7 @@ def follow(
 def rates_of_rows(
     w: Wiring, p: Rules, acting: Floats, y: Floats, start: Positions, firing: Fast, do: Work, rates: Floats
 ) -> None:
-    """Set the rates of change (1/h) of several slow states, whose firing has settled under a row of effects."""
+    """Set the rates of change (1/h) of several slow states, whose firing has settled."""
     effects = effects_of(acting)
     act_locally(w, effects, acting[FIELDS:], do.here)
     for row in range(y.shape[0]):
@@ -432,7 +432,8 @@ def rates_of_rows(
 
 
 def rates_of_change(circuit: Circuit, states: State, effects: Effects = NO_EFFECT) -> Floats:
-    """Rates of change (1/h) of several slow states (states, variables), firing settled under constant effects.
+    """Rates of change (1/h) of several slow states (states, variables), firing settled under constant
+    effects.
 
     Raises:
         RunError: firing does not settle, or a variable is not a number.

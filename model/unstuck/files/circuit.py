@@ -1,7 +1,7 @@
 """The circuit file: regions, populations, projections, readouts and roles, checked in itself.
 
-Any number may be written as the symbol of a parameter, or as a product such as `ffi*long` or `-mM`; what it then
-is worth is checked in `numbers.py`. The defaults are those of a circuit that becomes ill by the loss of
+Any number may be written as the symbol of a parameter, or as a product such as `ffi*long` or `-mM`; what it
+then is worth is checked in `numbers.py`. The defaults are those of a circuit that becomes ill by the loss of
 connections. In one that becomes ill because connections grow, some populations have other signs.
 """
 
@@ -15,7 +15,10 @@ from unstuck.files.yaml import Document, Misplaced, at_key
 from unstuck.parameters import KINDS, ORIGINS, Parameter, ParameterSet
 
 NumberOrSymbol = float | str
-ILL_AT = {"weaker": 0.85, "stronger": 1.12}  # unless said: the value of the readout from which a patient is ill
+ILL_AT = {
+    "weaker": 0.85,
+    "stronger": 1.12,
+}  # unless said: the value of the readout from which a patient is ill
 
 
 class RegionFile(Document):
@@ -60,10 +63,10 @@ class PopulationFile(Document):
     """One population of neurons of one cell type.
 
     stress_on_bdnf, scar_on_bdnf: change of BDNF synthesis at full stress and at a full scar, as a share;
-    serotonin_on_bdnf, gain_5ht1b: its gain by serotonin, and that of excitatory drive; ampa_share, gain_5ht2a:
-    share of a drug's effect on AMPA and 5-HT2A that reaches the population; heteroreceptor, receptor_5ht2c: drive
-    by serotonin that inhibits, and that excites; healing: factor on the healing of the scar; homeostasis: rate
-    (1/h) at which connections onto overactive cells are scaled down.
+    serotonin_on_bdnf, gain_5ht1b: its gain by serotonin, and that of excitatory drive; ampa_share,
+    gain_5ht2a: share of a drug's effect on AMPA and 5-HT2A that reaches the population; heteroreceptor,
+    receptor_5ht2c: drive by serotonin that inhibits, and that excites; healing: factor on the healing of the
+    scar; homeostasis: rate (1/h) at which connections onto overactive cells are scaled down.
     """
 
     region: str

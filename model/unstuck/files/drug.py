@@ -163,7 +163,8 @@ class Measured(Document):
 class Action(Document):
     """One action of a drug: what it acts on, how, and by which law (exactly one of hill, pulse, level).
 
-    regions, populations: where it acts, of a target that may differ between them (everywhere if neither is given).
+    regions, populations: where it acts, of a target that may differ between them (everywhere if neither is
+    given).
     """
 
     target: str

@@ -44,13 +44,14 @@ def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
 
 
 def _check_growth(file: CircuitFile, places: Places, parameters: ParameterSet) -> None:
-    """Stress and the scar have no opposite signs, and a scar that raises BDNF has connections that can grow."""
+    """InputError for opposite signs of stress and scar, and for a raising scar with nothing that can grow."""
     for name, population in file.populations.items():
         stress, scar = map(parameters.number, (population.stress_on_bdnf, population.scar_on_bdnf))
         if stress * scar < 0.0:
             raise places.error(
                 ("populations", name, "scar_on_bdnf"),
-                f"{scar:+g} contradicts stress_on_bdnf {stress:+g}: give both the same sign, or one of them 0",
+                f"{scar:+g} contradicts stress_on_bdnf {stress:+g}: give both the same sign, or one of"
+                " them 0",
             )
         inputs = [p for ends, p in file.projections.items() if p.plastic and projection_ends(ends)[1] == name]
         largest = max((parameters.number(p.largest) for p in inputs), default=0.0)

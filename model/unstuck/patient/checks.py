@@ -20,7 +20,7 @@ from unstuck.version import digest_of_texts, sources_on_disk
 
 
 class Verdict(NamedTuple):
-    """Rates of return to health per day (above 0: unstable), and the primary readout after stress and rest."""
+    """Rates of return to health per day, and the primary readout after stress and rest."""
 
     above: float
     below: float
@@ -44,13 +44,14 @@ def check_circuit(file: CircuitFile, places: Places) -> None:
 
 
 def check_health(file: CircuitFile, places: Places) -> Verdict:
-    """InputError for a circuit that does not come back to health after a small change of its slow variables."""
+    """InputError for a circuit that does not come back to health after a small change."""
     verdict = _verdict(file.model_dump_json(), tuple(default_parameters().items()))
     if not max(verdict.above, verdict.below) < 0.0:
         raise places.error(
             ("projections",),
             "no healthy state: the circuit does not come back to health after a small change"
-            f" ({verdict.above:+.4f} per day from above, {verdict.below:+.4f} from below; both must be negative);"
+            f" ({verdict.above:+.4f} per day from above, {verdict.below:+.4f} from below; both must be"
+            " negative);"
             " make excitation weaker or inhibition stronger",
         )
     return verdict
@@ -63,11 +64,13 @@ def check_illness(file: CircuitFile, places: Places) -> list[str]:
         side = "at most" if readout.ill_when == "weaker" else "at least"
         raise places.error(
             ("readouts", name) if file.readouts else ("roles", "readout"),
-            f"the typical patient never becomes ill: after 6 weeks of full stress and 60 days of rest {name} is"
+            "the typical patient never becomes ill: after 6 weeks of full stress and 60 days of rest"
+            f" {name} is"
             f" {verdict.stuck:.3f} of health, and ill is {side} {readout.limit:g}",
         )
     return [
-        f"Rates of return to health: {verdict.above:+.4f} per day from above, {verdict.below:+.4f} from below.",
+        f"Rates of return to health: {verdict.above:+.4f} per day from above, {verdict.below:+.4f} from"
+        " below.",
         f"Ill after 6 weeks of stress and 60 days of rest: {name} is {verdict.stuck:.3f} of health.",
     ]
 

@@ -1,9 +1,10 @@
 """Is the healthy state an attractor in its whole state? By its rates of return, and by runs after a change.
 
-The equations have a kink in health (homeostasis acts on overactive cells alone), so that there are two rates of
-return: one for a change upward and one for a change downward. Each is the largest real part among the eigenvalues
-of the one-sided Jacobian of the slow variables (finite differences), in the mean-field. The slowest return takes
-months (about 0.006 per day in depression). The changes of the runs are those of the model description, section 16.
+The equations have a kink in health (homeostasis acts on overactive cells alone), so that there are two rates
+of return: one for a change upward and one for a change downward. Each is the largest real part among the
+eigenvalues of the one-sided Jacobian of the slow variables (finite differences), in the mean-field. The
+slowest return takes months (about 0.006 per day in depression). The changes of the runs are those of the
+model description, section 16.
 """
 
 from collections.abc import Callable

@@ -64,7 +64,7 @@ def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def healthy_potentiation(p: Mapping[str, float], largest: float) -> float:
-    """Rate etap (1/h) at which a synapse of this largest strength (share of healthy) does not change in health."""
+    """Rate etap (1/h) at which a synapse of this largest strength is constant in health."""
     healthy_gate = hill(1.0, p["QK"], p["nT"])
     k1 = p["m0"] * (1.0 / p["taum"] + p["k2"] * healthy_gate) / (p["l0"] * healthy_gate)
     return p["l0"] * (1.0 / p["taul"] + k1 * healthy_gate) * (1.0 + p["rho2"]) / (largest - 1.0)

@@ -1,4 +1,4 @@
-"""Anxiety and OCD: the mean-field reproduces an independent implementation, and the network the mean-field."""
+"""Anxiety and OCD: the mean-field follows an independent implementation, and networks the mean-field."""
 
 from functools import cache
 
@@ -93,7 +93,9 @@ def test_health_comes_back_at_the_rates_of_the_reference(name: str, above: float
 def test_a_network_of_equal_neurons_is_the_mean_field(name: str) -> None:
     equal = network_circuit(mean_field(name).file, PARAMETERS, 150, np.random.default_rng(3), spread=0.0)
     exact = Accuracy(slow=1.0, firing=1e-12, longest_step_h=4.0)
-    distances = [distance_from_health(c, after_knock(c, 1.05, 30.0, exact)) for c in (equal, mean_field(name))]
+    distances = [
+        distance_from_health(c, after_knock(c, 1.05, 30.0, exact)) for c in (equal, mean_field(name))
+    ]
     assert distances[0] == pytest.approx(distances[1], abs=1e-6)
 
 

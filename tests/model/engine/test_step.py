@@ -12,7 +12,7 @@ from reference import scaled_strength
 from scipy.integrate import solve_ivp
 from unstuck.circuit import INTERNEURON, Circuit, healthy_state, mean_field_circuit, network_circuit
 from unstuck.engine import step as engine_module
-from unstuck.engine.neuron import Fast, neuron_activity, surround
+from unstuck.engine.neuron import Fast, act_locally, neuron_activity, surround
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.settle import (
     RunError,
@@ -34,7 +34,8 @@ def driven_to(circuit: Circuit, state: State, effects: Effects, x: Floats, serot
     """The activity F(x) that every neuron is driven to, under serotonin that need not have settled."""
     w, p, do = circuit.wiring, circuit.rules, work_for(circuit.wiring)
     whole_strength(w, state.slow, do.around.strength, do.excitation)
-    surround(w, p, effects, np.zeros(len(circuit.regions)), state.slow, serotonin_nM, do.around)
+    act_locally(w, effects, np.zeros(len(circuit.regions)), do.here)
+    surround(w, p, effects, do.here, state.slow, serotonin_nM, do.around)
     return np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
 
 
