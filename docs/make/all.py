@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import circuits
 import evidence
 import landscape
 import model_description
@@ -56,6 +57,7 @@ PAGES = (
     ),
     Page("tutorial", tutorial.FILES, tutorial.make),
     Page("trials", ("explanation/trials.md",), trials.make),
+    Page("circuits", circuits.FILES, circuits.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

@@ -343,10 +343,15 @@ def ask(circuit: str, ids: Sequence[str], plan: Plan, watch: Watch) -> Answer:
     )
 
 
+def ill_share(drawn: Drawn | None) -> float:
+    """Share of healthy patients whom a year of life events made ill (NaN without drawn patients)."""
+    return nan if drawn is None else float(np.mean(drawn.healthy_ill))
+
+
 def _notes(drawn: Drawn | None) -> list[str]:
     """How many healthy patients a year of life events made ill, with a warning if they are many."""
     if drawn is None:
         return []
-    share = float(np.mean(drawn.healthy_ill))
+    share = ill_share(drawn)
     warning = f"; more than {MOST_ILL:.0%} is too many" if share > MOST_ILL else ""
     return [f"A year of life events made {share:.1%} of healthy patients ill{warning}."]
