@@ -13,6 +13,7 @@ import numpy as np
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import AfterEachDose, ByConcentration, Contribution, Course, WhileTaken
 from unstuck.drugs.kinetics import Amounts
+from unstuck.errors import InputError
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Condition, Phase, Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
@@ -22,7 +23,17 @@ from unstuck.targets import NO_EFFECT
 
 
 def mean_field(patient: Patient, treatment: Treatment) -> dict[str, object]:
-    """A mean-field patient and a treatment of it, without life events."""
+    """A mean-field patient and a treatment of it, without life events.
+
+    Raises:
+        InputError: recovery is read from activity, or a drug acts in some places alone; the page knows neither.
+    """
+    if patient.circuit.file.readout.kind == "activity":
+        raise InputError(f"{treatment.name}: the page shows no circuit whose recovery is read from activity")
+    if any(a.regions or a.populations for drug in treatment.drugs.values() for a in drug.actions):
+        raise InputError(
+            f"{treatment.name}: the page shows no drug that acts in some regions or populations alone"
+        )
     file = treatment.with_stress_of(patient.stress_h).file
     names = list(file.phases)
     return {
