@@ -1,6 +1,6 @@
 """The pages of the circuits of other illnesses: anxiety and OCD, with their fitted findings and figures.
 
-`python docs/make/all.py circuits` measures the findings (some minutes). It writes docs/anxiety.md, docs/ocd.md
+`python docs/make/all.py circuits` measures the findings (minutes). It writes docs/anxiety.md, docs/ocd.md
 and, in docs/images, circuits.png, anxiety.png and ocd.png. The prose is in anxiety.md and ocd.md.
 """
 

@@ -26,7 +26,7 @@ def mean_field(patient: Patient, treatment: Treatment) -> dict[str, object]:
     """A mean-field patient and a treatment of it, without life events.
 
     Raises:
-        InputError: recovery is read from activity, or a drug acts in some places alone; the page knows neither.
+        InputError: recovery is read from activity, or a drug acts in some places alone; the page has neither.
     """
     if patient.circuit.file.readout.kind == "activity":
         raise InputError(f"{treatment.name}: the page shows no circuit whose recovery is read from activity")
