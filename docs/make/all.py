@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import circuits
 import evidence
+import example_page
 import landscape
 import model_description
 import quick_runs
@@ -58,6 +59,7 @@ PAGES = (
     Page("tutorial", tutorial.FILES, tutorial.make),
     Page("trials", ("explanation/trials.md",), trials.make),
     Page("circuits", circuits.FILES, circuits.make),
+    Page("example-page", (example_page.FILE,), example_page.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

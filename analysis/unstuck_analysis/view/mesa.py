@@ -1,10 +1,9 @@
 """Components for Mesa's own page, SolaraViz, over `CircuitModel`.
 
     from mesa.visualization import SolaraViz
-    from unstuck.circuit_model import CircuitModel
-    from unstuck_analysis.view.mesa import COMPONENTS, parameters
+    from unstuck_analysis.view.mesa import COMPONENTS, DosedModel, parameters
 
-    model = CircuitModel("ssri-like", neurons=200, seed=1)
+    model = DosedModel("ssri-like", neurons=200, seed=1)
     SolaraViz(model, components=COMPONENTS, model_params=parameters())
 
 matplotlib makes the pictures, which is slow; `unstuck view` without --mesa is the page to watch. Needs the
@@ -26,19 +25,35 @@ from mesa.visualization import Slider, SolaraViz
 from mesa.visualization.utils import update_counter
 from unstuck.circuit_model import CircuitModel
 from unstuck.files.find import shipped
+from unstuck.patient.life import Life
 
 from unstuck_analysis.view.cases import about_treatment
+from unstuck_analysis.view.prescribe import with_doses_times
 
 ASKED_VARIABLE = "UNSTUCK_MESA_PAGE"  # treatment, seed, patient, neurons, one per line
+
+
+class DosedModel(CircuitModel):
+    """`CircuitModel` with every dose from day 0 on times `dose`; the other arguments are the same."""
+
+    def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(treatment, **kwargs)
+        if dose != 1.0:
+            changed = with_doses_times(self.life.treatment, dose)
+            self.life = Life(self.life.patient, changed, self.life.checkpoint)
+            for column in self.datacollector.model_vars.values():
+                column.clear()
+            self.record()
 
 
 def parameters(
     treatment: str = "ssri-like", seed: int = 1, patient: int = 0, neurons: int = 200
 ) -> dict[str, Any]:
-    """Controls for `SolaraViz(model_params=...)`: treatment, seed, patient, neurons, hours per step."""
+    """Controls of a `DosedModel` for `SolaraViz(model_params=...)`."""
     names = list(dict.fromkeys([treatment, *shipped("treatments")]))
     return {
         "treatment": {"type": "Select", "value": treatment, "values": names, "label": "Treatment"},
+        "dose": Slider("Dose (1: as the treatment says)", value=1.0, min=0.1, max=3.0, step=0.1, dtype=float),
         "seed": Slider("Seed", value=seed, min=0, max=max(50, seed), step=1, dtype=int),
         "patient": Slider("Patient", value=patient, min=0, max=max(50, patient), step=1, dtype=int),
         "neurons": Slider("Neurons", value=neurons, min=100, max=max(2_000, neurons), step=100, dtype=int),
@@ -126,7 +141,7 @@ def Page() -> None:
     treatment, *numbers = os.environ.get(ASKED_VARIABLE, "ssri-like\n1\n0\n200").split("\n")
     seed, patient, neurons = map(int, numbers)
     model = solara.use_memo(
-        lambda: CircuitModel(treatment, seed=seed, patient=patient, neurons=neurons, varied=True), []
+        lambda: DosedModel(treatment, seed=seed, patient=patient, neurons=neurons, varied=True), []
     )
     title, _ = about_treatment(treatment)
     controls = parameters(treatment, seed, patient, neurons) | {"varied": True}
