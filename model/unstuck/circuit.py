@@ -349,7 +349,7 @@ def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -
 
 
 def _projection_traits(file: CircuitFile, parameters: ParameterSet) -> Floats:
-    """(projections, 4): largest strength, core, and the rates at which a plastic projection stands still in
+    """(projections, 4): largest strength, core, and the rates at which a plastic projection is constant in
     health.
 
     Raises:

@@ -5,7 +5,7 @@
     dD/dt      = (min(1, H(S0,K2C) / H(S,K2C)) - D) / tauD
 
 Both are zero in health. a and e (drive) are data of a population, n is the share of 5-HT2C that a drug
-blocks. The inhibiting receptor stands for 5-HT1A in the amygdala and for 5-HT2 receptors in orbitofrontal
+blocks. The inhibiting receptor represents 5-HT1A in the amygdala and for 5-HT2 receptors in orbitofrontal
 cortex; it does not desensitize. D follows the law of the autoreceptor. Time in hours.
 
 Sources: inhibition, Stutzmann 1998 (PMC6792882), Marcinkiewcz 2019 (PMC6996028), El Mansari & Blier 2005;
