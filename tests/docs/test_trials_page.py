@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from trial_cases import made_up_pool
 from unstuck.files.find import shipped
 from unstuck_analysis.trial.dataset import Pool
 from unstuck_analysis.trial.file import load_trial
+from unstuck_analysis.trial.run import Trial
 
 READINGS = {**trials.READINGS, **trials.HELD_OUT}
 
@@ -68,3 +70,26 @@ def test_the_error_counts_patients_and_not_their_ratings() -> None:
     four_times = trials.with_error(trials.READINGS["C01"].value, trials.together([pool] * 4))
     assert four_times[0] == pytest.approx(once[0])
     assert four_times[1] == pytest.approx(once[1], rel=0.05)
+
+
+def test_each_rating_lets_its_own_patients_enter_and_the_first_is_that_of_the_trial(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(trials, "STORE", tmp_path)
+    monkeypatch.setattr(trials, "SCREENED", 12)
+    short = {"visits": {"on_days": [7]}}
+    first, second, *_ = trials.pools_of(trials.C, 1, **short)
+    alone = Trial.load(trials.C, **short).screened(tmp_path / "alone", 12)
+    for name in ("placebo", "waiting-list"):
+        assert first.arm(name).patients.tolist() == alone.arm(name).patients.tolist()
+        assert first.arm(name).points.tolist() == alone.arm(name).points.tolist()
+    assert first.arm("placebo").patients.tolist() != second.arm("placebo").patients.tolist()
+
+
+def test_patients_whom_an_ssri_fails_are_found_by_a_simulation_with_every_dose_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(trials, "STORE", tmp_path)
+    monkeypatch.setattr(trials, "SCREENED", 8)
+    hard = trials.resistant_patients(1)
+    assert set(hard.tolist()) < set(range(8))

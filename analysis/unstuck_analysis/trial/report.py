@@ -158,7 +158,7 @@ def notes(result: TrialResult) -> list[str]:
 
 _ESTIMANDS = {
     "treatment-policy": "All ratings count, whatever was taken, missed doses and rescue included.",
-    "hypothetical": "Every dose is taken, and ratings after rescue are taken for missing.",
+    "hypothetical": "Every dose is taken, and ratings after rescue count as missing.",
     "composite": "Leaving and rescue count as no change.",
 }
 
@@ -236,8 +236,8 @@ def figures_of(result: TrialResult) -> dict[str, Shown]:
     low = [f"{g.name}: {g.n}" for g in groups]
     rated = [f"{g.name} {', '.join(map(str, g.seen.sum(axis=0).tolist()))}" for g in groups]
     days = ", ".join(map(str, groups[0].days.tolist()))
-    above = "Above: observed means with 95 % intervals, of those who were seen."
-    below = "Below: the score that the circuit alone means, of all who were randomised, as if all had stayed."
+    above = "Above: observed means with 95 % intervals, of patients who were rated."
+    below = "Below: the score of the circuit alone, of all randomised patients, as if all had stayed."
     numbers = f"Patients rated on days {days}: {'; '.join(rated)}."
     curves = Shown(curves_figure(groups, scale), f"{above} {below} {numbers}")
     without = f"Share without {event} (Kaplan-Meier, 95 % interval)."
