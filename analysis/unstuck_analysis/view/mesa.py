@@ -34,16 +34,17 @@ ASKED_VARIABLE = "UNSTUCK_MESA_PAGE"  # treatment, seed, patient, neurons, one p
 
 
 class DosedModel(CircuitModel):
-    """`CircuitModel` with every dose from day 0 on times `dose`; the other arguments are the same."""
+    """`CircuitModel` from the patient's own day 0 on, with every dose times `dose`; all else is the same."""
 
     def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **kwargs: Any) -> None:
         super().__init__(treatment, **kwargs)
-        if dose != 1.0:
-            changed = with_doses_times(self.life.treatment, dose)
-            self.life = Life(self.life.patient, changed, self.life.checkpoint)
-            for column in self.datacollector.model_vars.values():
-                column.clear()
-            self.record()
+        # Patients who vary are under stress for longer or shorter than the treatment file says.
+        self.life.advance(self.life.treatment.file.day_0_h)
+        changed = with_doses_times(self.life.treatment, dose)
+        self.life = Life(self.life.patient, changed, self.life.checkpoint)
+        for column in self.datacollector.model_vars.values():
+            column.clear()
+        self.record()
 
 
 def parameters(
@@ -73,9 +74,11 @@ def _draw_circuit(model: CircuitModel, axes: Axes) -> None:
     )
     plastic = [(a, b) for a, b, edge in graph.edges(data=True) if edge["plastic"]]
     widths = [4 * graph.edges[edge]["strength"] for edge in plastic]
-    style = {"edgelist": plastic, "width": widths, "connectionstyle": "arc3,rad=0.15"}
+    style = {"edgelist": plastic, "width": widths, "edge_color": "0.6", "connectionstyle": "arc3,rad=0.15"}
     networkx.draw_networkx_edges(graph, place, ax=axes, **style)
-    networkx.draw_networkx_labels(graph, place, ax=axes, font_size=7, verticalalignment="bottom")
+    names = {name: (x + 0.03, y) for name, (x, y) in place.items()}
+    networkx.draw_networkx_labels(graph, names, ax=axes, font_size=8, horizontalalignment="left")
+    axes.margins(0.12)
     axes.set_title(f"Day {model.day:.1f}: activity (colour) and strength (width), healthy = 1")
     axes.set_axis_off()
 

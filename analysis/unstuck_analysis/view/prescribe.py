@@ -85,7 +85,11 @@ def with_doses_times(treatment: Treatment, factor: float) -> Treatment:
         drugs = list[Regimen]()
         for regimen in phase.drugs:
             dose = regimen.dose or treatment.drugs[regimen.drug].usual_dose
-            larger = replace(dose, amount=factor * dose.amount, text="") if dose else None
+            larger = (
+                replace(dose, amount=factor * dose.amount, text="")
+                if dose and factor != 1.0
+                else regimen.dose
+            )
             drugs.append(regimen.model_copy(update={"dose": larger}))
         phases[name] = phase.model_copy(update={"drugs": drugs})
     changed.file = treatment.file.model_copy(update={"phases": phases})

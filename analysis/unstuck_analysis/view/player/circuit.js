@@ -131,7 +131,7 @@ function whatIsAt(layout, x, y) {
 /** Everything below the neurons: brain, connections, discs of the regions. */
 function drawBelow(ctx, layout, pal, view) {
   ctx.fillStyle = pal.back;
-  ctx.fillRect(0, 0, layout.width, layout.height);
+  ctx.fillRect(0, 0, layout.width + 1, layout.height + 1);
   drawBrain(ctx, layout.width, layout.height, pal);
   layout.bands.forEach((band, k) => drawBand(ctx, band, layout.thick, view.strengths[k], pal, view.band === k));
   for (const [k, region] of layout.regions.entries()) {

@@ -213,7 +213,7 @@ class Sheet {
     Object.assign(this, { ratio, width, height, stale: false });
     const inks = Object.fromEntries(Object.entries(this.layers).map(([name, canvas]) => [name, canvas.getContext('2d')]));
     for (const ctx of Object.values(inks)) ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    inks.axes.fillStyle = pal.back; inks.axes.fillRect(0, 0, width, height);
+    inks.axes.fillStyle = pal.back; inks.axes.fillRect(0, 0, width + 1, height + 1);
     inks.seen.globalAlpha = 0.3;
     for (const plot of this.plots) {
       drawAxes(inks.axes, plot, pal, data);
