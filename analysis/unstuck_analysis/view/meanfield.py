@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from unstuck.circuit import Circuit, healthy_state
 from unstuck.drugs.effects import Course
+from unstuck.errors import InputError
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Condition, Phase, Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
@@ -25,7 +26,17 @@ from unstuck_analysis.view.plan import Lesion
 
 
 def mean_field(patient: Patient, treatment: Treatment, lesions: Sequence[Lesion] = ()) -> dict[str, object]:
-    """A mean-field patient, a treatment of it (without life events), and what is silenced or cut."""
+    """A mean-field patient, a treatment of it (without life events), and what is silenced or cut.
+
+    Raises:
+        InputError: recovery is read from activity, or a drug acts in some places alone; the page has neither.
+    """
+    if patient.circuit.file.readout.kind == "activity":
+        raise InputError(f"{treatment.name}: the page shows no circuit whose recovery is read from activity")
+    if any(a.regions or a.populations for drug in treatment.drugs.values() for a in drug.actions):
+        raise InputError(
+            f"{treatment.name}: the page shows no drug that acts in some regions or populations alone"
+        )
     file = treatment.with_stress_of(patient.stress_h).file
     names = list(file.phases)
     return {

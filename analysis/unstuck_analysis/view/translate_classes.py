@@ -32,7 +32,8 @@ TRANSLATED = {
         " PatientExposure._value"
     ),
 }
-_GIVEN = {"_shifted_matrix", "move_on"}  # JavaScript has them from elsewhere
+# JavaScript has them from elsewhere; drugs that act in some places alone are refused (meanfield.py).
+_GIVEN = {"_shifted_matrix", "move_on", "_populations_of"}
 _OPERATORS = {
     **{ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"},
     **{ast.FloorDiv: "floordiv", ast.BitAnd: "and", ast.BitOr: "or"},
@@ -284,6 +285,8 @@ def literal(value: Any) -> str:
             return "Infinity"
         case int() | float():
             return repr(value)
+        case tuple():
+            return f"[{', '.join(map(literal, value))}]"
         case np.ndarray():
             return f"np.array({value.tolist()})"
         case Mapping():

@@ -66,7 +66,8 @@ class MeanField {
     this.stages = STAGES.map(() => this.vector(size));
     this.rate = this.vector(size);
     this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), serotonin_nM: floats(this.regions.length), inverse: null }));
-    this.around = { gain: floats(populations), input_drive: floats(populations), inhibition: floats(1), strength: floats(this.readout.length) };
+    this.around = { gain: floats(populations), input_drive: floats(populations), inhibition: floats(populations), strength: floats(this.readout.length) };
+    this.here = Array.from({ length: populations }, () => floats(5));
     Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.regions.length) });
   }
 
@@ -97,8 +98,9 @@ class MeanField {
   /** Set the activity that activity x drives all neurons to. */
   drive(x, serotonin_nM, slow, { effects, input }) {
     const { wiring: w, rules: p, around, driven } = this;
-    model.serotonin_pools(w, p, effects, slow, model.population_mean(w, x, w.source), serotonin_nM);
-    model.surround(w, p, effects, input, slow, serotonin_nM, around);
+    model.act_locally(w, effects, input, this.here);
+    model.serotonin_pools(w, p, effects, slow, x, serotonin_nM);
+    model.surround(w, p, effects, this.here, slow, serotonin_nM, around);
     for (let i = 0; i < x.length; i++) driven[i] = model.neuron_activity(w, around, x, i);
   }
 
@@ -161,8 +163,8 @@ class MeanField {
     acting.forEach((one, end) => {
       const fast = this.firing[end];
       this.settle(fast, y.parts, one);
-      for (let i = 0; i < fast.x.length; i++) model.neuron_change(w, p, one.effects, y.parts, fast, i, rate.parts);
-      model.circuit_change(w, p, one.effects, y.parts, fast, rate.parts);
+      for (let i = 0; i < fast.x.length; i++) model.neuron_change(w, p, one.effects, this.here, y.parts, fast, i, rate.parts);
+      model.circuit_change(w, p, one.effects, this.here, y.parts, fast, rate.parts);
       for (let k = 0; k < into.length; k++) into[k] += one.share * rate.all[k];
     });
   }
