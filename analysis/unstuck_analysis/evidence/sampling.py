@@ -1,7 +1,7 @@
 """Draw parameter sets that reproduce every fitted finding: a command for developers that takes hours.
 
     python -m unstuck_analysis.evidence.sampling --chain 4 --minutes 60    # look for sets
-    python -m unstuck_analysis.evidence.sampling --check 3                 # three sets in 1,000 patients
+    python -m unstuck_analysis.evidence.sampling --complete 3 --patients 1000   # check three sets
 
 Prior: the fitted parameters are independent, each uniform (shares) or log-uniform (all others) between the
 ends of its range in scenarios/parameters.csv. Target: the prior within the sets that reproduce every fitted
@@ -36,7 +36,6 @@ from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.courses import Floats
 from unstuck_analysis.evidence.ensemble import (
-    CHECKED,
     PATIENTS,
     READINGS,
     SETS,
@@ -211,13 +210,16 @@ def measure_shipped(path: Path) -> None:
             append_readings(path, (SHIPPED, 0, patients), quick_findings({}, patients))
 
 
-def check(number: int, workers: int, sets: Path, readings: Path) -> None:
-    """Measure every finding in 1,000 patients for so many more of the accepted sets, the first ones first."""
+def complete(number: int, patients: int, workers: int, sets: Path, readings: Path) -> None:
+    """Measure what has no reading in so many patients yet, in the first accepted sets."""
     ensemble = Ensemble(read_tried(sets), read_readings(readings))
-    keys = {(each.chain, each.iteration, CHECKED): each for each in ensemble.accepted}
-    for key, each in [item for item in keys.items() if item[0] not in ensemble.readings][:number]:
-        plan = Plan(CHECKED, 0, SEED, workers, values=tuple(each.values.items()))
-        append_readings(readings, key, measure(read_facts(), plan, unwatched))
+    for each in ensemble.accepted[:number]:
+        key = each.chain, each.iteration, patients
+        known = {id for id, _ in ensemble.readings.get(key, {})}
+        missing = [fact for fact in read_facts() if fact.id not in known]
+        plan = Plan(patients, 0, SEED, workers, values=tuple(each.values.items()), samples=1)
+        if missing:
+            append_readings(readings, key, measure(missing, plan, unwatched))
 
 
 def main() -> None:
@@ -227,13 +229,14 @@ def main() -> None:
     )
     parser.add_argument("--chain", type=int, default=0, help="which chain is continued")
     parser.add_argument("--minutes", type=float, default=0.0, help="for how long")
-    parser.add_argument("--check", type=int, default=0, help=f"accepted sets to check in {CHECKED} patients")
-    parser.add_argument("--workers", type=int, default=1, help="processes of the check")
+    parser.add_argument("--complete", type=int, default=0, help="how many accepted sets are completed")
+    parser.add_argument("--patients", type=int, default=PATIENTS, help="in how many patients")
+    parser.add_argument("--workers", type=int, default=1, help="processes that complete sets")
     asked = parser.parse_args()
     files = shipped_file(SETS), shipped_file(READINGS)
     if asked.minutes:
         run_chain(asked.chain, asked.minutes, *files)
-    check(asked.check, asked.workers, *files)
+    complete(asked.complete, asked.patients, asked.workers, *files)
 
 
 if __name__ == "__main__":
