@@ -17,6 +17,7 @@ from unstuck_analysis.output.command import (
     CircuitName,
     NetworkNeurons,
     Neurons,
+    OtherCircuit,
     PatientNumber,
     Patients,
     Seed,
@@ -105,6 +106,7 @@ def compare(
     patients: Patients = defaults.PATIENTS,
     seed: Seed = defaults.SEED,
     neurons: Neurons = defaults.NEURONS,
+    circuit: OtherCircuit = "",
     workers: Workers = None,
 ) -> Answering:
     """Compare treatments on the same stuck patients, and write a table, a figure and a report."""
@@ -122,10 +124,12 @@ def compare(
             seed=seed,
             neurons=neurons,
             workers=workers or available_cores(),
+            circuit=circuit,
             out=folder,
             on_progress=show,
         )
     options = {"patients": patients, "seed": seed, "neurons": neurons}
+    options |= {"circuit": circuit} if circuit else {}
     return ComparisonAnswer(found, treatments or defaults.TREATMENTS, options)
 
 
@@ -136,6 +140,7 @@ def run(
     patient: PatientNumber = 0,
     seed: Seed = defaults.SEED,
     neurons: Neurons = defaults.NEURONS,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Follow one patient of a comparison under one treatment."""
     from unstuck_analysis.compare import run as run_one
@@ -143,7 +148,7 @@ def run(
     from unstuck_analysis.report import PatientAnswer
 
     (name,) = treatment_files([treatment], folder)
-    found = run_one(name, patient=patient, seed=seed, neurons=neurons)
+    found = run_one(name, patient=patient, seed=seed, neurons=neurons, circuit=circuit)
     return PatientAnswer(found, patient, folder)
 
 
@@ -402,6 +407,22 @@ def landscape(
     return question.ask(circuit, treatments or ())
 
 
+@command(app, "unstuck circuits untreated ssri-like ketamine-like", ANALYSE)
+def circuits(
+    treatments: Annotated[
+        list[str] | None, typer.Argument(help="Shipped names (see `unstuck list`) or paths.")
+    ] = None,
+    circuit: Annotated[
+        list[str] | None,
+        typer.Option(help="A circuit (several times); default, anxiety and ocd if not given."),
+    ] = None,
+) -> Answering:
+    """Compare the same treatments in several illnesses, in the typical patient of each."""
+    from unstuck_analysis.questions import circuits as question
+
+    return question.ask(treatments or question.TREATMENTS, circuit or question.CIRCUITS)
+
+
 @command(app, "unstuck dose-response ssri-like --amounts 0.5,1,2", ANALYSE)
 def dose_response(
     drug: Annotated[str, typer.Argument(help="A drug: shipped name or path.")],
@@ -495,6 +516,10 @@ def evidence(
     facts: Annotated[
         Path | None, typer.Option(help="Another table of findings than the shipped one.")
     ] = None,
+    circuit: Annotated[
+        str,
+        typer.Option(help="A circuit with findings of its own: anxiety or ocd (cohorts of 300 patients)."),
+    ] = "",
     held_out: Annotated[bool, typer.Option("--held-out", hidden=True)] = False,
 ) -> Answering:
     """Compare the model with published findings, with or without one of its mechanisms."""
@@ -502,7 +527,16 @@ def evidence(
     from unstuck_analysis.evidence.measure import PATIENTS, QUICK_PATIENTS, Plan
     from unstuck_analysis.study.processes import available_cores
 
+    ids = [*(row or []), *(more_rows or [])]
+    if circuit:
+        from unstuck_analysis.evidence import circuits
+
+        if without or networks or facts or held_out:
+            circuits.refuse_options()
+        drawn = patients or (circuits.QUICK_PATIENTS if quick else circuits.PATIENTS)
+        return circuits.ask(
+            circuit, ids, Plan(drawn, 0, seed, workers or available_cores()), question.progress
+        )
     drawn = patients or (QUICK_PATIENTS if quick else PATIENTS)
     plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS)
-    ids = [*(row or []), *(more_rows or [])]
     return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

@@ -113,6 +113,7 @@ def compare(
     patients: int = defaults.PATIENTS,
     seed: int = defaults.SEED,
     neurons: int = defaults.NEURONS,
+    circuit: str = "",
     workers: int = 1,
     out: str | Path | None = None,
     on_progress: "OnProgress" = unwatched,
@@ -124,6 +125,7 @@ def compare(
         patients: Number of patients.
         seed: Seed of all random streams.
         neurons: Neurons per patient; 0 is the mean-field.
+        circuit: Another circuit than that of the treatment files: a shipped name or a path.
         workers: Processes; the numbers do not depend on it.
         out: Folder for finished patients, if given; the same call continues from there.
         on_progress: Called with the progress after each group of runs.
@@ -135,7 +137,7 @@ def compare(
         InputError: For a bad file, two files of one name, or fewer than one patient.
         RunError: If a run fails.
     """
-    study = comparison_study(treatments, patients=patients, seed=seed, neurons=neurons)
+    study = comparison_study(treatments, patients=patients, seed=seed, neurons=neurons, circuit=circuit)
     with tempfile.TemporaryDirectory() if out is None else nullcontext(out) as folder:
         results = study.run(
             folder, workers=min(workers, patients), retry_failed=True, on_progress=on_progress
@@ -143,18 +145,20 @@ def compare(
         return comparison_of(results)
 
 
-def comparison_study(treatments: Sequence[str], *, patients: int, seed: int, neurons: int) -> Study:
+def comparison_study(
+    treatments: Sequence[str], *, patients: int, seed: int, neurons: int, circuit: str = ""
+) -> Study:
     """A comparison as a study of one point that keeps every reading."""
     if patients < 1:
         raise InputError(f"{patients} patients: at least 1")
-    paths = _paths(treatments)
-    return Study.of_treatments(paths, name="compare", patients=patients, seed=seed, neurons=neurons)
+    settings = {"patients": patients, "seed": seed, "neurons": neurons, "circuit": circuit}
+    return Study.of_treatments(_paths(treatments, circuit), name="compare", **settings)
 
 
-def _paths(names: Sequence[str]) -> list[str]:
+def _paths(names: Sequence[str], circuit: str) -> list[str]:
     """Each treatment once; InputError for different files of one name, because results go by names."""
     by_name: dict[str, Path] = {}
-    for treatment in map(runnable_treatment, names):
+    for treatment in (runnable_treatment(name, circuit) for name in names):
         other = by_name.setdefault(treatment.name, treatment.path)
         if other.resolve() != treatment.path.resolve():
             raise InputError(f"two treatments are called {treatment.name}: {other} and {treatment.path}")
@@ -193,7 +197,12 @@ def _typed(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def run(
-    treatment: str, *, patient: int = 0, seed: int = defaults.SEED, neurons: int = defaults.NEURONS
+    treatment: str,
+    *,
+    patient: int = 0,
+    seed: int = defaults.SEED,
+    neurons: int = defaults.NEURONS,
+    circuit: str = "",
 ) -> Comparison:
     """Run one patient under one treatment: the same patient as in a comparison with the same seed.
 
@@ -202,6 +211,7 @@ def run(
         patient: Number of the patient, from 0.
         seed: Seed of all random streams.
         neurons: Neurons per patient; 0 is the mean-field.
+        circuit: Another circuit than that of the treatment file: a shipped name or a path.
 
     Returns:
         A comparison with one patient and one treatment.
@@ -210,7 +220,7 @@ def run(
         InputError: For a bad file.
         RunError: If the run fails.
     """
-    study = comparison_study([treatment], patients=1, seed=seed, neurons=neurons)
+    study = comparison_study([treatment], patients=1, seed=seed, neurons=neurons, circuit=circuit)
     name = study.treatments[0].name
     try:
         row = run_one(Workplace(study.inputs), PlannedRun("", name, patient, ()))
@@ -269,7 +279,7 @@ def means_by_day(readings: pd.DataFrame, circuit: CircuitFile) -> dict[str, Any]
 def main_population(circuit: CircuitFile, region: str) -> str:
     """A region's principal population, or its serotonergic one, or else its first."""
     names = [name for name, population in circuit.populations.items() if population.region == region]
-    for cells in ("pyramidal", "serotonergic"):
+    for cells in ("pyramidal", "projection_gaba", "serotonergic"):
         for name in names:
             if circuit.populations[name].cells == cells:
                 return name

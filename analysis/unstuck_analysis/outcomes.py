@@ -2,6 +2,9 @@
 
 R = (C - C_stuck) / (1 - C_stuck);  onset: first R >= 0.5;  relapse: after an onset, the first daily reading
 with R < 0.5 that is followed by another
+
+Where illness is read from activity, which every life event moves at once, outcomes are read from ratings: the
+mean R of the 7 days that end on a day. A relapse is then 28 days in a row with a rating below 0.3.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,12 +19,13 @@ import pandas as pd
 from unstuck.circuit import Circuit
 from unstuck.engine.readouts import Reading, recovery_index
 from unstuck.files.circuit import CircuitFile
-from unstuck.patient.life import ConditionResult, PatientRun
+from unstuck.patient.life import RATED_DAYS, ConditionResult, PatientRun
 from unstuck.state import Floats
 
 from unstuck_analysis.output.columns import column_name
 
 RECOVERED, REMITTED = 0.5, 0.8
+BELOW, RELAPSE_DAYS = 0.2, 28  # of a relapse by ratings: below RECOVERED by so much, days in a row
 NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
 BAND_DRAWS = 500  # bootstrap samples of a band over time
 STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read again
@@ -63,13 +67,20 @@ class Outcome:
 class RecoveryCourse:
     """Recovery index over time, linear between the days that are given."""
 
-    def __init__(self, days: Sequence[float], recovery: Sequence[float]) -> None:
+    def __init__(self, days: Sequence[float], recovery: Sequence[float], rated_days: int = 0) -> None:
+        """rated_days: of which a rating is the mean; 0: a rating is R on the day."""
         self.days, self.recovery = np.asarray(days, dtype=float), np.asarray(recovery, dtype=float)
+        self.rated_days = rated_days
 
     def at(self, day: float) -> float:
         """R on a day (NaN outside what was followed)."""
         day = min(day, float(self.days[-1])) if day < self.days[-1] + 1e-6 else day  # rounding of hours
         return float(np.interp(day, self.days, self.recovery, left=nan, right=nan))
+
+    def rated(self, day: float) -> float:
+        """The rating on a day (NaN where it was not followed to that day)."""
+        days = [day - back for back in range(self.rated_days) if day - back >= self.days[0]]
+        return float(np.mean([self.at(each) for each in days])) if days else self.at(day)
 
     def stretches(self) -> list[tuple[float, float]]:
         """Stretches (from, to) in days with R >= 0.5, in order."""
@@ -102,17 +113,22 @@ class RecoveryCourse:
         if not stretches:
             return nan
         days = np.arange(ceil(stretches[0][0]), floor(self.days[-1] + 1e-6) + 1)
-        low = np.array([self.at(day) < RECOVERED for day in days], dtype=bool)
-        relapses = days[:-1][low[:-1] & low[1:]]
+        below, in_a_row = (RECOVERED - BELOW, RELAPSE_DAYS) if self.rated_days else (RECOVERED, 2)
+        low = np.array([self.rated(day) < below for day in days], dtype=int)
+        if len(low) < in_a_row:
+            return nan
+        relapses = days[: len(days) - in_a_row + 1][
+            np.convolve(low, np.ones(in_a_row, int), "valid") == in_a_row
+        ]
         return float(relapses[0]) if len(relapses) else nan
 
 
-def recovery_course(run: PatientRun) -> RecoveryCourse:
+def recovery_course(run: PatientRun, rated_days: int = 0) -> RecoveryCourse:
     """The recovery index of a run at the end of every step and at every reading."""
     found = {round(day, 9): connectivity for day, connectivity, _ in run.steps}
     found |= {round(reading.day, 9): reading.connectivity for reading in run.readings}
     days = sorted(found)
-    return RecoveryCourse(days, [run.recovery(found[day]) for day in days])
+    return RecoveryCourse(days, [run.recovery(found[day]) for day in days], rated_days)
 
 
 def functional_recovery(run: PatientRun, reading: Reading) -> float:
@@ -132,9 +148,10 @@ def reading_on(run: PatientRun, day: float) -> Reading:
 
 def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: int, patient: int) -> Outcome:
     """Score one run."""
-    course = recovery_course(run)
+    by_activity = circuit.file.readout.kind == "activity" and bool(run.draws)
+    course = recovery_course(run, RATED_DAYS if by_activity else 0)
     stretches, relapse_day = course.stretches(), course.relapse_day()
-    end, stuck = course.at(endpoint_day), run.checkpoint.stuck.connectivity
+    end, stuck = course.rated(endpoint_day), run.checkpoint.stuck.connectivity
     reading = reading_on(run, endpoint_day)
     relapsed = bool(np.isfinite(relapse_day))
     onset_day = stretches[0][0] if stretches else nan
@@ -145,7 +162,7 @@ def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: 
         seed=seed,
         patient=patient,
         treatment=run.treatment,
-        not_stuck=stuck > NOT_STUCK_ABOVE,
+        not_stuck=not circuit.file.readout.is_ill(stuck),
         connectivity_stuck=stuck,
         onset_day=onset_day,
         recovered_days=sum(end - start for start, end in stretches),
@@ -159,7 +176,7 @@ def outcome_of(run: PatientRun, circuit: Circuit, endpoint_day: float, *, seed: 
         durability_censored=bool(stretches) and not relapsed,
         last_dose_day=run.last_dose_day,
         drug_gone_day=run.gone_day,
-        still_recovered=_reached(course.at(run.gone_day + STILL_RECOVERED_DAYS), RECOVERED),
+        still_recovered=_reached(course.rated(run.gone_day + STILL_RECOVERED_DAYS), RECOVERED),
         functional_recovery_endpoint=functional_recovery(run, reading),
         overactive_activity_endpoint=float(reading.activity[overactive]),
         followed_days=run.end_day,

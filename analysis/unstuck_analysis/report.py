@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from unstuck.files.circuit import CircuitFile
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters, shipped_parameter_file
@@ -54,7 +55,10 @@ def comparison_report(comparison: Comparison, command: str) -> str:
     notes = page.bullets([*drug_notes(comparison), page.NO_PLACEBO])
     parts += [page.heading("Notes on the drugs"), notes]
     parts += [page.heading("Limits of the model"), page.bullets(page.LIMITS)]
-    parts += [page.fold("Words used here", page.WORDS), page.fold("Settings", settings(comparison))]
+    parts += [
+        page.fold("Words used here", words_of(comparison.circuit)),
+        page.fold("Settings", settings(comparison)),
+    ]
     parts += [page.heading("To reproduce"), page.code(command)]
     return page.page(
         "Unstuck: recovery of stuck patients under several treatments", question(comparison), parts
@@ -79,11 +83,49 @@ def recovery_words(comparison: Comparison) -> tuple[str, str]:
     ends = [(t.name, comparison.arm(t.name).recovery_endpoint.mean()) for t in comparison.treatments]
     known = ", ".join(f"{name} {mean:.2f}" for name, mean in ends if isfinite(mean))
     return (
-        "R is the share of lost connection strength that has returned: 0 is stuck, 1 is healthy. Bands"
-        " are 95 % bootstrap intervals of the mean. Below, every row is one patient, in the same order"
+        f"{recovery_meaning(comparison.circuit)} Bands are 95 % bootstrap intervals of the mean. Below,"
+        " every row is one patient, in the same order"
         " in every panel.",
         f"Mean recovery R on {comparison.endpoint}: {known or 'no patient was stuck'}.",
     )
+
+
+def recovery_meaning(circuit: CircuitFile) -> str:
+    """What R is, in one sentence."""
+    name, readout = circuit.readout_name, circuit.readout
+    if readout.kind == "strength" and readout.ill_when == "weaker":
+        return "R is the share of lost connection strength that has returned: 0 is stuck, 1 is healthy."
+    return (
+        f"R is read from {name}, the mean {readout.kind} of {', '.join(readout.of)}, which is"
+        f" {readout.ill_when}"
+        " in illness: 0 is stuck, 1 is healthy."
+    )
+
+
+def words_of(circuit: CircuitFile) -> dict[str, str]:
+    """The words used in a report, with the circuit's own readouts."""
+    if not circuit.readouts:
+        return page.WORDS
+    name, readout = circuit.readout_name, circuit.readout
+    side = "at most" if readout.ill_when == "weaker" else "at least"
+    own = {
+        "stuck": f"A patient is stuck if {name} is {side} {readout.limit:g} on day 0, sixty days after the"
+        " end of"
+        " the stress.",
+        "recovery R": f"{recovery_meaning(circuit)} R is not a symptom score.",
+    }
+    others = {key: text for key, text in page.WORDS.items() if key != "connectivity C"}
+    readouts = {
+        f"{key} (readout)": f"Mean {each.kind} of {', '.join(each.of)}, {each.ill_when} in illness (1 is"
+        " healthy)."
+        for key, each in circuit.all_readouts.items()
+    }
+    if readout.kind == "activity":
+        own["relapsed"] = (
+            "Recovered once, later below 0.3 on 28 days in a row. Outcomes are read from the mean R of 7"
+            " days."
+        )
+    return {**others, **own, **readouts}
 
 
 def circuit_words(comparison: Comparison) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import evidence
+import example_page
 import landscape
 import model_description
 import quick_runs
@@ -56,6 +57,7 @@ PAGES = (
     ),
     Page("tutorial", tutorial.FILES, tutorial.make),
     Page("trials", ("explanation/trials.md",), trials.make),
+    Page("example-page", (example_page.FILE,), example_page.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

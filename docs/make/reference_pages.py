@@ -13,7 +13,15 @@ from typing import Any
 
 from quick_runs import DOCS
 from typer.main import get_command
-from unstuck.files.circuit import CircuitFile, PopulationFile, ProjectionFile, RegionFile, RolesFile
+from unstuck.files.circuit import (
+    CircuitFile,
+    OwnParameter,
+    PopulationFile,
+    ProjectionFile,
+    ReadoutFile,
+    RegionFile,
+    RolesFile,
+)
 from unstuck.files.context import ContextFile
 from unstuck.files.drug import (
     Action,
@@ -88,6 +96,8 @@ FILES: dict[str, dict[str, type[Document]]] = {  # kind of file: place of a reco
         "populations.NAME": PopulationFile,
         "projections.PRE > POST": ProjectionFile,
         "roles": RolesFile,
+        "parameters.SYMBOL": OwnParameter,
+        "readouts.NAME": ReadoutFile,
     },
     "Study file": {"": StudyFile, "vary.PATH": Axis, "series": SeriesKept},
     "Trial file": {

@@ -4,13 +4,13 @@
     python docs/make/trials.py --held-out  measure the held-out findings too (once, when all else is fixed)
 
 trials.csv has the findings, trials.md the prose. A finding is read from every patient of a pool under every
-arm, so that its error is that of the pool.
+arm, with several independent ratings of each patient, so that its error is that of the pool.
 """
 
 import csv
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
@@ -18,30 +18,26 @@ from string import Template
 from typing import Any
 
 import numpy as np
+import quick_runs
 from quick_runs import DOCS
 from unstuck.state import Floats
 from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.markdown import table
+from unstuck_analysis.study.results import Results
 from unstuck_analysis.trial.analysis import Estimate, carried_forward, times_to_relapse
-from unstuck_analysis.trial.dataset import Group, Pool, TrialData
+from unstuck_analysis.trial.dataset import Group, Integers, Pool, courses_of, joined, pool_of
 from unstuck_analysis.trial.power import power_of
+from unstuck_analysis.trial.ratings import Booleans
 from unstuck_analysis.trial.run import Trial
 
 DATA, PROSE, FINDINGS = (Path(__file__).with_suffix(ending) for ending in (".json", ".md", ".csv"))
 STORE = Path("results") / "trials-page"
-SCREENED, COMPLETE, COMPLETE_SIZE, RESAMPLED = 900, 40, 10, 1000
+SCREENED, RATINGS, BOOTSTRAPS = 1500, 4, 100  # per finding: patients, independent ratings of each
+COMPLETE, COMPLETE_SIZE, RESAMPLED = 40, 10, 1000
 EQUAL = [{"name": "placebo"}, {"name": "also-placebo"}]
-
 Numbers = dict[str, Any]
-Read = Callable[[Pool], tuple[float, float]]
-
-
-def group_of(pool: Pool, arm: str) -> Group:
-    """Every patient of a pool under one arm."""
-    everyone = np.arange(len(pool.patients))
-    position = pool.arms.index(arm)
-    data = TrialData(pool, everyone, np.full(len(everyone), position))
-    return data.groups()[position]
+Read = Callable[[Pool], float]
+PerPatient = Callable[[Group], Floats]
 
 
 def falls(group: Group) -> Floats:
@@ -50,63 +46,20 @@ def falls(group: Group) -> Floats:
     return filled[:, :1] - filled[:, 1:]
 
 
-def responses(group: Group) -> Floats:
-    """Whether the last rating is at most half of the baseline (0 or 1)."""
-    filled = carried_forward(group)
-    return (filled[:, -1] <= 0.5 * filled[:, 0]).astype(float)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a finding is read: the trial, and the mean over patients that is published (with its error)."""
-
-    trial: str
-    value: Callable[[Pool], tuple[float, float]]
-
-
-def mean_of(arm: str, what: Callable[[Group], Floats]) -> Read:
-    """Mean of a number per patient under an arm, with its standard error."""
-
-    def read(pool: Pool) -> tuple[float, float]:
-        values = what(group_of(pool, arm))
-        return float(values.mean()), float(values.std(ddof=1) / sqrt(len(values)))
-
-    return read
-
-
-def ratio_of(arm: str, first: int, last: int) -> Read:
-    """Mean fall on one day over that on another day, with its standard error (delta method)."""
-
-    def read(pool: Pool) -> tuple[float, float]:
-        group = group_of(pool, arm)
-        days = group.days[1:].tolist()
-        found = falls(group)
-        one, other = found[:, days.index(first)], found[:, days.index(last)]
-        ratio = one.mean() / other.mean()
-        error = (one - ratio * other).std(ddof=1) / sqrt(len(one)) / abs(other.mean())
-        return float(ratio), float(error)
-
-    return read
-
-
-def difference_of(arm: str, control: str, what: Callable[[Group], Floats]) -> Read:
-    """Difference of two means, arm minus control, over the same patients."""
-
-    def read(pool: Pool) -> tuple[float, float]:
-        values = what(group_of(pool, arm)) - what(group_of(pool, control))
-        return float(values.mean()), float(values.std(ddof=1) / sqrt(len(values)))
-
-    return read
-
-
 def last_fall(group: Group) -> Floats:
     """Fall at the last visit."""
     return falls(group)[:, -1]
 
 
-def fall_on(day: int) -> Callable[[Group], Floats]:
+def fall_on(day: int) -> PerPatient:
     """Fall on a day with a visit."""
     return lambda group: falls(group)[:, group.days[1:].tolist().index(day)]
+
+
+def responses(group: Group) -> Floats:
+    """Whether the last rating is at most half of the baseline (0 or 1)."""
+    filled = carried_forward(group)
+    return (filled[:, -1] <= 0.5 * filled[:, 0]).astype(float)
 
 
 def remitted(group: Group) -> Floats:
@@ -124,91 +77,166 @@ def relapsed(group: Group) -> Floats:
     return times_to_relapse(group, 16, 2).seen.astype(float)
 
 
-def standardised(arm: str, control: str, keep: Callable[[Group], Floats] | None = None) -> Read:
-    """Difference of mean improvements per pooled SD of the change, of those whom `keep` (baseline) names."""
-
-    def read(pool: Pool) -> tuple[float, float]:
-        one, other = group_of(pool, arm), group_of(pool, control)
-        kept = np.ones(one.n, dtype=bool) if keep is None else keep(one).astype(bool)
-        a, b = last_fall(one)[kept], last_fall(other)[kept]
-        pooled = sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
-        return float((a.mean() - b.mean()) / pooled), float((a - b).std(ddof=1) / sqrt(len(a)) / pooled)
-
-    return read
+def mean_of(arm: str, what: PerPatient) -> Read:
+    """Mean of a number per patient under an arm."""
+    return lambda pool: float(what(pool.arm(arm)).mean())
 
 
-def spread_ratio(pool: Pool) -> tuple[float, float]:
-    """SD of the change under the drug over that under placebo."""
-    a, b = (last_fall(group_of(pool, arm)).std(ddof=1) for arm in ("ssri", "placebo"))
-    return float(a / b), float(a / b / sqrt(len(pool.patients)))
+def difference_of(arm: str, control: str, what: PerPatient) -> Read:
+    """Difference of two means, arm minus control, over the same patients."""
+    return lambda pool: mean_of(arm, what)(pool) - mean_of(control, what)(pool)
 
 
-def early_share(pool: Pool) -> tuple[float, float]:
-    """Difference on day 7 over that on day 42."""
-    drug, placebo = group_of(pool, "ssri"), group_of(pool, "placebo")
-    early, late = (fall_on(day)(drug) - fall_on(day)(placebo) for day in (7, 42))
-    ratio = early.mean() / late.mean()
-    error = (early - ratio * late).std(ddof=1) / sqrt(len(early)) / abs(late.mean())
-    return float(ratio), float(error)
+def ratio_of(one: Read, other: Read) -> Read:
+    """One number over another."""
+    return lambda pool: one(pool) / other(pool)
 
 
-def gradient(pool: Pool) -> tuple[float, float]:
+def spread_of(arm: str) -> Read:
+    """SD of the change under an arm."""
+    return lambda pool: float(last_fall(pool.arm(arm)).std(ddof=1))
+
+
+def smd(pool: Pool) -> float:
+    """Difference of mean improvements, SSRI minus placebo, per pooled SD of the change."""
+    pooled = sqrt((spread_of("ssri")(pool) ** 2 + spread_of("placebo")(pool) ** 2) / 2)
+    return difference_of("ssri", "placebo", last_fall)(pool) / pooled
+
+
+def gradient(pool: Pool) -> float:
     """SMD of those with at least 25 points on day 0 minus SMD of those with less than 23."""
-    severe = standardised("ssri", "placebo", lambda g: (g.points[:, 0] >= 25).astype(float))(pool)
-    mild = standardised("ssri", "placebo", lambda g: (g.points[:, 0] < 23).astype(float))(pool)
-    return severe[0] - mild[0], sqrt(severe[1] ** 2 + mild[1] ** 2)
+    baseline = pool.arms[0].points[:, 0]
+    return smd(picked(pool, baseline >= 25)) - smd(picked(pool, baseline < 23))
 
 
-def needed(pool: Pool) -> tuple[float, float]:
+def needed(pool: Pool) -> float:
     """Patients per arm for 80 % power: 15.7 / SMD squared."""
-    smd, error = standardised("ssri", "placebo")(pool)
-    return 15.7 / smd**2, 2 * 15.7 / abs(smd) ** 3 * error
+    return 15.7 / smd(pool) ** 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a finding is read: the trial, what is read, and whether only from patients whom an SSRI fails."""
+
+    trial: str
+    value: Read
+    resistant: bool = False
 
 
 C, OPEN, RCT = "placebo-against-waiting-list", "ssri-open", "ssri-against-placebo"
+KETAMINE, PSILOCYBIN = "ketamine-against-midazolam", "psilocybin-against-placebo"
+RELAPSE = "ssri-randomised-withdrawal"
+SSRI = ("ssri", "placebo")
+DOSED = ("psilocybin", "placebo")
 READINGS: dict[str, Reading] = {
     "C01": Reading(C, mean_of("placebo", last_fall)),
     "C02": Reading(C, mean_of("placebo", responses)),
     "C03": Reading(C, mean_of("waiting-list", last_fall)),
-    "C04": Reading(C, ratio_of("placebo", 14, 56)),
+    "C04": Reading(C, ratio_of(mean_of("placebo", fall_on(14)), mean_of("placebo", fall_on(56)))),
     "V06": Reading(OPEN, mean_of("ssri", responses)),
     "V07": Reading(OPEN, mean_of("ssri", remitted)),
     "V08": Reading(OPEN, mean_of("ssri", hardly_better)),
 }
 HELD_OUT: dict[str, Reading] = {  # written before any of them was measured
-    "V01": Reading(RCT, difference_of("ssri", "placebo", last_fall)),
-    "V02": Reading(RCT, standardised("ssri", "placebo")),
-    "V04": Reading(RCT, spread_ratio),
-    "V05": Reading(RCT, early_share),
-    "V09": Reading("ssri-randomised-withdrawal", mean_of("stop", relapsed)),
-    "V10": Reading("ssri-randomised-withdrawal", mean_of("go-on", relapsed)),
-    "V11": Reading("ketamine-against-midazolam", difference_of("ketamine", "midazolam", fall_on(1))),
-    "V12": Reading("ketamine-against-midazolam", difference_of("ketamine", "midazolam", responses)),
+    "V01": Reading(RCT, difference_of(*SSRI, last_fall)),
+    "V02": Reading(RCT, smd),
+    "V03": Reading(RCT, mean_of("ssri", responses)),
+    "V04": Reading(RCT, ratio_of(spread_of("ssri"), spread_of("placebo"))),
+    "V05": Reading(RCT, ratio_of(difference_of(*SSRI, fall_on(7)), difference_of(*SSRI, fall_on(42)))),
+    "V09": Reading(RELAPSE, mean_of("stop", relapsed)),
+    "V10": Reading(RELAPSE, mean_of("go-on", relapsed)),
+    "V11": Reading(KETAMINE, difference_of("ketamine", "midazolam", fall_on(1))),
+    "V12": Reading(KETAMINE, difference_of("ketamine", "midazolam", responses)),
     "V13": Reading("esketamine-with-ssri", difference_of("esketamine-and-ssri", "ssri", last_fall)),
-    "V14": Reading("psilocybin-against-placebo", difference_of("psilocybin", "placebo", fall_on(8))),
-    "V16": Reading("psilocybin-against-placebo", difference_of("psilocybin", "placebo", last_fall)),
+    "V14": Reading(PSILOCYBIN, difference_of(*DOSED, fall_on(8))),
+    "V15": Reading(PSILOCYBIN, difference_of(*DOSED, fall_on(21)), resistant=True),
+    "V16": Reading(PSILOCYBIN, difference_of(*DOSED, last_fall)),
     "V17": Reading(RCT, gradient),
     "V18": Reading(RCT, needed),
 }
 
 
-def pool_of(name: str, workers: int) -> Pool:
-    """All who can be randomised among the screened patients of a shipped trial."""
-    return Trial.load(name).screened(STORE / name, SCREENED, workers)
+def picked(pool: Pool, rows: Integers | Booleans) -> Pool:
+    """The same with some of the patients; a patient can be there several times."""
+    return replace(pool, arms=[group.part(rows) for group in pool.arms])
+
+
+def together(pools: Sequence[Pool]) -> Pool:
+    """Several ratings of the same patients as one pool."""
+    return replace(
+        pools[0], arms=[joined(groups) for groups in zip(*(pool.arms for pool in pools), strict=True)]
+    )
+
+
+def pools_of(name: str, workers: int, **changes: Any) -> list[Pool]:
+    """The patients of a shipped trial who can be randomised, by each of `RATINGS` independent ratings.
+
+    All patients who could enter are simulated, because each rating lets others enter. After a lead-in or an
+    open phase only those go on whom the first rating lets in, so these trials are rated once.
+    """
+    loaded = Trial.load(name, **changes).loaded
+    if loaded.file.start_day:
+        return [Trial.load(name, **changes).screened(STORE / name, SCREENED, workers)]
+    Trial.load(name, **changes, entry={"at_least": 0}).screened(STORE / name, SCREENED, workers)
+    courses = courses_of(loaded, Results(STORE / name))
+    return [pool_of(loaded, courses, copy) for copy in range(RATINGS)]
+
+
+def resistant_patients(workers: int) -> Integers:
+    """Numbers of the patients with R below 0.5 after 84 days of an SSRI with care, every dose taken."""
+    taken = {"value": 0, "source": "every dose is taken"}
+    changes: Numbers = {
+        "arms": [{"name": "ssri", "treatment": "ssri-like"}],
+        "visits": {"on_days": [84]},
+        "adherence": dict.fromkeys(("never", "stopping_weekly", "missed_days"), taken),
+        "entry": {"at_least": 0},
+    }
+    trial = Trial.load(RCT, **changes)
+    trial.screened(STORE / "resistant", SCREENED, workers)
+    return not_recovered(courses_of(trial.loaded, Results(STORE / "resistant"))[0])
+
+
+def not_recovered(courses: Floats) -> Integers:
+    """Numbers of the patients whose R is below 0.5 on the last day (courses: connectivity by patient, day).
+
+    A patient who was not followed, because of a connectivity above the limit of illness, does not count.
+    """
+    stuck, last = courses[:, 0], courses[:, -1]
+    return np.flatnonzero((last - stuck) / (1.0 - stuck) < 0.5)
+
+
+def with_error(read: Read, pool: Pool) -> tuple[float, float]:
+    """A number and its standard error: bootstrap over patients, each with all of its ratings."""
+    rng = np.random.default_rng(1)
+    patients, of = np.unique(pool.arms[0].patients, return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    rows = np.split(order, np.cumsum(np.bincount(of))[:-1])
+    found = [
+        read(picked(pool, np.concatenate([rows[k] for k in rng.integers(0, len(patients), len(patients))])))
+        for _ in range(BOOTSTRAPS)
+    ]
+    return read(pool), float(np.std(found, ddof=1))
 
 
 def measured(readings: Mapping[str, Reading], workers: int) -> Numbers:
     """Value and error of each finding, by its id."""
-    pools = {name: pool_of(name, workers) for name in {one.trial for one in readings.values()}}
-    return {key: reading.value(pools[reading.trial]) for key, reading in readings.items()}
+    pools = {name: together(pools_of(name, workers)) for name in {one.trial for one in readings.values()}}
+    asked = any(reading.resistant for reading in readings.values())
+    hard = resistant_patients(workers) if asked else np.array([], dtype=np.int64)
+    found: Numbers = {}
+    for key, reading in readings.items():
+        pool = pools[reading.trial]
+        pool = picked(pool, np.isin(pool.arms[0].patients, hard)) if reading.resistant else pool
+        found[key] = with_error(reading.value, pool)
+    return found
 
 
 def about_arm(pool: Pool, arm: str) -> Numbers:
     """What is known of such arms apart from the findings."""
-    group = group_of(pool, arm)
+    group = pool.arm(arm)
     fall = last_fall(group)
     return {
-        "patients": group.n,
+        "patients": len(np.unique(group.patients)),
         "screened": pool.screening.screened,
         "baseline": float(group.points[:, 0].mean()),
         "baseline_sd": float(group.points[:, 0].std(ddof=1)),
@@ -220,12 +248,8 @@ def about_arm(pool: Pool, arm: str) -> Numbers:
 def equal_arms(pool: Pool, workers: int) -> Numbers:
     """Type I error: resampled trials from one pool, and complete trials of other patients each."""
     changes: Numbers = {"arms": EQUAL, "endpoint": {"analyses": ["mmrm", "locf", "completers"]}}
-    position = pool.arms.index("placebo")
-    doubled = {
-        name: getattr(pool, name)[[position, position]]
-        for name in ("points", "seen", "why", "rescued", "true_points", "courses")
-    }
-    both = replace(pool, trial=Trial.load(C, **changes).loaded, **doubled)
+    arms = [replace(pool.arm("placebo"), name=arm["name"]) for arm in EQUAL]
+    both = replace(pool, trial=Trial.load(C, **changes).loaded, arms=arms)
     resampled = {one.analysis: one.power for one in power_of(both, [100], RESAMPLED, two_sided=True)}
     found: dict[str, list[Estimate]] = {}
     for number in range(1, COMPLETE + 1):
@@ -235,30 +259,36 @@ def equal_arms(pool: Pool, workers: int) -> Numbers:
     t = {name: [one.difference / one.error for one in each] for name, each in found.items()}
     return {
         "resampled": resampled,
-        "pool": len(pool.patients),
+        "pool": pool.n,
         "complete": {name: [float(np.mean(each)), float(np.std(each, ddof=1))] for name, each in t.items()},
         "hits": {name: sum(one.p < 0.05 for one in each) for name, each in found.items()},
     }
 
 
+def added_to_the_rating() -> Numbers:
+    """C01 to C04 if care acts on the rating: the circuit is then that of the waiting list in both arms."""
+    trial = Trial.load(C, context="care-added-to-the-rating").loaded
+    courses = courses_of(trial, Results(STORE / C))
+    courses[:] = courses[[arm.name for arm in trial.file.arms].index("waiting-list")]
+    both = together([pool_of(trial, courses, copy) for copy in range(RATINGS)])
+    return {key: with_error(READINGS[key].value, both) for key in ("C01", "C02", "C03", "C04")}
+
+
 def measure_all(workers: int) -> Numbers:
     """Everything on the page but the held-out findings."""
     rows = measured(READINGS, workers)
-    pool = pool_of(C, workers)
-    added = Trial.load(C, context="care-added-to-the-rating")
-    added_pool = added.screened(STORE / "added", SCREENED, workers)
-    additive = {key: READINGS[key].value(added_pool) for key in ("C01", "C02", "C03", "C04")}
+    pools = pools_of(C, workers)
     arms = {
-        "placebo": about_arm(pool, "placebo"),
-        "open": about_arm(pool_of(OPEN, workers), "ssri"),
+        "placebo": about_arm(together(pools), "placebo"),
+        "open": about_arm(together(pools_of(OPEN, workers)), "ssri"),
     }
     power = [
         [one.patients_per_arm, one.power, one.error]
-        for one in power_of(pool, [6, 8, 10, 15, 20], 500)
+        for one in power_of(pools[0], [6, 8, 10, 15, 20], 500)
         if one.analysis == "mmrm"
     ]
-    numbers: Numbers = {"rows": rows, "additive": additive, "arms": arms, "power": power}
-    return numbers | {"equal": equal_arms(pool, workers)}
+    numbers: Numbers = {"rows": rows, "additive": added_to_the_rating(), "arms": arms, "power": power}
+    return numbers | {"equal": equal_arms(pools[0], workers)}
 
 
 def page(numbers: Numbers) -> str:
@@ -285,6 +315,7 @@ def page(numbers: Numbers) -> str:
         "waiting": ", ".join(row["id"] for row in findings if row not in shown) or "none",
         "pool": str(equal["pool"]),
         "screened": str(arms["placebo"]["screened"]),
+        "ratings": str(RATINGS),
     }
     return Template(PROSE.read_text(encoding="utf-8")).substitute(parts)
 
@@ -336,5 +367,6 @@ def keep(numbers: Numbers) -> None:
 if __name__ == "__main__":
     if "--held-out" in sys.argv:
         keep({**json.loads(DATA.read_text()), "held_out": measured(HELD_OUT, 2)})
+        quick_runs.keep("trials", ("explanation/trials.md",), quick_runs.measure())
     else:
         make(2)

@@ -18,7 +18,7 @@ import numpy as np
 from mesa import Agent, Model
 
 from unstuck.circuit import Circuit, Indices
-from unstuck.engine.neuron import Fast, circuit_change, neuron_activity, neuron_change
+from unstuck.engine.neuron import Fast, act_locally, circuit_change, neuron_activity, neuron_change
 from unstuck.engine.settle import approach, serotonin_and_surroundings, whole_strength, work_for
 from unstuck.state import VARIABLES, Floats, State
 from unstuck.targets import Effects
@@ -37,15 +37,15 @@ class Milieu:
         """Bring drugs, stress and input to the neurons, and whole strength to the synapses."""
         self.state, self.effects, self.region_input = state, effects, region_input
         self.fast = Fast(state.x, state.serotonin_nM)
-        whole_strength(self.circuit.wiring, state.slow, self.work.around.strength, self.work.excitation)
+        w = self.circuit.wiring
+        whole_strength(w, state.slow, self.work.around.strength, self.work.excitation)
+        act_locally(w, effects, region_input, self.work.here)
         self.release_serotonin()
 
     def release_serotonin(self) -> None:
         """Set the serotonin of every region to where release by the raphe meets clearance."""
         w, p = self.circuit.wiring, self.circuit.rules
-        serotonin_and_surroundings(
-            w, p, self.effects, self.region_input, self.state.slow, self.fast, self.work
-        )
+        serotonin_and_surroundings(w, p, self.effects, self.state.slow, self.fast, self.work)
 
     def approach(self, driven: Floats) -> float:
         """Bring all activity nearer to what it is driven to; returns how far the farthest neuron was."""
@@ -55,7 +55,7 @@ class Milieu:
     def adapt(self) -> None:
         """Set the rates of change (1/h) of autoreceptors, SERT and receptors."""
         w, p = self.circuit.wiring, self.circuit.rules
-        circuit_change(w, p, self.effects, self.state.slow, self.fast, self.rate.slow)
+        circuit_change(w, p, self.effects, self.work.here, self.state.slow, self.fast, self.rate.slow)
 
 
 def _column(name: str, meaning: str) -> property:
@@ -155,7 +155,8 @@ class Neuron(Agent):
         """Set the rates of change (1/h) of this neuron and its incoming plastic synapses in the milieu."""
         here = self.milieu
         w, p = here.circuit.wiring, here.circuit.rules
-        neuron_change(w, p, here.effects, here.state.slow, here.fast, self.index, here.rate.slow)
+        slow, rate = here.state.slow, here.rate.slow
+        neuron_change(w, p, here.effects, here.work.here, slow, here.fast, self.index, rate)
 
     def step(self) -> None:
         """Act for `milieu.hours` alone: fire, then change by the rates of the same old state."""
@@ -163,7 +164,7 @@ class Neuron(Agent):
         self.change()
         slow, rate = self.milieu.state.slow, self.milieu.rate.slow
         for variable, values, rates in zip(VARIABLES.values(), slow, rate, strict=True):
-            if variable.per != "circuit":
+            if variable.per in ("neuron", "synapse"):
                 mine = self.index if variable.per == "neuron" else self._incoming
                 values[mine] += self.milieu.hours * rates[mine]
 
@@ -198,8 +199,13 @@ class Serotonergic(Neuron):
     """Raphe neuron that releases serotonin."""
 
 
+class ProjectionGaba(Neuron):
+    """GABAergic projection neuron."""
+
+
 AGENTS: dict[str, type[Neuron]] = {
     "pyramidal": Pyramidal,
     "interneuron": Interneuron,
     "serotonergic": Serotonergic,
+    "projection_gaba": ProjectionGaba,
 }

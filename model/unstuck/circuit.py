@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unstuck.errors import InputError
-from unstuck.files.circuit import CircuitFile, projection_ends
+from unstuck.files.circuit import CircuitFile, ReadoutFile, projection_ends
 from unstuck.parameters import ParameterSet
-from unstuck.rules import Rules, rules_of
+from unstuck.rules import Rules, healthy_loss, healthy_potentiation, rules_of
 from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.rules.firing import needed_drive
 from unstuck.state import Floats, Integers, Layout, Positions, State, bound
@@ -29,8 +29,26 @@ from unstuck.state import Floats, Integers, Layout, Positions, State, bound
 Indices = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.uint16]
 
-PYRAMIDAL, INTERNEURON, SEROTONERGIC = 0, 1, 2
-CELL_TYPES = {"pyramidal": PYRAMIDAL, "interneuron": INTERNEURON, "serotonergic": SEROTONERGIC}
+PYRAMIDAL, INTERNEURON, SEROTONERGIC, PROJECTION_GABA = 0, 1, 2, 3
+CELL_TYPES = {
+    "pyramidal": PYRAMIDAL,
+    "interneuron": INTERNEURON,
+    "serotonergic": SEROTONERGIC,
+    "projection_gaba": PROJECTION_GABA,
+}
+
+# Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of
+# it.
+NMDA_SHARE, AMPA_SHARE, GAIN_5HT1B, GAIN_5HT2A, HETERORECEPTOR, RECEPTOR_5HT2C = range(6)
+STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS, STRESS_DRIVE = range(6, 12)
+TRAITS = (
+    *(("nmda_share", 1.0), ("ampa_share", 1.0), ("gain_5ht1b", 1.0), ("gain_5ht2a", 1.0)),
+    *(("heteroreceptor", 1.0), ("receptor_5ht2c", 1.0), ("stress_on_bdnf", -1.0)),
+    *(("serotonin_on_bdnf", 1.0), ("scar_on_bdnf", -1.0), ("healing", 1.0), ("homeostasis", 1.0)),
+)
+# Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that
+# follow.
+LARGEST_STRENGTH, CORE, POTENTIATION, LOSS = range(4)
 
 SET_POINT_SIGMA = 0.4  # lognormal spread of set-points (Mizuseki & Buzsaki 2013: rates are lognormal)
 WEIGHT_SIGMA = 0.5  # lognormal spread of synaptic weights (Buzsaki & Mizuseki 2014, PMC4051294)
@@ -51,9 +69,11 @@ class Populations(NamedTuple):
 
     first: Integers  # (populations + 1,) first neuron of each population
     region: Integers
-    cells: Integers  # PYRAMIDAL, INTERNEURON or SEROTONERGIC
-    nmda_share: Floats  # nu, of excitatory drive
-    stress_drive: Floats  # drive at full stress
+    cells: Integers  # one of CELL_TYPES
+    source: Integers  # number of a serotonergic population among the serotonergic ones; else -1
+    traits: (
+        Floats  # (populations, traits) numbers with names as NMDA_SHARE; stress drive is that at full stress
+    )
 
 
 class Wiring(NamedTuple):
@@ -61,7 +81,8 @@ class Wiring(NamedTuple):
 
     populations: Populations
     uncleared: Floats  # (regions,) share k_r of serotonin not cleared by SERT
-    source: int  # population that releases serotonin
+    feeder: Integers  # (regions,) population that releases serotonin there
+    sources: Integers  # (sources,) the serotonergic populations
     population: Numbers  # (neurons,)
     bias: Floats  # (neurons,)
     scaling: Floats  # (neurons,) q
@@ -71,6 +92,7 @@ class Wiring(NamedTuple):
     plastic: Synapses  # weight is the healthy weight w0
     projection_pre: Integers  # (projections,) population
     projection_post: Integers  # (projections,) population
+    projection_traits: Floats  # (projections, 4) of plastic ones, with names as LARGEST_STRENGTH
     fixed_excitation: Floats  # (populations, populations) mean weight onto a neuron of i from all of j
     fixed_inhibition: Floats
 
@@ -111,14 +133,32 @@ class Circuit:
 
     @cached_property
     def readout(self) -> list[int]:
-        """Positions of the readout projections."""
-        return [self.projections.index(name) for name in self.file.roles.readout]
+        """Positions of the projections of the structural readout."""
+        return [self.projections.index(name) for name in self.structural_readout.of]
+
+    @property
+    def structural_readout(self) -> ReadoutFile:
+        """The first readout of strength, the primary one if it is; of no projection if there is none."""
+        readouts = self.file.all_readouts.values()
+        none = ReadoutFile.model_construct(kind="strength", ill_when="weaker", of=[], ill_at=None)
+        return next((readout for readout in readouts if readout.kind == "strength"), none)
 
     @cached_property
     def readout_mean(self) -> Floats:
-        """Weights by projection whose sum over summed strengths (drive) is connectivity, 1 in health."""
+        """Weights by projection whose sum over summed strengths (drive) is the structural readout."""
+        return self.mean_strength(self.structural_readout)
+
+    def mean_strength(self, readout: ReadoutFile) -> Floats:
+        """Weights by projection whose sum over summed strengths (drive) is a readout of strength."""
         weights = np.zeros(len(self.projections))
-        weights[self.readout] = 1.0 / (self.healthy_strength[self.readout] * len(self.readout))
+        read = [self.projections.index(name) for name in readout.of]
+        weights[read] = 1.0 / (self.healthy_strength[read] * len(read))
+        return weights
+
+    def mean_activity(self, readout: ReadoutFile) -> Floats:
+        """Weights by population whose sum over mean activities is a readout of activity, 1 in health."""
+        weights = np.zeros(len(self.populations))
+        weights[[self.populations.index(name) for name in readout.of]] = 1.0 / len(readout.of)
         return weights
 
     @cached_property
@@ -150,7 +190,7 @@ class Circuit:
         weights = self.projection_weight.tolist()
         for (name, projection), weight in zip(self.file.projections.items(), weights, strict=True):
             pre, post = projection_ends(name)
-            sign = -1 if self.file.populations[pre].cells == "interneuron" else 1
+            sign = -1 if self.file.populations[pre].inhibits else 1
             graph.add_edge(pre, post, name=name, weight=weight, sign=sign, plastic=projection.plastic)
         return graph
 
@@ -283,7 +323,7 @@ def _wire_all(file: CircuitFile, weights: Floats, first: Integers, wire: Wire) -
     for number, (name, projection) in enumerate(file.projections.items()):
         pre, post = projection_ends(name)
         inputs, drive = wire(members[pre], members[post], projection.inputs, float(weights[number]))
-        fixed = "inhibitory" if file.populations[pre].cells == "interneuron" else "excitatory"
+        fixed = "inhibitory" if file.populations[pre].inhibits else "excitatory"
         targets = np.arange(members[post].start, members[post].stop)
         kinds["plastic" if projection.plastic else fixed].append((targets, inputs, drive, number))
     return {kind: _synapses(rows, int(first[-1])) for kind, rows in kinds.items()}
@@ -293,13 +333,40 @@ def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -
     """What the neurons of each population have in common."""
     populations, regions = file.populations.values(), list(file.regions)
     stress = {name: parameters.number(drive) for name, drive in file.roles.stress_input.items()}
+    sources = list(file.serotonin_sources)
     return Populations(
         first=first,
         region=np.array([regions.index(p.region) for p in populations]),
         cells=np.array([CELL_TYPES[p.cells] for p in populations]),
-        nmda_share=np.array([parameters.number(p.nmda_share) for p in populations]),
-        stress_drive=np.array([stress.get(name, 0.0) for name in file.populations]),
+        source=np.array([sources.index(name) if name in sources else -1 for name in file.populations]),
+        traits=np.array(
+            [
+                [*(sign * parameters.number(p.trait(key)) for key, sign in TRAITS), stress.get(name, 0.0)]
+                for name, p in file.populations.items()
+            ]
+        ),
     )
+
+
+def _projection_traits(file: CircuitFile, parameters: ParameterSet) -> Floats:
+    """(projections, 4): largest strength, core, and the rates at which a plastic projection is constant in
+    health.
+
+    Raises:
+        ValueError: the healthy shares of strength leave nothing to be lost, or strength cannot grow.
+    """
+    traits = np.zeros((len(file.projections), 4))
+    for row, (name, projection) in zip(traits, file.projections.items(), strict=True):
+        if not projection.plastic:
+            continue
+        largest, core = parameters.number(projection.largest), parameters.number(projection.core)
+        if largest <= 1.0 or parameters["l0"] + parameters["m0"] + core >= 1.0:
+            raise ValueError(
+                f"projection {name}: largest {largest:g} must be above 1, and l0 + m0 + core ="
+                f" {parameters['l0'] + parameters['m0'] + core:g} below 1"
+            )
+        row[:] = largest, core, healthy_potentiation(parameters, largest), healthy_loss(parameters, core)
+    return traits
 
 
 def _means_between(
@@ -335,6 +402,7 @@ def _assemble(
     file: CircuitFile, parameters: ParameterSet, sizes: list[int], set_point_Hz: Floats, wire: Wire
 ) -> Circuit:
     """Wire neurons of given set-points and balance each one's bias."""
+    parameters = file.with_own_parameters(parameters)
     rules, weights = rules_of(parameters), _projection_weights(file, parameters)
     typical_Hz, most_Hz = _rates_Hz(file, parameters)
     names, first = list(file.populations), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -345,7 +413,8 @@ def _assemble(
     wiring = Wiring(
         populations=_populations(file, parameters, first),
         uncleared=np.array([parameters.number(r.uncleared_serotonin) for r in file.regions.values()]),
-        source=names.index(file.roles.serotonin_source),
+        feeder=np.array([names.index(file.feeder_of(region)) for region in file.regions]),
+        sources=np.array([names.index(name) for name in file.serotonin_sources]),
         population=np.repeat(np.arange(len(sizes)), sizes).astype(np.uint16),
         bias=np.zeros(int(first[-1])),
         scaling=_needed(set_point_Hz, maximal_Hz) / _needed(typical_Hz, maximal_Hz),
@@ -353,11 +422,13 @@ def _assemble(
         **synapses,
         projection_pre=pre,
         projection_post=post,
+        projection_traits=_projection_traits(file, parameters),
         fixed_excitation=_means_between(file, weights, synapses["excitatory"], (pre, post)),
         fixed_inhibition=_means_between(file, weights, synapses["inhibitory"], (pre, post)),
     )
     wiring = wiring._replace(bias=_healthy_bias(wiring, rules))
-    layout = Layout.of(len(set_point_Hz), wiring.plastic.weight, wiring.plastic.start)
+    plastic, populations, sources = wiring.plastic, len(sizes), len(wiring.sources)
+    layout = Layout.of(len(set_point_Hz), plastic.weight, plastic.start, populations, sources)
     return Circuit(file, parameters, rules, wiring, layout, set_point_Hz, weights)
 
 
@@ -383,6 +454,7 @@ def network_circuit(
     """
     if not SMALLEST <= neurons <= LARGEST:
         raise InputError(f"{neurons} neurons: a network has {SMALLEST} to {LARGEST}")
+    parameters = file.with_own_parameters(parameters)
     sizes = _sizes([p.share for p in file.populations.values()], neurons)
     typical, maximal = (np.repeat(rates, sizes) for rates in _rates_Hz(file, parameters))
     sigma = spread * SET_POINT_SIGMA
@@ -396,5 +468,5 @@ def network_circuit(
 
 def mean_field_circuit(file: CircuitFile, parameters: ParameterSet) -> Circuit:
     """The population average of the same circuit: one neuron per population, one synapse per projection."""
-    set_points, _ = _rates_Hz(file, parameters)
+    set_points, _ = _rates_Hz(file, file.with_own_parameters(parameters))
     return _assemble(file, parameters, [1] * len(set_points), set_points, _one_average_input)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 
 from unstuck.errors import InputError, choose
@@ -57,6 +57,19 @@ class Parameter:
         return f"{self.symbol} = {value:g}: a {self.kind} is {allowed}"
 
 
+def factors_of(product: str) -> tuple[float, list[float | str]]:
+    """The sign of a product written as "-2*ffi*long", and its factors: numbers and symbols."""
+    text = product.strip()
+    sign, text = (-1.0, text[1:]) if text.startswith("-") else (1.0, text)
+    factors: list[float | str] = []
+    for word in (part.strip() for part in text.split("*")):
+        try:
+            factors.append(float(word))
+        except ValueError:
+            factors.append(word)
+    return sign, factors
+
+
 class ParameterSet(Mapping[str, float]):
     """Named constants of one model; reads as a mapping from symbol to value."""
 
@@ -73,14 +86,20 @@ class ParameterSet(Mapping[str, float]):
         return len(self.records)
 
     def number(self, number_or_symbol: float | str) -> float:
-        """A number as it is, or the value of the parameter with this symbol.
+        """A number as it is, the value of the parameter with this symbol, or a product of these ("ffi*long").
 
         Raises:
             InputError: there is no parameter with this symbol.
         """
-        if isinstance(number_or_symbol, str):
-            return self[choose(number_or_symbol, self.records, "parameter")]
-        return float(number_or_symbol)
+        if not isinstance(number_or_symbol, str):
+            return float(number_or_symbol)
+        sign, factors = factors_of(number_or_symbol)
+        known = (f if isinstance(f, float) else self[choose(f, self.records, "parameter")] for f in factors)
+        return sign * prod(known)
+
+    def with_rows(self, records: Mapping[str, Parameter]) -> "ParameterSet":
+        """The same set with more parameters; one that is there already keeps its value."""
+        return ParameterSet({**records, **self.records})
 
     def with_values(self, **values: float) -> "ParameterSet":
         """The same set with some values replaced.

@@ -18,13 +18,15 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.uint64]
 
-Per = Literal["neuron", "synapse", "circuit"]
+Per = Literal["neuron", "synapse", "population", "source"]
 Value = float | Callable[[Mapping[str, float]], float]  # a number, or one that follows from the parameters
 
 
 @dataclass(frozen=True)
 class Variable:
     """One slow variable. For synapses (plastic ones) all values are shares of the healthy strength.
+
+    per: a source is a serotonergic population.
 
     exact_decay: its linear decay is fast; half of it is solved exactly, which allows long steps.
     """
@@ -44,11 +46,11 @@ class Slow(NamedTuple):
     trkb: Annotated[Floats, Variable("TrkB signalling", "neuron", highest=lambda p: p["TS"])]
     recent_activity: Annotated[Floats, Variable("recent activity", "neuron")]
     scar: Annotated[Floats, Variable("scar", "neuron", healthy=0.0, highest=1.0)]
-    autoreceptor_sensitivity: Annotated[Floats, Variable("autoreceptor sensitivity", "circuit", highest=1.0)]
-    sert_vmax_following: Annotated[Floats, Variable("SERT Vmax that follows TrkB", "circuit")]
-    nmda_receptors_interneuron: Annotated[Floats, Variable("NMDA receptors of interneurons", "circuit")]
-    nmda_receptors_principal: Annotated[Floats, Variable("NMDA receptors of principal cells", "circuit")]
-    gaba_receptors: Annotated[Floats, Variable("GABA-A receptors", "circuit")]
+    autoreceptor_sensitivity: Annotated[Floats, Variable("autoreceptor sensitivity", "source", highest=1.0)]
+    sert_vmax_following: Annotated[Floats, Variable("SERT Vmax that follows TrkB", "source")]
+    nmda_receptors: Annotated[Floats, Variable("NMDA receptors", "population")]
+    gaba_receptors: Annotated[Floats, Variable("GABA-A receptors", "population")]
+    sensitivity_5ht2c: Annotated[Floats, Variable("sensitivity of 5-HT2C", "population", highest=1.0)]
     labile: Annotated[
         Floats,
         Variable(
@@ -82,19 +84,25 @@ class Layout:
     """Where each slow variable of one circuit is in the flat vector.
 
     start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. onto: (neurons + 1,)
-    first synapse onto each neuron.
+    first synapse onto each neuron. error_start: bounds of the parts whose error of a step is a root mean
+    square: a variable of neurons or synapses, or one entry of another variable.
     """
 
     start: Positions
     weight: Floats
     onto: Positions
+    error_start: Positions
 
     @classmethod
-    def of(cls, neurons: int, weight: Floats, onto: Positions) -> "Layout":
-        """The layout for so many neurons and plastic synapses of these healthy strengths."""
-        sizes = {"neuron": neurons, "synapse": len(weight), "circuit": 1}
-        counts = [sizes[variable.per] for variable in VARIABLES.values()]
-        return cls(np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64), weight, onto)
+    def of(cls, neurons: int, weight: Floats, onto: Positions, populations: int, sources: int) -> "Layout":
+        """The layout for so many neurons, plastic synapses of these healthy strengths, and so on."""
+        sizes = {"neuron": neurons, "synapse": len(weight), "population": populations, "source": sources}
+        start, parts = [0], [0]
+        for variable in VARIABLES.values():
+            start.append(start[-1] + sizes[variable.per])
+            few = variable.per in ("population", "source")
+            parts += range(start[-2] + 1, start[-1] + 1) if few else [start[-1]]
+        return cls(np.array(start, np.uint64), weight, onto, np.array(parts, np.uint64))
 
     @property
     def size(self) -> int:
@@ -123,7 +131,8 @@ class Layout:
     def groups(self) -> tuple[Positions, Integers]:
         """Bounds of groups of variables that share a decay, and the neuron of each group (-1: no decay).
 
-        Synapses of a variable with `exact_decay` form one group per neuron.
+        Synapses of a variable with `exact_decay` form one group per neuron. No group spans two parts of
+        `error_start`.
         """
         bounds, neurons = [0], list[int]()
         for start, stop, variable in zip(self.start[:-1], self.start[1:], VARIABLES.values(), strict=True):
@@ -131,8 +140,9 @@ class Layout:
                 bounds += (start + self.onto[1:]).tolist()
                 neurons += range(len(self.onto) - 1)
             else:
-                bounds.append(int(stop))
-                neurons.append(-1)
+                few = variable.per in ("population", "source")
+                bounds += range(int(start) + 1, int(stop) + 1) if few else [int(stop)]
+                neurons += [-1] * (len(bounds) - 1 - len(neurons))
         return np.array(bounds, np.uint64), np.array(neurons)
 
     def place(self, position: int) -> tuple[str, int]:

@@ -37,6 +37,9 @@ class Effects(NamedTuple):
     antagonist_5ht1a: float = 0.0
     agonist_5ht1b: float = 0.0
     antagonist_5ht1b: float = 0.0
+    agonist_heteroreceptor: float = 0.0
+    antagonist_heteroreceptor: float = 0.0
+    antagonist_5ht2c: float = 0.0
     gain_5ht2a: float = 0.0
     release_gain: float = 1.0
     bdnf_gain: float = 1.0
@@ -47,6 +50,28 @@ class Effects(NamedTuple):
 
 
 NO_EFFECT = Effects()
+
+
+class Local(NamedTuple):
+    """What acts on one population in addition, where a drug names regions or populations."""
+
+    stress_effect: float = 1.0
+    ampa: float = 0.0
+    nmda_block: float = 0.0
+    gaba_gain: float = 1.0
+    input_drive: float = 0.0
+
+
+NOTHING_LOCAL = Local()
+# Fields that a drug may change in some regions or populations alone: the field of `Local` that they become.
+LOCAL_FIELDS = {
+    "stress_effect": "stress_effect",
+    "ampa": "ampa",
+    "nmda_block_interneuron": "nmda_block",
+    "nmda_block_principal": "nmda_block",
+    "gaba_gain": "gaba_gain",
+    "region_input": "input_drive",
+}
 
 
 def compiled_effects() -> "Callable[[npt.NDArray[np.float64]], Effects]":
@@ -121,6 +146,11 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "agonist": Mode("agonist_5ht1b", "together", "occupancy times efficacy", highest=1.0),
         "antagonist": Mode("antagonist_5ht1b", "together", "occupancy", highest=1.0),
     },
+    "receptor.heteroreceptor": {
+        "agonist": Mode("agonist_heteroreceptor", "together", "occupancy times efficacy", highest=1.0),
+        "antagonist": Mode("antagonist_heteroreceptor", "together", "occupancy", highest=1.0),
+    },
+    "receptor.5ht2c": {"antagonist": Mode("antagonist_5ht2c", "together", "occupancy", highest=1.0)},
     "receptor.5ht2a": {
         "gain": Mode("gain_5ht2a", "add", "excitatory drive of pyramidal cells raised by this share")
     },
@@ -143,6 +173,11 @@ TARGETS: dict[str, dict[str, Mode]] = {
     },
     "region.input": {
         "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells")
+    },
+    "stress.effect": {
+        "lower": Mode(
+            "stress_effect", "multiply", "share of stress that no longer acts", sign=-1.0, highest=1.0
+        )
     },
     "stress": {"stress": Mode("stress", "largest", "stress (0 to 1)", highest=1.0)},
 }

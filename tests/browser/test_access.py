@@ -128,17 +128,26 @@ def test_lines_with_meaning_and_texts_on_canvas_have_enough_contrast(
             assert contrast(text, ground) >= 4.5
 
 
+# Smallest distance (px) of a region's name from a connection.
+NAMES = """() => { const { layout } = document.getElementById('app').player.views[0].picture;
+  const bands = layout.bands.flatMap(band => band.points), names = layout.regions.flatMap(
+    ({ nameX, nameY }) => [-32, 0, 32].map(aside => [nameX + aside, nameY - 4]));
+  const gaps = names.flatMap(([a, b]) => bands.map(([x, y]) => Math.hypot(x - a, y - b)));
+  return Math.min(...gaps) - layout.thick / 2; }"""
 SIZES = [(1280, 720), (1024, 768), (1280, 600), (1920, 1080)]
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_copies_play_and_curves_fit_on_a_screen(open_page: OpenPage, width: int, height: int) -> None:
+def test_copies_play_and_curves_fit_on_a_screen_and_names_cover_no_connection(
+    open_page: OpenPage, width: int, height: int
+) -> None:
     page = open_page(viewport={"width": width, "height": height})
     for part in ("#copy-0 .net", "#play", "#recovery", "#scrub", "#small"):
         box = page.locator(part).bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= height + 1, part
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(NAMES) > 5
 
 
 @pytest.mark.parametrize("scrolled", [0, 900])

@@ -49,6 +49,18 @@ def test_one_file_of_at_most_one_megabyte_plays_without_a_server(new_page: NewPa
     expect(page.locator("#app")).to_have_attribute("data-playing", "true")
 
 
+def test_the_file_has_its_phone_layout_and_canvases_painted_to_their_edges(
+    new_page: NewPage, exported: Path
+) -> None:
+    page = open_file(new_page, exported, viewport={"width": 391, "height": 844}, device_scale_factor=1.5)
+    for part in ("#play", "#recovery"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] <= 844 - box["height"] + 1
+    edge = "c => c.getContext('2d').getImageData(c.width - 1, c.height >> 1, 1, 1).data[3]"
+    assert [page.locator(f"#{name}").evaluate(edge) for name in ("recovery", "small", "key")] == [255] * 3
+
+
 def test_the_file_shows_no_control_that_needs_the_server(new_page: NewPage, exported: Path) -> None:
     page = open_file(new_page, exported)
     for hidden in ("#copy-0 .give-now", "#copy-0 .treatment", "#reset", "#apply-patient", "#lost"):

@@ -30,7 +30,7 @@ def test_mesas_own_page_runs_what_the_command_line_asks_for_without_a_network(
     page.get_by_role("button", name="Step").click()
     expect(page.locator("body")).to_contain_text("Step: 1")
     expect(page.locator("img")).not_to_have_count(0)
-    for label in ("Treatment", "Seed", "Patient", "Neurons"):
+    for label in ("Treatment", "Dose", "Seed", "Patient", "Neurons"):
         expect(page.locator("body")).to_contain_text(label)
     assert foreign == []
     page.goto("about:blank")
@@ -39,4 +39,4 @@ def test_mesas_own_page_runs_what_the_command_line_asks_for_without_a_network(
 
 def test_the_example_composes_the_components_that_the_package_ships() -> None:
     example = (Path(__file__).parents[2] / "examples" / "mesa_page.py").read_text(encoding="utf-8")
-    assert "from unstuck_analysis.view.mesa import COMPONENTS, parameters" in example
+    assert "from unstuck_analysis.view.mesa import COMPONENTS, DosedModel, parameters" in example

@@ -320,7 +320,7 @@ def test_a_click_on_a_neuron_a_connection_and_a_region_tells_about_them(open_pag
     where = page.evaluate(
         """() => { const { layout } = document.getElementById('app').player.views[0].picture;
           return { neuron: [layout.dots[0], layout.dots[1]], band: layout.bands[0].points[12],
-                   region: [layout.regions[0].x, layout.regions[0].nameY - 4] }; }"""
+                   region: [layout.regions[0].nameX, layout.regions[0].nameY - 4] }; }"""
     )
     net, told = page.locator("#copy-0 .net"), page.locator("#copy-0 .detail")
     net.click(position={"x": where["neuron"][0], "y": where["neuron"][1]})

@@ -5,7 +5,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,9 @@ from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import Life, get_stuck
+from unstuck_analysis.view.lesions import injure
 from unstuck_analysis.view.meanfield import mean_field
-from unstuck_analysis.view.plan import AddedStress, PanelPlan
+from unstuck_analysis.view.plan import AddedStress, Lesion, PanelPlan
 from unstuck_analysis.view.prescribe import prescribed
 
 pytestmark = pytest.mark.browser
@@ -46,20 +47,25 @@ def typical_patient(treatment: Treatment) -> Patient:
     return draw_patient(treatment.circuit, default_parameters(), None, seed=1, index=0, neurons=0)
 
 
-def in_python(treatment: Treatment, last_day: int) -> list[float]:
+def in_python(treatment: Treatment, last_day: int, lesions: Sequence[Lesion] = ()) -> list[float]:
     """Recovery on every day until a day."""
     patient = typical_patient(treatment)
     life = Life(patient, treatment, get_stuck(patient, treatment, EXACT), EXACT)
     recovery = [life.recovery]
     for day in range(1, last_day + 1):
+        for lesion in (lesion for lesion in lesions if lesion.hour == (day - 1) * 24 + 12):
+            life.advance(life.treatment.file.day_0_h + lesion.hour)
+            injure(life, lesion)
         life.advance(life.treatment.file.day_0_h + day * HOURS_A_DAY)
         recovery.append(life.recovery)
     return recovery
 
 
-def in_the_page(page: Page, treatment: Treatment, last_day: int, **settings: float) -> list[float]:
+def in_the_page(
+    page: Page, treatment: Treatment, last_day: int, lesions: Sequence[Lesion] = (), **settings: float
+) -> list[float]:
     """The same, computed by the page."""
-    given = mean_field(typical_patient(treatment), treatment)
+    given = mean_field(typical_patient(treatment), treatment, lesions)
     return page.evaluate(
         """given => {
           const { days, recovery } = document.getElementById('app').meanFieldRun(...given, 1e-9);
@@ -95,6 +101,15 @@ def test_dose_length_and_stress_act_as_in_a_treatment_file(open_page: OpenPage) 
     assert in_the_page(page, shorter, 28, treatedDays=28) == equal(in_python(course, 28))
     brief = course.with_stress_of(30 * HOURS_A_DAY)
     assert in_the_page(page, course, 14, stressDays=30) == equal(in_python(brief, 14))
+
+
+def test_a_silenced_region_and_a_cut_connection_act_as_in_python(open_page: OpenPage) -> None:
+    page, usual = open_page(ready=False), Treatment("ssri-like")
+    plain = in_python(usual, 14)
+    for lesion in (Lesion(60, "silence", "HPC"), Lesion(36, "cut", "mPFC_P > NAc_P")):
+        injured = in_python(usual, 14, [lesion])
+        assert abs(injured[-1] - plain[-1]) > 0.01
+        assert in_the_page(page, usual, 14, [lesion]) == equal(injured)
 
 
 def move(page: Page, slider: str, value: float) -> None:

@@ -179,7 +179,7 @@ def columns(circuit: Circuit, state: State) -> dict[str, float]:
             for number in np.unique(of_projection)
         },
         "autoreceptor_sensitivity": float(slow.autoreceptor_sensitivity[0]),
-        "nmda_receptors_interneuron": float(slow.nmda_receptors_interneuron[0]),
-        "nmda_receptors_principal": float(slow.nmda_receptors_principal[0]),
+        "nmda_receptors_interneuron": float(slow.nmda_receptors[circuit.populations.index("mPFC_I")]),
+        "nmda_receptors_principal": float(slow.nmda_receptors[circuit.populations.index("mPFC_P")]),
         "gaba_receptors": float(slow.gaba_receptors[0]),
     }

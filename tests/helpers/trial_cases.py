@@ -14,8 +14,8 @@ def made_up_pool(trial: LoadedTrial, courses: Mapping[str, Floats]) -> Pool:
     """A pool of patients 0, 1, ... with the given connectivity (patients, days) by arm, from screening on."""
     patients = np.arange(len(next(iter(courses.values()))))
     raters = Raters.of(trial.file.seed, patients.tolist(), trial.file.total_days)
-    counts = Screening(len(patients), 0, 0, 0, len(patients))
-    return rated(trial, list(courses), patients, np.array(list(courses.values())), raters, counts)
+    counts = Screening(len(patients), 0, len(patients))
+    return rated(trial, patients, np.array(list(courses.values())), raters, counts)
 
 
 def made_up_trial(trial: LoadedTrial, patients: int, falls: Mapping[str, float]) -> TrialResult:

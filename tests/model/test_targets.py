@@ -3,16 +3,18 @@
 import pytest
 from unstuck.targets import NO_EFFECT, TARGETS, Effects, combine
 
+PLACED = ("region_input", "stress_effect")  # they act on regions and populations
+
 
 def test_every_mode_moves_a_field_of_effects_or_the_input_of_a_region() -> None:
     fields = {mode.field for modes in TARGETS.values() for mode in modes.values()}
-    assert fields == {*Effects._fields, "region_input"}
+    assert fields == {*Effects._fields, *PLACED}
 
 
 def test_a_field_without_a_contribution_has_the_value_of_no_effect() -> None:
     for modes in TARGETS.values():
         for mode in modes.values():
-            if mode.field != "region_input":
+            if mode.field not in PLACED:
                 assert getattr(NO_EFFECT, mode.field) == mode.nothing == mode.contribution(0.0)
 
 

@@ -267,7 +267,8 @@ ACTIONS = [
     for name, drug in DRUGS.items()
     for number, action in enumerate(drug.actions)
     # A drive of a region has no receptor; AMPA block and gain add up, so that neither silences the other.
-    if action.target not in ("region.input", "ampa")
+    # Only other circuits than the default one have heteroreceptors.
+    if action.target not in ("region.input", "ampa", "receptor.heteroreceptor")
 ]
 
 

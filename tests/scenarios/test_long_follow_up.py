@@ -20,8 +20,7 @@ PERMANENT = {"sert-knock-out"}
 ADAPTED = (
     "autoreceptor_sensitivity",
     "sert_vmax_following",
-    "nmda_receptors_interneuron",
-    "nmda_receptors_principal",
+    "nmda_receptors",
     "gaba_receptors",
 )
 

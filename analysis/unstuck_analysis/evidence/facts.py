@@ -20,7 +20,7 @@ COLUMNS = (
     *("id", "role", "generation", "grade", "statement", "protocol"),
     *("metric", "low", "high", "source", "history"),
 )
-ROLES, GENERATIONS = ("fit", "test"), ("1", "2")
+ROLES, GENERATIONS = ("fit", "test"), ("1", "2", "3")  # 3: findings about other circuits
 PREDICTIONS = ("T15",)  # what the model says will be found: no published finding
 Group = Literal["held-out", "fitted", "seen", "prediction"]
 GROUPS: dict[Group, str] = {
@@ -55,7 +55,7 @@ class Fact:
             return "prediction"
         if self.role == "fit":
             return "fitted"
-        return "held-out" if self.generation == "2" else "seen"
+        return "seen" if self.generation == "1" else "held-out"
 
     def range_of(self, part: str) -> tuple[float, float]:
         """Lowest and highest published value of a part, infinite where the range is open."""
@@ -91,8 +91,11 @@ def first_measurements(generation: int, path: Path | None = None) -> dict[tuple[
         }
 
 
-def read_facts(path: Path | None = None) -> list[Fact]:
-    """Read the findings; InputError with file and line for a table that cannot be used."""
+def read_facts(path: Path | None = None, known: Collection[str] | None = tuple(MEASURES)) -> list[Fact]:
+    """Read the findings; InputError with file and line for a table that cannot be used.
+
+    known: identifiers that can be measured; None: any.
+    """
     path = path or shipped_file("facts.csv")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -108,7 +111,8 @@ def read_facts(path: Path | None = None) -> list[Fact]:
     for line, cells in lines[1:]:
         if len(cells) != len(lines[0][1]):
             raise InputError(f"{path}:{line}: {len(cells)} cells, but there are {len(lines[0][1])} columns")
-        fact = _fact(f"{path}:{line}", {name: cells[place].strip() for name, place in columns.items()})
+        cells = [cell.strip() for cell in cells]
+        fact = _fact(f"{path}:{line}", {name: cells[place] for name, place in columns.items()}, known)
         if seen.setdefault(fact.id, line) != line:
             raise InputError(f"{path}:{line}: {fact.id} has a line already: line {seen[fact.id]}")
         facts.append(fact)
@@ -126,8 +130,9 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     return {column: names.index(column) for column in COLUMNS}
 
 
-def _fact(place: str, row: dict[str, str]) -> Fact:
-    checks: dict[str, Collection[str]] = {"role": ROLES, "generation": GENERATIONS, "id": MEASURES}
+def _fact(place: str, row: dict[str, str], known: Collection[str] | None) -> Fact:
+    checks: dict[str, Collection[str]] = {"role": ROLES, "generation": GENERATIONS}
+    checks |= {"id": known} if known is not None else {}
     for column, allowed in checks.items():
         _check_name(place, column, row[column], allowed)
     low, high = (_number(place, column, row[column]) for column in ("low", "high"))

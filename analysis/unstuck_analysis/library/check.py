@@ -15,7 +15,7 @@ from unstuck.files.numbers import check_drug
 from unstuck.files.schema import json_schema
 from unstuck.files.treatment import TreatmentFile, circuit_for, dosing_notes
 from unstuck.files.yaml import Document, is_stream, read_document_with_places
-from unstuck.patient.checks import check_health, runnable_treatment
+from unstuck.patient.checks import check_illness, runnable_treatment
 
 from unstuck_analysis.library.events import treatments_from
 from unstuck_analysis.output.files import write_whole
@@ -104,8 +104,8 @@ def check_file(path: Path) -> tuple[str, list[str]]:
         treatment = runnable_treatment(name)
         return kind, list(dosing_notes(treatment.file, treatment.drugs))
     if kind == "circuit":
-        check_health(*circuit_for(name))
-    elif kind == "drug":
+        return kind, check_illness(*circuit_for(name))
+    if kind == "drug":
         drug, places = read("drugs", name, DrugFile)
         check_drug(drug, places, _known_regions())
     elif kind == "study":

@@ -193,13 +193,20 @@ def _circuit(circuit: CircuitFile) -> Iterator[str]:
     rows = [_projection(name, projection, circuit) for name, projection in circuit.projections.items()]
     heads = ["from", "to", "weight", "inputs", "kind", "source"]
     yield f"\n{Table.texts(heads, rows).terminal()}"
+    if circuit.parameters:
+        rows = [
+            [symbol, f"{own.value:g}", own.unit, own.origin, own.meaning, own.source]
+            for symbol, own in circuit.parameters.items()
+        ]
+        heads = ["parameter", "value", "unit", "origin", "meaning", "source"]
+        yield f"\n{Table.texts(heads, rows).terminal()}"
     yield from _roles(circuit)
 
 
 def _projection(name: str, projection: ProjectionFile, circuit: CircuitFile) -> list[str]:
-    parameters, (pre, post) = default_parameters(), projection_ends(name)
+    parameters, (pre, post) = circuit.with_own_parameters(default_parameters()), projection_ends(name)
     weight = parameters.number(projection.weight) * parameters.number(projection.times)
-    fixed = "inhibitory" if circuit.populations[pre].cells == "interneuron" else "excitatory"
+    fixed = "inhibitory" if circuit.populations[pre].inhibits else "excitatory"
     kind = "plastic" if projection.plastic else fixed
     return [pre, post, f"{weight:.3g}", f"{projection.inputs}", kind, projection.source]
 
@@ -212,6 +219,13 @@ def _rate(rate_Hz: float | str) -> str:
 def _roles(circuit: CircuitFile) -> Iterator[str]:
     roles = circuit.roles
     stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
-    yield wrapped("", f"Serotonin comes from {roles.serotonin_source}; stress drives {stress}.")
-    yield wrapped(f"Recovery is read from {'; '.join(roles.readout)}.")
+    sources = " and ".join(circuit.serotonin_sources)
+    yield wrapped("", f"Serotonin comes from {sources}; stress drives {stress or 'no population directly'}.")
+    if circuit.readouts:
+        for key, readout in circuit.all_readouts.items():
+            primary = " Recovery is read from it." if key == circuit.readout_name else ""
+            what = f"mean {readout.kind} of {', '.join(readout.of)}, {readout.ill_when} in illness"
+            yield wrapped(f"Readout {key}: {what}.{primary}")
+    else:
+        yield wrapped(f"Recovery is read from {'; '.join(roles.readout)}.")
     yield wrapped(f"Forebrain: {', '.join(roles.forebrain)}. Reported with recovery: {roles.overactive}.")

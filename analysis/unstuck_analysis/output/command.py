@@ -33,6 +33,10 @@ def _neurons(text: object) -> int:
 
 TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")]
 CircuitName = Annotated[str, typer.Option("--circuit", help="A shipped circuit or a path.")]
+OtherCircuit = Annotated[
+    str,
+    typer.Option("--circuit", help="Another circuit than that of the treatment files: shipped name or path."),
+]
 Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]
 StudySeed = Annotated[
     int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of the study's.")

@@ -100,7 +100,7 @@ def three_states(
     """
     circuit, none = patient.circuit, (NO_EFFECT, np.zeros(len(patient.circuit.regions)))
     checkpoint = get_stuck(patient, treatment)
-    require_stuck(checkpoint, f"the patient of circuit {circuit.file.title!r}")
+    require_stuck(checkpoint, circuit.file, f"the patient of circuit {circuit.file.title!r}")
     life = Life(patient, treatment, checkpoint)
     assert life.checkpoint is not None
     found = {

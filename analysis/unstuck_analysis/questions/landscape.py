@@ -178,7 +178,7 @@ def on_day_0(patient: Patient, treatment: Treatment) -> Life:
     life = Life(patient, treatment)
     life.advance(life.treatment.file.day_0_h)
     assert life.checkpoint is not None
-    require_stuck(life.checkpoint, f"the patient of treatment {treatment.name!r}")
+    require_stuck(life.checkpoint, treatment.circuit, f"the patient of treatment {treatment.name!r}")
     return life
 
 

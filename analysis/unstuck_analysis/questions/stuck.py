@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from unstuck.drugs.exposure import Constant
-from unstuck.engine.readouts import connectivities
+from unstuck.engine.readouts import settled_connectivities
 from unstuck.engine.step import Engine, Exposure
 from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
@@ -15,7 +15,7 @@ from unstuck.patient.life import Checkpoint, get_stuck
 from unstuck.state import Floats, State
 
 from unstuck_analysis.defaults import UNTREATED
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE, RecoveryCourse
+from unstuck_analysis.outcomes import RecoveryCourse
 
 YEARS_UNTREATED = 5
 
@@ -25,12 +25,14 @@ def typical_patient(file: CircuitFile, parameters: ParameterSet) -> Patient:
     return draw_patient(file, parameters, None, seed=0, index=0, neurons=0)
 
 
-def require_stuck(checkpoint: Checkpoint, whose: str) -> None:
+def require_stuck(checkpoint: Checkpoint, file: CircuitFile, whose: str) -> None:
     """InputError if a patient did not become stuck: there is nothing to recover from."""
-    if checkpoint.stuck.connectivity > NOT_STUCK_ABOVE:
+    readout, value = file.readout, checkpoint.stuck.connectivity
+    if not readout.is_ill(value):
+        side = "above" if readout.ill_when == "weaker" else "below"
         raise InputError(
-            f"{whose} does not become stuck: connectivity is {checkpoint.stuck.connectivity:.4f} of health"
-            f" on day 0, above {NOT_STUCK_ABOVE:g}. Recovery is defined for stuck patients only."
+            f"{whose} does not become stuck: {file.readout_name} is {value:.4f} of health"
+            f" on day 0, {side} {readout.limit:g}. Recovery is defined for stuck patients only."
         )
 
 
@@ -46,7 +48,7 @@ class StuckPatient:
         """The typical patient after the shipped stress and rest; InputError if it does not become stuck."""
         patient = typical_patient(file, parameters)
         checkpoint = get_stuck(patient, Treatment(UNTREATED))
-        require_stuck(checkpoint, f"the patient of circuit {file.title!r}")
+        require_stuck(checkpoint, file, f"the patient of circuit {file.title!r}")
         return cls(patient, checkpoint)
 
 
@@ -56,7 +58,7 @@ def recovery_under(stuck: StuckPatient, exposure: Exposure, until_day: float) ->
 
     def note(hours: Floats, states: State) -> None:
         days.extend((hours / HOURS_A_DAY).tolist())
-        whole, _ = connectivities(circuit, states)
+        whole, _ = settled_connectivities(circuit, states, exposure.reported_at(hours))
         recovery.extend(stuck.checkpoint.recovery(c) for c in whole.tolist())
 
     Engine(circuit, stuck.checkpoint.state).advance(exposure, until_day * HOURS_A_DAY, on_step=note)

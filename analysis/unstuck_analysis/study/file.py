@@ -64,6 +64,7 @@ class StudyFile(Design):
     question: str = ""
     description: str = ""
     treatments: list[str] = Field(min_length=1)
+    circuit: str = ""  # another circuit than that of the treatment files
     patients: int = Field(default=1, ge=1)
     paired: bool = True  # the same patients in every arm and at every point
     varied: bool = True  # patients of the cohort; else the typical one
@@ -235,7 +236,7 @@ def _treatments(file: StudyFile, path: Path | None, places: Places) -> list[Trea
         for name in names:
             try:
                 given = find("treatments", name, path)
-                treatment = runnable_treatment(str(given) if given.is_file() else name)
+                treatment = runnable_treatment(str(given) if given.is_file() else name, file.circuit)
             except InputError as fault:
                 raise places.error(key, str(fault)) from None
             if treatment.name in found:

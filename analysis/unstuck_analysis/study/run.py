@@ -209,6 +209,7 @@ def run_plan(
 
     Raises InputError if another process works on them, StorageError if the disk refuses a row.
     """
+    _workplace.cache_clear()  # this process may have worked on the folder with other versions
     number, parts = shard
     if not 1 <= number <= parts:
         raise InputError(f"shard {number}/{parts}: i/n with i from 1 to n")

@@ -257,9 +257,15 @@ class Store:
         """Files with rows, of one part of the study or of all."""
         return sorted(self._runs.glob(f"{part}*.parquet"))
 
+    @cached_property
+    def _versions(self) -> str:
+        """The version of the model, and a short name for those of all libraries, as it is in a row."""
+        model, *libraries = versions().values()
+        return f"{model}, libraries {_checksum(_canonical({'of': libraries}))[:6]}"
+
     def write_rows(self, rows: Sequence[Mapping[str, Any]], part: str) -> None:
         """Store rows as one file, whole or not at all."""
-        added = {"ended": datetime.now(UTC).timestamp(), VERSIONS: _name_of_versions()}
+        added = {"ended": datetime.now(UTC).timestamp(), VERSIONS: self._versions}
         self._write_table(pa.Table.from_pylist([{**row, **added} for row in rows], self.schema), part)
 
     def _write_table(self, table: pa.Table, part: str) -> Path:
@@ -427,12 +433,6 @@ def versions() -> dict[str, str]:
 
     libraries = {name: metadata.version(name) for name in _PACKAGES}
     return {"model": model_version(), "python": sys.version.split()[0], **libraries}
-
-
-def _name_of_versions() -> str:
-    """The version of the model, and a short name for those of all libraries, as it is in a row."""
-    model, *libraries = versions().values()
-    return f"{model}, libraries {_checksum(_canonical({'of': libraries}))[:6]}"
 
 
 def environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ Estimands are named as in ICH E9(R1).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isfinite, nan, sqrt
 from typing import Any
@@ -29,11 +29,18 @@ from unstuck_analysis.trial.file import CrossOver, Sequential, TrialFile, Withdr
 from unstuck_analysis.trial.ratings import Booleans
 
 IMPUTATIONS = 20
+NAMES = {
+    "mmrm": "mixed model (MMRM)",
+    "locf": "last rating carried forward",
+    "completers": "completers",
+    "multiple-imputation": "multiple imputation",
+    "baseline-carried-forward": "baseline carried forward",
+}
 HANDLING = {
-    "mmrm": "as if all had stayed, from those who were alike until then (missing at random)",
-    "locf": "the last rating counts (while on treatment)",
-    "completers": "only those who stayed are compared",
-    "multiple-imputation": "as if all had stayed (missing at random), by 20 imputations",
+    "mmrm": "those who left are estimated from patients with the same course until then (missing at random)",
+    "locf": "the last rating before leaving counts (while on treatment)",
+    "completers": "only patients who stayed are compared",
+    "multiple-imputation": "missing ratings are drawn 20 times (missing at random)",
     "baseline-carried-forward": "leaving and rescue count as no change (composite)",
 }
 
@@ -220,7 +227,7 @@ class TrialResult:
             return groups
         first = 2 + self.file.visits.days.index(self.file.rescue.day)
         after = np.arange(groups[0].seen.shape[1]) >= first
-        return [group.with_seen(group.seen & ~(group.rescued[:, None] & after)) for group in groups]
+        return [replace(group, seen=group.seen & ~(group.rescued[:, None] & after)) for group in groups]
 
     @cached_property
     def arms(self) -> list[ArmSummary]:
@@ -298,12 +305,9 @@ class TrialResult:
         pool, rows = self.data.pool, self.data.rows
         if isinstance(self.file.design, CrossOver | Sequential):
             return []
-        last = pool.true_points[:, rows, -1]
-        differences = last[1:] - last[0]
-        return [
-            (name, float(each.mean()), float(each.std(ddof=1)))
-            for name, each in zip(pool.arms[1:], differences, strict=True)
-        ]
+        control, *arms = (group.part(rows) for group in pool.arms)
+        apart = [(arm.name, arm.true_points[:, -1] - control.true_points[:, -1]) for arm in arms]
+        return [(name, float(each.mean()), float(each.std(ddof=1))) for name, each in apart]
 
     def figures(self) -> "dict[str, Any]":
         """The figures of the report by name."""
@@ -326,7 +330,7 @@ class CrossedOver:
     carry_over: Estimate
 
 
-def crossed_over(sequences: tuple[Group, Group], *, completers: bool = False) -> CrossedOver:
+def crossed_over(sequences: Sequence[Group], *, completers: bool = False) -> CrossedOver:
     """Cross-over of two periods: half the difference between orders of the difference between periods.
 
     carry_over: difference between the orders in the sum of both end scores (Grizzle 1965); its power is low.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Engine
 from unstuck.files.context import ContextFile
-from unstuck.files.treatment import Regimen
+from unstuck.files.treatment import TYPICAL_STRESS_H, Regimen
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import Document, Places
 from unstuck.patient.draw import Patient, Purpose, stream
@@ -187,11 +187,9 @@ class Subject:
 
     @classmethod
     def screened(cls, patient: Patient, checkpoint: Checkpoint, trial: LoadedTrial, arm: str) -> "Subject":
-        """The patient on the day of the screening."""
+        """The patient, with the care of the arm (`with_care`), on the day of the screening."""
         raters = Raters.of(trial.file.seed, [patient.index], trial.file.total_days)
-        cared_for = replace(patient, care=care_rows(patient, checkpoint, trial, arm))
-        first = checkpoint.stuck.connectivity
-        return cls(cared_for, checkpoint, trial, arm, raters, [first])
+        return cls(patient, checkpoint, trial, arm, raters, [checkpoint.stuck.connectivity])
 
     @property
     def day(self) -> int:
@@ -243,17 +241,20 @@ def ratings_of(trial: LoadedTrial, arm: str, courses: Floats, raters: Raters) ->
     return Ratings(file.rating, trial.context, raters, courses, -file.entry.days, care, file.care_ends)
 
 
-def care_rows(patient: Patient, checkpoint: Checkpoint, trial: LoadedTrial, arm: str) -> Floats:
-    """Input (days, regions) by care from the first phase on; zero where care does not act on the circuit."""
-    start = round(checkpoint.time_h / HOURS_A_DAY) + trial.file.entry.days
-    days = np.arange(float(start + trial.file.total_days + 1))
-    rows, context = np.zeros((len(days), len(patient.circuit.regions))), trial.context
-    if context is not None and context.acts_on == "circuit":
-        normal = patient.stream(Purpose.CONTEXT).standard_normal()
-        share = context.course(days + 0.5 - start, trial.file.care_ends)
-        columns = [patient.circuit.regions.index(region) for region in context.regions]
-        rows[:, columns] = (trial.file.arm(arm).care * context.size_of(normal) * share)[:, None]
-    return rows
+def with_care(patient: Patient, trial: LoadedTrial, arm: str) -> Patient:
+    """The patient with the input of care, which is zero before care, and where it acts on the rating."""
+    file, context = trial.file, trial.context
+    if context is None or context.acts_on != "circuit" or not file.arm(arm).care:
+        return patient
+    lasting_h = (patient.stress_h or TYPICAL_STRESS_H) + file.people.rest + file.entry.screening
+    start = round(lasting_h / HOURS_A_DAY)
+    days = np.arange(float(start + file.total_days + 1))
+    rows = np.zeros((len(days), len(patient.circuit.regions)))
+    columns = [patient.circuit.regions.index(region) for region in context.regions]
+    normal = patient.stream(Purpose.CONTEXT).standard_normal()
+    share = context.course(days + 0.5 - start, file.care_ends)
+    rows[:, columns] = (file.arm(arm).care * context.size_of(normal) * share)[:, None]
+    return replace(patient, care=rows)
 
 
 def follow(subject: Subject) -> None:
@@ -279,6 +280,8 @@ def run_in(subject: Subject) -> bool:
     """Screening, and the lead-in or open phase; whether the patient can be randomised."""
     trial = subject.trial.file
     if subject.connectivity[0] > NOT_ILL_ABOVE:
+        return False
+    if subject.ratings.points([-trial.entry.days])[0, 0] < trial.entry.at_least:
         return False
     subject.go([], 0)
     if not enters(trial, subject.ratings)[0]:
@@ -307,17 +310,19 @@ def _later(regimens: Sequence[Regimen], days: int) -> list[Regimen]:
 
 def run_subject(workplace: Workplace, run: PlannedRun) -> Row:
     """One patient under one arm: connectivity by day from the screening on, as a row of the store."""
-    trial = trial_of(workplace.inputs)
-    run_inputs = workplace.variation.inputs_of(run.treatment, run.settings)
-    patient = workplace.patient(run_inputs, PATIENTS_PER_TRIAL * trial.file.trial + run.patient)
-    checkpoint = workplace.stuck(run_inputs, patient)
-    subject = Subject.screened(patient, checkpoint, trial, run.treatment)
-    way = (patient.index, trial.file.arm(run.treatment).care if trial.file.start_day else 1.0)
+    trial, arm = trial_of(workplace.inputs), run.treatment
+    run_inputs = workplace.variation.inputs_of(arm, run.settings)
+    drawn = workplace.patient(run_inputs, PATIENTS_PER_TRIAL * trial.file.trial + run.patient)
+    care = trial.file.arm(arm).care
+    if care not in workplace.kept:
+        workplace.kept[care] = with_care(drawn, trial, arm)
+    patient = workplace.kept[care]
+    way = ("run-in", care if trial.file.start_day else 1.0)
     if way not in workplace.kept:  # the arms share what comes before randomisation
-        goes_on = run_in(subject)
-        workplace.kept[way] = goes_on, tuple(subject.connectivity), subject.state
-    goes_on, course, subject.state = workplace.kept[way]
-    subject.connectivity = list(course)
+        subject = Subject.screened(patient, workplace.stuck(run_inputs, patient), trial, arm)
+        workplace.kept[way] = run_in(subject), subject
+    goes_on, before = workplace.kept[way]
+    subject = replace(before, patient=patient, arm=arm, connectivity=list(before.connectivity))
     if goes_on:
         follow(subject)
     days = np.arange(len(subject.connectivity)) - trial.file.entry.days

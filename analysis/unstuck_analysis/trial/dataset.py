@@ -1,13 +1,13 @@
 """Who was screened, randomised and rated: the data of a trial, from the stored courses of connectivity.
 
-    stored courses -> Pool (every patient who can be randomised, under every arm) -> Trial data (one arm each)
+    stored courses -> Pool (every patient who can be randomised, under every arm) -> TrialData (one arm each)
 
 A trial takes patients in their order and gives each to one arm by permuted blocks. The same pool gives many
 trials: `resampled` draws patients from it instead.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from unstuck.state import Floats
 
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.trial.conduct import (
-    NOT_ILL_ABOVE,
     PATIENTS_PER_TRIAL,
     enters,
     is_randomised,
@@ -29,53 +28,30 @@ from unstuck_analysis.trial.file import CrossOver, LoadedTrial, Sequential, Tria
 from unstuck_analysis.trial.ratings import Booleans, Raters, leaving
 
 Integers = npt.NDArray[np.int64]
+_BY_PATIENT = ("patients", "points", "seen", "why", "rescued", "true_points")
 
 
 @dataclass(frozen=True)
 class Screening:
-    """How many patients were met, and what became of them before randomisation."""
+    """How many patients were screened, were excluded after a lead-in or open phase, or can be randomised."""
 
     screened: int
-    not_ill: int
-    below_limit: int
     stopped_in_run_in: int
     randomisable: int
 
     @property
-    def entry_share(self) -> float:
-        """Share of the screened patients who reach the entry limit."""
-        return (self.randomisable + self.stopped_in_run_in) / max(self.screened, 1)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Patients who can be randomised, under every arm. Arrays: (arms, patients, ratings), baseline first.
-
-    days: of the ratings, from randomisation. points: as if all stayed; seen: who is still there; why: reason
-    of leaving (arms, patients); true_points: without trait, rater, state and error.
-    """
-
-    trial: LoadedTrial
-    patients: Integers
-    screening: Screening
-    entry_points: Floats
-    days: Integers
-    points: Floats
-    seen: Booleans
-    why: Integers
-    rescued: Booleans
-    true_points: Floats
-    courses: Floats
-
-    @property
-    def arms(self) -> list[str]:
-        """Arms as they are simulated: in a sequential trial the first step alone."""
-        return simulated_arms(self.trial.file)
+    def entered(self) -> int:
+        """Number who reach the entry limit."""
+        return self.randomisable + self.stopped_in_run_in
 
 
 @dataclass(frozen=True)
 class Group:
-    """Ratings of one arm, period or step: rows are patients; columns the baseline, then visits."""
+    """Ratings of patients (rows) under one arm, period or step; columns are the baseline, then the visits.
+
+    days: of the ratings, from the baseline. points: as if all stayed; seen: who is still there; why: the
+    reason of leaving; true_points: without trait, rater, state and error.
+    """
 
     name: str
     patients: Integers
@@ -91,11 +67,37 @@ class Group:
         """Number of patients."""
         return len(self.patients)
 
-    def with_seen(self, seen: Booleans) -> "Group":
-        """The same with other missing ratings."""
-        return Group(
-            self.name, self.patients, self.days, self.points, seen, self.why, self.rescued, self.true_points
-        )
+    def part(self, rows: Integers | Booleans, columns: Integers | None = None) -> "Group":
+        """Some of the patients, and some of the ratings, the first of which is the baseline."""
+        columns = np.arange(len(self.days)) if columns is None else columns
+        parts = {name: getattr(self, name)[rows] for name in _BY_PATIENT}
+        parts |= {name: parts[name][:, columns] for name in ("points", "seen", "true_points")}
+        days = self.days[columns]
+        return replace(self, days=days - days[0], **parts)
+
+
+def joined(groups: Sequence[Group]) -> Group:
+    """The patients of several groups, under the name and on the days of the first."""
+    parts = {name: np.concatenate([getattr(group, name) for group in groups]) for name in _BY_PATIENT}
+    return replace(groups[0], **parts)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Patients who can be randomised, each of them under every arm that is simulated."""
+
+    trial: LoadedTrial
+    screening: Screening
+    arms: list[Group]
+
+    @property
+    def n(self) -> int:
+        """Number of patients."""
+        return self.arms[0].n
+
+    def arm(self, name: str) -> Group:
+        """All patients under one arm."""
+        return next(group for group in self.arms if group.name == name)
 
 
 @dataclass(frozen=True)
@@ -113,62 +115,33 @@ class TrialData:
 
     def groups(self) -> list[Group]:
         """The arms with their patients: of a cross-over by treatment, of a sequential trial by step."""
-        file = self.trial.file
-        if isinstance(file.design, CrossOver):
-            return [self._crossed(position) for position in range(2)]
-        if isinstance(file.design, Sequential):
+        if isinstance(self.trial.file.design, Sequential):
             return list(self._steps())
-        every = np.arange(len(self.pool.days))
-        return [
-            self._group(name, position, self.rows[self.arm == position], every)
-            for position, name in enumerate(self.pool.arms)
-        ]
+        crossed = isinstance(self.trial.file.design, CrossOver)
+        return _by_treatment(*self.sequences()) if crossed else self.sequences()
 
-    def sequences(self) -> tuple[Group, Group]:
-        """Both orders of a cross-over with all ratings: the first arm first, the second arm first."""
-        every = np.arange(len(self.pool.days))
-        one, other = (
-            self._group(name, k, self.rows[self.arm == k], every) for k, name in enumerate(self.pool.arms)
-        )
-        return one, other
-
-    def _group(self, name: str, position: int, rows: Integers, columns: Integers) -> Group:
-        pool, days = self.pool, self.pool.days[columns]
-        take = np.ix_(np.array([position]), rows, columns)
-        return Group(
-            name,
-            pool.patients[rows],
-            days - days[0],
-            pool.points[take][0],
-            pool.seen[take][0],
-            pool.why[position, rows],
-            pool.rescued[position, rows],
-            pool.true_points[take][0],
-        )
-
-    def _crossed(self, position: int) -> Group:
-        """A treatment of a cross-over: the first period of one order, the second of the other."""
-        half = len(self.pool.days) // 2
-        first, second = np.arange(half), np.arange(half, 2 * half)
-        name = self.pool.arms[position]
-        parts = [
-            self._group(name, position, self.rows[self.arm == position], first),
-            self._group(name, 1 - position, self.rows[self.arm != position], second),
-        ]
-        joined = [np.concatenate([getattr(part, what) for part in parts]) for what in _BY_PATIENT]
-        return Group(name, joined[0], parts[0].days, *joined[1:])
+    def sequences(self) -> list[Group]:
+        """The patients of each arm with all ratings; of a cross-over those who get this arm first."""
+        return [group.part(self.rows[self.arm == k]) for k, group in enumerate(self.pool.arms)]
 
     def _steps(self) -> Iterator[Group]:
         visits, rows = len(self.trial.file.visits.days), self.rows
         for step, arm in enumerate(self.trial.file.arms):
-            columns = np.concatenate([[step * visits], step * visits + 1 + np.arange(visits)])
-            group = self._group(arm.name, 0, rows, columns)
+            columns = np.array([step * visits, *(step * visits + 1 + np.arange(visits))])
+            group = replace(self.pool.arms[0].part(rows, columns), name=arm.name)
             yield group
-            goes_on = group.seen[:, -1] & (group.points[:, -1] > self.trial.file.remission)
-            rows = rows[goes_on]
+            rows = rows[group.seen[:, -1] & (group.points[:, -1] > self.trial.file.remission)]
 
 
-_BY_PATIENT = ("patients", "points", "seen", "why", "rescued", "true_points")
+def _by_treatment(one: Group, other: Group) -> list[Group]:
+    """The treatments of a cross-over: the first period of one order with the second of the other."""
+    half = len(one.days) // 2
+    first, second = np.arange(half), np.arange(half, 2 * half)
+    everyone = [np.arange(order.n) for order in (one, other)]
+    return [
+        joined([one.part(everyone[0], first), other.part(everyone[1], second)]),
+        joined([other.part(everyone[1], first), one.part(everyone[0], second)]),
+    ]
 
 
 def simulated_arms(file: TrialFile) -> list[str]:
@@ -177,70 +150,38 @@ def simulated_arms(file: TrialFile) -> list[str]:
     return names[:1] if isinstance(file.design, Sequential) else names
 
 
-def pool_of(trial: LoadedTrial, results: Results) -> Pool:
-    """Rate the stored courses of a trial."""
+def pool_of(trial: LoadedTrial, courses: Floats, copy: int = 0) -> Pool:
+    """Rate courses of connectivity (`courses_of`) and keep who can be randomised (copy: see `Raters.of`)."""
     file, arms = trial.file, simulated_arms(trial.file)
-    length = file.entry.days + file.total_days + 1
-    courses = np.array([_courses(results, arm, length) for arm in arms])
     numbers = np.arange(courses.shape[1]) + PATIENTS_PER_TRIAL * file.trial
-    raters = Raters.of(file.seed, numbers.tolist(), file.total_days)
+    raters = Raters.of(file.seed, numbers.tolist(), file.total_days, copy)
     screened = ratings_of(trial, arms[0], courses[0], raters)
-    ill, entered = courses[0][:, 0] <= NOT_ILL_ABOVE, enters(file, screened)
+    entered = enters(file, screened)
     kept = entered & is_randomised(file, screened)
-    counts = Screening(
-        len(numbers),
-        int((~ill).sum()),
-        int((ill & ~entered).sum()),
-        int((entered & ~kept).sum()),
-        int(kept.sum()),
-    )
-    return rated(trial, arms, numbers[kept], courses[:, kept], raters.pick(kept), counts)
+    counts = Screening(len(numbers), int((entered & ~kept).sum()), int(kept.sum()))
+    return rated(trial, numbers[kept], courses[:, kept], raters.pick(kept), counts)
 
 
-def _courses(results: Results, arm: str, length: int) -> Floats:
-    """Connectivity (patients, days) of an arm; NaN where a patient was not followed."""
-    days, found = results.courses(arm, ["connectivity"])
-    whole = np.full((len(found["connectivity"]), length), np.nan)
-    whole[:, : len(days)] = found["connectivity"]
-    return whole
+def courses_of(trial: LoadedTrial, results: Results) -> Floats:
+    """Stored connectivity (arms, patients, days from screening on); NaN where a patient was not followed."""
+    arms, length = simulated_arms(trial.file), trial.file.entry.days + trial.file.total_days + 1
+    found = [results.courses(arm, ["connectivity"])[1]["connectivity"] for arm in arms]
+    widened = [np.pad(each, ((0, 0), (0, length - each.shape[1])), constant_values=np.nan) for each in found]
+    return np.array(widened)
 
 
-def rated(
-    trial: LoadedTrial,
-    arms: Sequence[str],
-    patients: Integers,
-    courses: Floats,
-    raters: Raters,
-    counts: Screening,
-) -> Pool:
+def rated(trial: LoadedTrial, patients: Integers, courses: Floats, raters: Raters, counts: Screening) -> Pool:
     """Patients who can be randomised, rated under every arm. courses: (arms, patients, days)."""
     file = trial.file
-    days = rating_days(file, patients.tolist())
-    planned = planned_days(file) - file.start_day
-    points, seen, true_points = list[Floats](), list[Booleans](), list[Floats]()
-    why, rescued = list[Integers](), list[Booleans]()
-    for arm, course in zip(arms, courses, strict=True):
+    days, planned = rating_days(file, patients.tolist()), planned_days(file) - file.start_day
+    arms: list[Group] = []
+    for arm, course in zip(simulated_arms(file), courses, strict=True):
         ratings = ratings_of(trial, arm, course, raters)
-        points.append(ratings.points(days))
-        true_points.append(ratings.true_points(days))
-        there, reason = leaving(points[-1], planned.tolist(), raters.leaving, trial, arm)
-        rescued.append(needs_rescue(file, points[-1], there))
-        seen.append(there & np.isfinite(points[-1]))
-        why.append(reason)
-    entry = ratings_of(trial, arms[0], courses[0], raters).points([-file.entry.days, 0])
-    return Pool(
-        trial,
-        patients,
-        counts,
-        entry,
-        planned,
-        np.array(points),
-        np.array(seen),
-        np.array(why),
-        np.array(rescued),
-        np.array(true_points),
-        courses,
-    )
+        points = ratings.points(days)
+        there, why = leaving(points, planned.tolist(), raters.leaving, trial, arm)
+        rescued, seen = needs_rescue(file, points, there), there & np.isfinite(points)
+        arms.append(Group(arm, patients, planned, points, seen, why, rescued, ratings.true_points(days)))
+    return Pool(trial, counts, arms)
 
 
 def conducted(pool: Pool, per_arm: int) -> TrialData:
@@ -252,12 +193,12 @@ def conducted(pool: Pool, per_arm: int) -> TrialData:
     while len(order) < total:
         block = rng.permutation(list(range(arms)) * 2)
         order += block[::-1].tolist()
-    rows = np.arange(min(total, len(pool.patients)))
+    rows = np.arange(min(total, pool.n))
     return TrialData(pool, rows, np.array(order[: len(rows)], dtype=np.int64))
 
 
 def resampled(pool: Pool, per_arm: int, rng: np.random.Generator) -> TrialData:
     """A trial of patients drawn from the pool: without replacement where it is large enough."""
-    arms, size = len(pool.arms), len(pool.patients)
-    rows = rng.choice(size, arms * per_arm, replace=arms * per_arm > size)
+    arms = len(pool.arms)
+    rows = rng.choice(pool.n, arms * per_arm, replace=arms * per_arm > pool.n)
     return TrialData(pool, rows, np.repeat(np.arange(arms), per_arm))

@@ -297,13 +297,8 @@ class TrialFile(Document):
     @model_validator(mode="after")
     def _visits_lie_inside(self) -> "TrialFile":
         last, design = self.visits.days[-1], self.design
-        length = None
-        if isinstance(design, CrossOver):
-            length = whole_days(design.period)
-        elif isinstance(design, Sequential):
-            length = whole_days(design.step)
-        if length is not None and last > length:
-            raise Misplaced(("visits",), f"the visit on day {last} is after the end, day {length}")
+        if last > self.arm_days:
+            raise Misplaced(("visits",), f"the visit on day {last} is after the end, day {self.arm_days}")
         if isinstance(design, Withdrawal):
             late = [n for n, limit in enumerate(design.responders) if limit.day > self.start_day]
             if late:
@@ -321,13 +316,20 @@ class TrialFile(Document):
         return whole_days(self.design.lasting) if isinstance(self.design, LeadIn | Withdrawal) else 0
 
     @property
+    def arm_days(self) -> int:
+        """Days of treatment in one arm: a period, a step, or to the last visit."""
+        if isinstance(self.design, CrossOver):
+            return whole_days(self.design.period)
+        return whole_days(self.design.step) if isinstance(self.design, Sequential) else self.visits.days[-1]
+
+    @property
     def total_days(self) -> int:
         """Days from the start of care to the last visit."""
         design, last = self.design, self.visits.days[-1]
         if isinstance(design, CrossOver):
-            return whole_days(design.period) + whole_days(design.washout) + last
+            return self.arm_days + whole_days(design.washout) + last
         if isinstance(design, Sequential):
-            return whole_days(design.step) * len(self.arms)
+            return self.arm_days * len(self.arms)
         return self.start_day + last
 
     @property
@@ -344,11 +346,6 @@ class TrialFile(Document):
     def arm(self, name: str) -> Arm:
         """The arm of a name."""
         return next(arm for arm in self.arms if arm.name == name)
-
-    @property
-    def control(self) -> str:
-        """The arm that others are compared with: the first."""
-        return self.arms[0].name
 
 
 def whole_days(hours: float) -> int:
@@ -406,24 +403,15 @@ def resolve(path: Path, file: TrialFile, places: Places) -> LoadedTrial:
     context = reader.context(file.context) if file.context else None
     regimens: dict[str, list[Regimen]] = {}
     for number, arm in enumerate(file.arms):
-        days = _days_of_an_arm(file)
-        regimens[arm.name] = reader.regimens(arm, ("arms", number), days)
-        _check_side_effects(file, reader.drugs, places)
+        regimens[arm.name] = reader.regimens(arm, ("arms", number), file.arm_days)
     design, open_phase = file.design, list[Regimen]()
     if isinstance(design, Withdrawal):
         arm = Arm(name="open", treatment=design.treatment, drugs=design.drugs)
         open_phase = reader.regimens(arm, ("design",), file.start_day)
     if file.rescue:
         reader.check(file.rescue.drugs, ("rescue",), file.visits.days[-1] - file.rescue.day)
+    _check_side_effects(file, reader.drugs, places)
     return LoadedTrial(path.stem, path, file, places, circuit, context, regimens, open_phase, reader.drugs)
-
-
-def _days_of_an_arm(file: TrialFile) -> int:
-    """How long an arm is treated: to the last visit, or for a period or step."""
-    design = file.design
-    if isinstance(design, CrossOver):
-        return whole_days(design.period)
-    return whole_days(design.step) if isinstance(design, Sequential) else file.visits.days[-1]
 
 
 def _check_side_effects(file: TrialFile, drugs: dict[str, DrugFile], places: Places) -> None:

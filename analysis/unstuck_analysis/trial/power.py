@@ -88,7 +88,7 @@ def power_answer(pool: Pool, sizes: Sequence[int], trials: int) -> Answer:
     arms = list(dict.fromkeys((one.arm, one.analysis) for one in found))
     sentences = [_sentence(found, arm, analysis) for arm, analysis in arms]
     note = (
-        f"The {trials} trials per size are drawn from one pool of {len(pool.patients)} simulated patients"
+        f"The {trials} trials per size are drawn from one pool of {pool.n} simulated patients"
         " and share patients. The error is the Monte Carlo error of the power alone."
     )
     rows = [
@@ -103,7 +103,7 @@ def power_answer(pool: Pool, sizes: Sequence[int], trials: int) -> Answer:
         figures={"power": Shown(power_figure(found), "Power by sample size, with its Monte Carlo error.")},
         printed=["power"],
         notes=[note],
-        data={"pool": len(pool.patients), "power": table.records()},
+        data={"pool": pool.n, "power": table.records()},
     )
 
 
@@ -120,13 +120,10 @@ def power_figure(found: Sequence[Power]) -> Figure:
     axes = figure.subplots()
     lines = list(dict.fromkeys((one.arm, one.analysis) for one in found))
     for position, (arm, analysis) in enumerate(lines):
-        points = [one for one in found if (one.arm, one.analysis) == (arm, analysis)]
-        sizes, power, error = zip(*((o.patients_per_arm, o.power, o.error) for o in points), strict=True)
+        of_line = [one for one in found if (one.arm, one.analysis) == (arm, analysis)]
+        points = [(one.patients_per_arm, one.power, 2 * one.error) for one in of_line]
         color = PALETTE[(1 + position) % len(PALETTE)]
-        axes.errorbar(
-            sizes, power, yerror := [2 * e for e in error], color=color, label=f"{arm}, {analysis}", capsize=3
-        )
-        assert len(yerror) == len(sizes)
+        axes.errorbar(*zip(*points, strict=True), color=color, label=f"{arm}, {analysis}", capsize=3)
     axes.axhline(0.8, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.set(xlabel="patients per arm", ylabel="power", ylim=(0, 1.02), title="Power by sample size")
     axes.legend(frameon=False)

@@ -43,14 +43,21 @@ class Raters:
     care: Floats
 
     @classmethod
-    def of(cls, seed: int, patients: Sequence[int], days: int) -> "Raters":
-        """The numbers of some patients, for so many days after the start of care."""
+    def of(cls, seed: int, patients: Sequence[int], days: int, copy: int = 0) -> "Raters":
+        """The numbers of some patients, for so many days after the start of care.
+
+        copy: above 0 for further ratings of the same patients, for pooled estimates only.
+        """
+        again = [copy] if copy else []
         whole, daily, leaving, care = [], [], [], []
         for patient in patients:
-            rng = stream(seed, patient, Purpose.RATING)
+            rng, leaves = (
+                np.random.default_rng(np.random.SeedSequence([seed, patient, int(purpose), *again]))
+                for purpose in (Purpose.RATING, Purpose.LEAVING)
+            )
             whole.append(rng.standard_normal(3))
             daily.append(rng.standard_normal((days + BEFORE + 1, 2)))
-            leaving.append(stream(seed, patient, Purpose.LEAVING).random(LEAVING_WEEKS))
+            leaving.append(leaves.random(LEAVING_WEEKS))
             care.append(stream(seed, patient, Purpose.CONTEXT).standard_normal())
         by_day = np.array(daily).reshape(len(patients), -1, 2)
         return cls(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import nan
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +16,15 @@ from unstuck_analysis.output.table import Column, Table
 from unstuck_analysis.questions.survival import Times, kaplan_meier
 from unstuck_analysis.trial.analysis import (
     HANDLING,
+    NAMES,
+    ArmSummary,
+    Contrast,
     TrialResult,
+    carried_forward,
     crossed_over,
     dose_trend,
     event_times,
+    log_rank,
     needed_to_treat,
 )
 from unstuck_analysis.trial.conduct import conduct_text
@@ -63,52 +69,68 @@ def trial_answer(result: TrialResult) -> Answer:
 
 
 def findings(result: TrialResult) -> list[str]:
-    """The result in sentences: the first contrast, then what only this design or a simulation knows."""
-    scale = PARAMETERS[result.file.rating.scale][0]
-    lines = [
-        f"{arm.name}: {arm.n} patients, mean change {_number(arm.mean_change)} points ({scale}),"
+    """The result in sentences: the primary contrast, response, the true effect, and what the design adds."""
+    primary = [c for c in result.contrasts if c.analysis == result.file.endpoint.analyses[0]]
+    scale = PARAMETERS[result.file.rating.scale][1].removesuffix(" total score")
+    lines = [_contrast(contrast, scale) for contrast in primary]
+    lines += [_response(result)] if primary else [_course(arm, scale) for arm in result.arms]
+    lines += [
+        f"True effect of {name}, known only in a simulation: {mean:+.2f} points at the last visit,"
+        f" with an SD of {spread:.2f} between patients."
+        for name, mean, spread in result.true_effects
+    ]
+    of_the_design = [line for line in [_of_the_design(result)] if line]
+    first = isinstance(result.file.design, Withdrawal | DoseFinding | Sequential)
+    return [line for line in (of_the_design + lines if first else lines + of_the_design) if line]
+
+
+def _contrast(contrast: Contrast, scale: str) -> str:
+    low, high = contrast.estimate.interval
+    return (
+        f"{contrast.arm} against {contrast.against}: {contrast.estimate.difference:+.1f} points on the"
+        f" {scale} (95 % interval {low:.1f} to {high:.1f}, {_p(contrast.estimate.p)}; negative favours"
+        f" {contrast.arm}). Standardised mean difference {contrast.smd:.2f}, {NAMES[contrast.analysis]}."
+    )
+
+
+def _response(result: TrialResult) -> str:
+    """Response by arm, and the number needed to treat; nothing after an open phase."""
+    if any(arm.response is None for arm in result.arms):
+        return ""
+    shares = [f"{arm.name} {_percent(arm.response)}" for arm in result.arms]
+    needed = [(arm.name, needed_to_treat(arm, result.arms[0])) for arm in result.arms[1:]]
+    numbers = [f" Number needed to treat with {name}: {number:.0f}." for name, number in needed if number]
+    return f"Response: {', '.join(shares)}.{''.join(numbers)}"
+
+
+def _course(arm: ArmSummary, scale: str) -> str:
+    return (
+        f"{arm.name}: {arm.n} patients, mean change {_number(arm.mean_change)} points on the {scale},"
         f" response {_percent(arm.response)}, remission {_percent(arm.remission)},"
         f" left {_percent(arm.dropout)}."
-        for arm in result.arms
-    ]
-    for contrast in result.contrasts:
-        low, high = contrast.estimate.interval
-        lines.append(
-            f"{contrast.arm} against {contrast.against} ({contrast.analysis}):"
-            f" {contrast.estimate.difference:+.2f} points (95 % interval {low:.2f} to {high:.2f}),"
-            f" SMD {contrast.smd:.2f}."
-        )
-    if result.contrasts:
-        for arm in result.arms[1:]:
-            if number := needed_to_treat(arm, result.arms[0]):
-                lines.append(f"{arm.name}: number needed to treat for one more response {number:.0f}.")
-    for name, mean, spread in result.true_effects:
-        lines.append(
-            f"True effect of {name}, known only in a simulation: {mean:+.2f} points at the last visit,"
-            f" with an SD of {spread:.2f} between patients."
-        )
-    return lines + [line for line in [_of_the_design(result)] if line]
+    )
 
 
 def _of_the_design(result: TrialResult) -> str:
     """What only this design can say, as a sentence."""
     design, found = result.file.design, result.data.pool.screening
-    entered = max(found.stopped_in_run_in + found.randomisable, 1)
     if isinstance(design, CrossOver):
         carry = crossed_over(result.data.sequences()).carry_over
-        order = f"higher if {result.groups[1].name} comes first (p {carry.p:.2g})"
+        order = f"higher if {result.groups[1].name} comes first ({_p(carry.p)})"
         return f"Carry-over: the sum of both end scores is {carry.difference:+.2f} points {order}."
     if isinstance(design, LeadIn):
-        share = found.stopped_in_run_in / entered
+        share = found.stopped_in_run_in / max(found.entered, 1)
         return f"{share:.0%} improved by at least {design.exclude_improved:.0%} and were not randomised."
     if isinstance(design, Withdrawal):
         relapsed = zip(result.groups, event_times(result)[1], strict=True)
-        shares = ", ".join(f"{times.seen.mean():.0%} ({group.name})" for group, times in relapsed)
-        return f"{found.randomisable / entered:.0%} responded to the open treatment. Relapsed: {shares}."
+        shares = ", ".join(f"{group.name} {times.seen.mean():.0%}" for group, times in relapsed)
+        tests = ", ".join(_p(p) for p in log_rank(result))
+        responded = f"{found.randomisable / max(found.entered, 1):.0%} responded to the open treatment."
+        return f"Relapsed: {shares} (log-rank {tests}). {responded}"
     if isinstance(design, DoseFinding):
         trend = dose_trend(result)
         lowest = "none" if trend.lowest_dose is None else f"{trend.lowest_dose:g}"
-        slope = f"{trend.slope:+.3f} points per unit of dose (p {trend.p:.2g})"
+        slope = f"{trend.slope:+.3f} points per unit of dose ({_p(trend.p)})"
         return f"Linear trend {slope}; lowest effective dose: {lowest}."
     if isinstance(design, Sequential):
         ended = [g.seen[:, -1] & (g.points[:, -1] <= result.file.remission) for g in result.groups]
@@ -120,12 +142,12 @@ def _of_the_design(result: TrialResult) -> str:
 def notes(result: TrialResult) -> list[str]:
     """What a reader must know: the estimand, how missing ratings were handled, and what is simulated."""
     endpoint, found = result.file.endpoint, result.data.pool.screening
-    entered = found.randomisable + found.stopped_in_run_in
+    entry = f"the limit of {result.file.entry.at_least:g} points twice"
     lines = [
         f"Estimand (ICH E9(R1)): {endpoint.estimand}. {_ESTIMANDS[endpoint.estimand]}",
-        *(f"Leaving, {name}: {HANDLING[name]}." for name in endpoint.analyses),
-        f"Entry: {entered} of {found.screened} screened patients reach the limit of"
-        f" {result.file.entry.at_least:g} points twice ({found.entry_share:.0%}).",
+        *(f"Leaving, {NAMES[name]}: {HANDLING[name]}." for name in endpoint.analyses),
+        f"Entry: {found.entered} of {found.screened} screened patients reach {entry}"
+        f" ({found.entered / max(found.screened, 1):.0%}).",
         "Arms: shares and mean changes are from the last rating carried forward.",
         SYNTHETIC,
     ]
@@ -136,25 +158,28 @@ def notes(result: TrialResult) -> list[str]:
 
 _ESTIMANDS = {
     "treatment-policy": "All ratings count, whatever was taken, missed doses and rescue included.",
-    "hypothetical": "Every dose is taken, and ratings after rescue are taken for missing.",
+    "hypothetical": "Every dose is taken, and ratings after rescue count as missing.",
     "composite": "Leaving and rescue count as no change.",
 }
 
 
 def arm_table(result: TrialResult) -> Table:
     """One row per arm."""
-    rows = [[a.name, a.n, a.mean_change, a.response, a.remission, a.dropout] for a in result.arms]
+    rows: list[list[Any]] = []
+    for arm, group in zip(result.arms, result.groups, strict=True):
+        last = carried_forward(group)[:, [-1]] - group.points[:, [0]]
+        mean, half = (float(part[0]) for part in _means(last))
+        counts = [arm.response, arm.remission, arm.dropout]
+        rows.append([arm.name, arm.n, arm.mean_change, mean - half, mean + half, *counts])
+    response = f"rating at most {result.file.endpoint.response:.0%} of baseline"
+    changed = "last rating minus baseline; negative is better"
     columns = [
         Column("arm"),
         Column("n", "patients"),
-        Column(
-            "mean_change", "mean change", "points", "last rating minus baseline; negative is better", ".2f"
-        ),
-        Column(
-            "response",
-            format=".0%",
-            meaning=f"rating at most {result.file.endpoint.response:.0%} of baseline",
-        ),
+        Column("mean_change", "mean change", "points", changed, ".2f"),
+        Column("low", "from", format=".2f", meaning="95 % interval of the mean change"),
+        Column("high", "to", format=".2f"),
+        Column("response", format=".0%", meaning=response),
         Column("remission", format=".0%", meaning=f"rating at most {result.file.remission:g}"),
         Column("dropout", "left", format=".0%", meaning="not seen at the last visit"),
     ]
@@ -164,40 +189,25 @@ def arm_table(result: TrialResult) -> Table:
 def contrast_table(result: TrialResult) -> Table:
     """One row per contrast and analysis."""
     rows = [
-        [
-            c.arm,
-            c.against,
-            c.analysis,
-            c.estimate.difference,
-            *c.estimate.interval,
-            c.estimate.p,
-            c.smd,
-            c.variance_ratio,
-        ]
+        [c.arm, c.against, c.analysis, e.difference, *e.interval, e.p, c.smd, c.variance_ratio]
         for c in result.contrasts
+        for e in [c.estimate]
     ]
+    apart = "change of the arm minus change of the other; negative is better"
+    per_sd = "difference per pooled SD of the change; positive is better"
+    ratio = "variance of the change, arm over the other"
     columns = [
         Column("arm"),
         Column("against"),
         Column("analysis"),
-        Column(
-            "difference",
-            "",
-            "points",
-            "change of the arm minus change of the other; negative is better",
-            ".2f",
-        ),
-        Column("low", "from", format=".2f", meaning="95 % interval"),
+        Column("difference", "", "points", apart, ".2f"),
+        Column("low", "from", format=".2f", meaning="95 % interval of the difference"),
         Column("high", "to", format=".2f"),
         Column("p", format=".2g"),
-        Column(
-            "smd", "SMD", meaning="difference per pooled SD of the change; positive is better", format=".2f"
-        ),
-        Column(
-            "variance_ratio", "variance ratio", meaning="variance of change, arm over other", format=".2f"
-        ),
+        Column("smd", "SMD", meaning=per_sd, format=".2f"),
+        Column("variance_ratio", "variance ratio", meaning=ratio, format=".2f"),
     ]
-    return Table(columns, rows, "Contrasts")
+    return Table(columns, rows, "Differences between arms")
 
 
 def baseline_table(result: TrialResult) -> Table:
@@ -222,18 +232,19 @@ def baseline_table(result: TrialResult) -> Table:
 def figures_of(result: TrialResult) -> dict[str, Shown]:
     """Flow of participants, curves with the true state, and time to the event."""
     event, times = event_times(result)
-    low = [f"{g.name}: {g.n}" for g in result.groups]
+    groups, scale = result.groups, result.file.rating.scale
+    low = [f"{g.name}: {g.n}" for g in groups]
+    rated = [f"{g.name} {', '.join(map(str, g.seen.sum(axis=0).tolist()))}" for g in groups]
+    days = ", ".join(map(str, groups[0].days.tolist()))
+    above = "Above: observed means with 95 % intervals, of patients who were rated."
+    below = "Below: the score of the circuit alone, of all randomised patients, as if all had stayed."
+    numbers = f"Patients rated on days {days}: {'; '.join(rated)}."
+    curves = Shown(curves_figure(groups, scale), f"{above} {below} {numbers}")
+    without = f"Share without {event} (Kaplan-Meier, 95 % interval)."
     return {
         "flow": Shown(flow_figure(result), "Flow of participants (CONSORT).", f"Patients: {', '.join(low)}."),
-        "curves": Shown(
-            curves_figure(result.groups, result.file.rating.scale),
-            "Above: observed means with 95 % intervals, of those who were seen. Below: the score that the"
-            " circuit alone means, of all who were randomised, as if all had stayed.",
-        ),
-        "events": Shown(
-            events_figure(result.groups, times, event),
-            f"Share without {event} (Kaplan-Meier, 95 % interval).",
-        ),
+        "curves": curves,
+        "events": Shown(events_figure(groups, times, event), without),
     }
 
 
@@ -289,7 +300,7 @@ def events_figure(groups: Sequence[Group], times: Sequence[Times], event: str) -
         xlabel="days since randomisation",
         ylim=(0, 1.02),
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left")
     return figure
 
 
@@ -301,34 +312,42 @@ def flow_figure(result: TrialResult) -> Figure:
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_axis_off()
-    total = found.randomisable + found.stopped_in_run_in
-    unused = found.randomisable - len(result.data.rows)
     _box(axes, 0.5, 0.94, f"Screened (n = {found.screened})")
-    excluded = [f"Not randomised (n = {found.screened - len(result.data.rows)})"]
-    excluded.append(f"below the entry limit: {found.screened - total}")
-    if result.file.start_day:
-        phase = "lead-in" if isinstance(result.file.design, LeadIn) else "open phase"
-        excluded.append(f"excluded after the {phase}: {found.stopped_in_run_in}")
-    excluded.append(f"trial was full: {unused}")
-    _box(axes, 0.84, 0.82, "\n".join(excluded))
     _arrow(axes, (0.5, 0.91), (0.5, 0.74))
     _arrow(axes, (0.5, 0.82), (0.70, 0.82))
+    _box(axes, 0.84, 0.82, _excluded(result))
     started = "Started step 1" if isinstance(result.file.design, Sequential) else "Randomised"
     _box(axes, 0.5, 0.70, f"{started} (n = {len(result.data.rows)})")
     for position, group in enumerate(groups):
-        center = (position + 0.5) / len(groups)
-        _arrow(axes, (0.5, 0.67), (center, 0.54))
-        _box(axes, center, 0.50, f"{group.name}\nallocated (n = {group.n})")
-        _arrow(axes, (center, 0.46), (center, 0.33))
-        left = [f"Left (n = {int((~group.seen[:, -1]).sum())})"]
-        gone = ~group.seen[:, -1]
-        left += [f"{reason}: {int((group.why[gone] == k).sum())}" for k, reason in enumerate(REASONS) if k]
-        if result.file.rescue:
-            left.append(f"rescue given: {int(group.rescued.sum())}")
-        _box(axes, center, 0.27, "\n".join(left))
-        _arrow(axes, (center, 0.19), (center, 0.10))
-        _box(axes, center, 0.07, f"Analysed (n = {group.n})\nlast visit seen: {int(group.seen[:, -1].sum())}")
+        _draw_arm(axes, (position + 0.5) / len(groups), group, rescue=result.file.rescue is not None)
     return figure
+
+
+def _excluded(result: TrialResult) -> str:
+    """Why screened patients were not randomised, as the text of a box."""
+    file, found, randomised = result.file, result.data.pool.screening, len(result.data.rows)
+    lines = [
+        f"Not randomised (n = {found.screened - randomised})",
+        f"below the entry limit: {found.screened - found.entered}",
+    ]
+    if file.start_day:
+        reason = "improved in the lead-in" if isinstance(file.design, LeadIn) else "no response when open"
+        lines.append(f"{reason}: {found.stopped_in_run_in}")
+    return "\n".join([*lines, f"trial was full: {found.randomisable - randomised}"])
+
+
+def _draw_arm(axes: Axes, center: float, group: Group, *, rescue: bool) -> None:
+    """The boxes of one arm: allocated, left and why, analysed."""
+    gone = ~group.seen[:, -1]
+    left = [f"Left (n = {int(gone.sum())})"]
+    left += [f"{reason}: {int((group.why[gone] == k).sum())}" for k, reason in enumerate(REASONS) if k]
+    left += [f"rescue given: {int(group.rescued.sum())}"] if rescue else []
+    _arrow(axes, (0.5, 0.67), (center, 0.54))
+    _box(axes, center, 0.50, f"{group.name}\nallocated (n = {group.n})")
+    _arrow(axes, (center, 0.46), (center, 0.33))
+    _box(axes, center, 0.27, "\n".join(left))
+    _arrow(axes, (center, 0.19), (center, 0.10))
+    _box(axes, center, 0.07, f"Analysed (n = {group.n})\nlast visit seen: {group.n - int(gone.sum())}")
 
 
 def _box(axes: Axes, x: float, y: float, text: str) -> None:
@@ -345,6 +364,10 @@ def _box(axes: Axes, x: float, y: float, text: str) -> None:
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": FAINT, "linewidth": 1.2})
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
 
 
 def _number(value: float | None) -> str:

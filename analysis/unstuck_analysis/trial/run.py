@@ -25,7 +25,7 @@ from unstuck_analysis.study.run import run_plan, unwatched
 from unstuck_analysis.study.store import Store
 from unstuck_analysis.study.vary import ArmFiles, Basis, Variation, check_neurons
 from unstuck_analysis.trial.conduct import conduct_text, run_subject
-from unstuck_analysis.trial.dataset import Pool, pool_of, simulated_arms
+from unstuck_analysis.trial.dataset import Pool, courses_of, pool_of, simulated_arms
 from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial, resolve
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class Trial:
         """
         folder = Path(out) if out is not None else Path("results") / self.loaded.name
         screened, pool = max(ceil(needed / EXPECTED_SHARE), _stored_patients(folder)), None
-        while pool is None or len(pool.patients) < needed:
+        while pool is None or pool.n < needed:
             pool = self.screened(folder, screened, workers, on_progress)
             self._check_entry(pool, screened)
-            share = max(len(pool.patients), 1) / screened
-            screened += ceil(1.1 * max(needed - len(pool.patients), 0) / share)
+            share = max(pool.n, 1) / screened
+            screened += ceil(1.1 * max(needed - pool.n, 0) / share)
         return pool
 
     def screened(
@@ -114,7 +114,7 @@ class Trial:
         results = Results(folder)
         if len(failed := results.failures()):
             raise InputError(f"{folder}: patient {failed.patient.iloc[0]}: {failed.error.iloc[0]}")
-        return pool_of(self.loaded, results)
+        return pool_of(self.loaded, courses_of(self.loaded, results))
 
     def _inputs(self, patients: int) -> StudyInputs:
         """The trial as a study of one point: the arms are its treatments, and connectivity is kept by day."""

@@ -4,8 +4,8 @@
     adtte  one row per subject and time to an event  long   subject, arm, visit, day, value, baseline, change
     rpact  one row per arm: means and SDs by visit, correlations between visits, dropout
 
-The ADaM tables have names and labels of the ADaM Implementation Guide 1.3 and its Basic Data Structure for
-Time-to-Event Analyses; they are in their shape, and are no submission data set.
+The ADaM tables have names and labels of the CDISC standard; tests/reference/adam.csv has the source of each.
+They are no submission data set: dates, sites and demographics are missing.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import pandas as pd
 
 from unstuck_analysis.output.table import Column
 from unstuck_analysis.trial.dataset import Group
+from unstuck_analysis.trial.file import CrossOver
 from unstuck_analysis.trial.ratings import REASONS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ LABELS = {
     "SUBJID": "Subject Identifier for the Study",
     "ARM": "Description of Planned Arm",
     "TRT01P": "Planned Treatment for Period 01",
+    "TRT02P": "Planned Treatment for Period 02",
     "TRTP": "Planned Treatment",
     "ITTFL": "Intent-To-Treat Population Flag",
     "COMPLFL": "Completers Population Flag",
@@ -67,22 +69,21 @@ def _subject(result: "TrialResult", patient: int) -> str:
 
 
 def adsl(result: "TrialResult") -> pd.DataFrame:
-    """One row per randomised subject (in a cross-over and a sequential trial: per treatment)."""
-    rows = [
-        {
-            "STUDYID": result.data.trial.name,
-            "USUBJID": _subject(result, int(patient)),
-            "SUBJID": f"{patient:07d}",
-            "ARM": group.name,
-            "TRT01P": group.name,
-            "ITTFL": "Y",
-            "COMPLFL": "Y" if group.seen[row, -1] else "N",
-            "DCSREAS": REASONS[group.why[row]],
-            "BASE": group.points[row, 0],
-        }
-        for group in result.groups
-        for row, patient in enumerate(group.patients)
-    ]
+    """One row per randomised subject; in a cross-over with the treatment of both periods."""
+    crossed = isinstance(result.file.design, CrossOver)
+    orders, left = result.data.sequences(), dict[int, int]()
+    for group in result.data.groups():
+        gone = ~group.seen[:, -1]
+        left.update(zip(group.patients[gone].tolist(), group.why[gone].tolist(), strict=True))
+    rows: list[dict[str, str]] = []
+    for position, order in enumerate(orders):
+        names = [order.name, *([orders[1 - position].name] if crossed else [])]
+        planned = {f"TRT{period:02d}P": name for period, name in enumerate(names, 1)}
+        for patient in order.patients.tolist():
+            row = {"STUDYID": result.data.trial.name, "USUBJID": _subject(result, patient)}
+            row |= {"SUBJID": f"{patient:07d}", "ARM": " - ".join(names), **planned, "ITTFL": "Y"}
+            row |= {"COMPLFL": "N" if patient in left else "Y", "DCSREAS": REASONS[left.get(patient, 0)]}
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -156,23 +157,13 @@ def _long(result: "TrialResult", group: Group) -> pd.DataFrame:
 
 
 def rpact(result: "TrialResult") -> pd.DataFrame:
-    """One row per arm and visit: mean and SD of change, correlation with the last visit, share who left."""
-    rows: list[dict[str, float | str]] = []
+    """One row per arm and visit: mean and SD of change, correlations with all visits, share who left."""
+    parts: list[pd.DataFrame] = []
     for group in result.groups:
         changes = np.where(group.seen, group.points - group.points[:, :1], np.nan)
-        table = pd.DataFrame(changes[:, 1:])
-        together = table.corr().to_numpy(dtype=float)
-        for visit, day in enumerate(group.days[1:].tolist()):
-            known = table[visit].dropna().to_numpy(dtype=float)
-            rows.append(
-                {
-                    "arm": group.name,
-                    "day": day,
-                    "n": len(known),
-                    "mean_change": float(known.mean()) if len(known) else float("nan"),
-                    "sd_change": float(known.std(ddof=1)) if len(known) > 1 else float("nan"),
-                    "correlation_with_last": float(together[visit, -1]),
-                    "dropout": float(1.0 - group.seen[:, 1 + visit].mean()) if group.n else float("nan"),
-                }
-            )
-    return pd.DataFrame(rows)
+        table = pd.DataFrame(changes[:, 1:], columns=group.days[1:])
+        numbers = {"n": table.count(), "mean_change": table.mean(), "sd_change": table.std()}
+        dropout = 1.0 - group.seen[:, 1:].mean(axis=0) if group.n else np.nan
+        rows = pd.DataFrame({"arm": group.name, "day": table.columns, **numbers, "dropout": dropout})
+        parts.append(rows.join(table.corr().add_prefix("correlation_with_day_")))
+    return pd.concat(parts, ignore_index=True)

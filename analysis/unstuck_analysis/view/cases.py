@@ -97,7 +97,7 @@ def _draw(given: Treatment, plan: Plan, neurons: int) -> Patient:
 def mean_field_of(plan: Plan, panel: PanelPlan) -> dict[str, object]:
     """One copy as the page computes it by itself: the same patient with one average neuron per population."""
     given = prescribed(treatment(panel.treatment), panel)
-    return mean_field(_draw(given, plan, 0), given)
+    return mean_field(_draw(given, plan, 0), given, panel.lesions)
 
 
 def days_to_day_0(plan: Plan, panel: PanelPlan) -> float:

@@ -1,18 +1,19 @@
 """What the page needs in order to compute the mean-field of its patient by itself, ready for JSON.
 
-The rules come from `translate.py`. Here is the rest: wiring and parameters of the mean-field circuit, the
-patient's noise, and the treatment as phases, regimens and drugs. Times are hours. With these the page answers
-for another dose, length of treatment or stress; `player/meanfield.js` goes the way of `unstuck.patient.life`.
+Rules, kinetics and exposure come from `translate.py` and `translate_classes.py`. Here is the rest: wiring and
+parameters of the mean-field circuit, the patient's noise, and the treatment as phases, regimens and drugs.
+Times are hours. With these the page answers for another dose, length of treatment or stress;
+`player/meanfield.js` follows the patient as `unstuck.patient.life` does.
 """
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
 from unstuck.circuit import Circuit, healthy_state
-from unstuck.drugs.effects import AfterEachDose, ByConcentration, Contribution, Course, WhileTaken
-from unstuck.drugs.kinetics import Amounts
+from unstuck.drugs.effects import Course
+from unstuck.errors import InputError
 from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Condition, Phase, Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
@@ -20,9 +21,22 @@ from unstuck.patient.draw import Patient
 from unstuck.state import VARIABLES
 from unstuck.targets import NO_EFFECT
 
+from unstuck_analysis.view.lesions import CUT_SHARE, SILENT_DRIVE, lost
+from unstuck_analysis.view.plan import Lesion
 
-def mean_field(patient: Patient, treatment: Treatment) -> dict[str, object]:
-    """A mean-field patient and a treatment of it, without life events."""
+
+def mean_field(patient: Patient, treatment: Treatment, lesions: Sequence[Lesion] = ()) -> dict[str, object]:
+    """A mean-field patient, a treatment of it (without life events), and what is silenced or cut.
+
+    Raises:
+        InputError: recovery is read from activity, or a drug acts in some places alone; the page has neither.
+    """
+    if patient.circuit.file.readout.kind == "activity":
+        raise InputError(f"{treatment.name}: the page shows no circuit whose recovery is read from activity")
+    if any(a.regions or a.populations for drug in treatment.drugs.values() for a in drug.actions):
+        raise InputError(
+            f"{treatment.name}: the page shows no drug that acts in some regions or populations alone"
+        )
     file = treatment.with_stress_of(patient.stress_h).file
     names = list(file.phases)
     return {
@@ -36,7 +50,15 @@ def mean_field(patient: Patient, treatment: Treatment) -> dict[str, object]:
             for regimen in phase.drugs
         ],
         "drugs": {name: _drug(name, treatment, patient) for name in treatment.drugs},
+        "lesions": [_lesion(patient.circuit, lesion) for lesion in lesions],
     }
+
+
+def _lesion(circuit: Circuit, lesion: Lesion) -> dict[str, object]:
+    """Hour after day 0; the neurons that get another bias, and the synapses of which a share is left."""
+    neurons, synapses = (np.flatnonzero(mask).tolist() for mask in lost(circuit, lesion))
+    what = {"neurons": neurons, "bias": SILENT_DRIVE, "synapses": synapses, "share": CUT_SHARE}
+    return {"hour": lesion.hour} | what
 
 
 def _circuit(circuit: Circuit) -> dict[str, object]:
@@ -56,10 +78,21 @@ def _circuit(circuit: Circuit) -> dict[str, object]:
 
 
 def _plain(value: Any) -> Any:
-    """Named tuples of numbers and arrays as dictionaries of numbers and lists."""
-    if hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    """Arrays, named tuples and objects (with the name of their class) for JSON; infinity becomes None."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if isfinite(value) else None
+        case np.ndarray():
+            return value.tolist()
+        case _ if hasattr(value, "_asdict"):
+            return {name: _plain(part) for name, part in value._asdict().items()}
+        case tuple():
+            return [_plain(part) for part in value]
+        case _:
+            parts = {name: _plain(part) for name, part in vars(value).items() if not name.startswith("_")}
+            return {"class": type(value).__name__} | parts
 
 
 def _phase(phase: Phase) -> dict[str, object]:
@@ -93,55 +126,8 @@ def _condition(condition: Condition | None) -> dict[str, float | None] | None:
 
 
 def _drug(name: str, treatment: Treatment, patient: Patient) -> dict[str, object]:
-    """Usual interval of a drug, and its actions after one usual dose."""
+    """Usual interval of a drug, and what its actions contribute after one usual dose."""
     file = treatment.drugs[name]
     course = Course(file, (Dose(0.0, 1.0),), name)
-    actions = course.contributions(patient.circuit.parameters, patient.response)
-    return {"usualEvery": file.usual_every or HOURS_A_DAY, "actions": [_action(part) for part in actions]}
-
-
-def _action(part: Contribution) -> dict[str, object]:
-    """Target of an action and the numbers of its law."""
-    mode, law = part.mode, part.law
-    target = {"field": mode.field, "region": part.region, "combines": mode.law, "sign": mode.sign}
-    match law:
-        case WhileTaken():
-            return target | {
-                "kind": "level",
-                "usual": law.usual,
-                "share": law.is_share,
-                "riseTau": law.rise_tau_h,
-                "fallHalfLife": law.fall_half_life_h,
-            }
-        case AfterEachDose():
-            return target | {
-                "kind": "pulse",
-                "usual": law.usual,
-                "share": law.is_share,
-                "perAmount": law.per_amount,
-                "amounts": _amounts(law.amounts, -1),
-            }
-        case ByConcentration(occupancy=occupancy):
-            return target | {
-                "kind": "curve",
-                "usual": law.maximum,
-                "exponent": occupancy.curve.exponent,
-                "perAmount": occupancy.exposure
-                * occupancy.concentration.whole_dose_nM
-                / occupancy.curve.half_nM,
-                "amounts": _amounts(occupancy.concentration.amounts, occupancy.concentration.compartment),
-            }
-        case _:
-            raise TypeError(f"unknown law {law}")
-
-
-def _amounts(amounts: Amounts, compartment: int) -> dict[str, object]:
-    """The compartments of a drug; `place` of the wanted one among flow and compartments."""
-    matrix: Sequence[Sequence[float]] = amounts.shifted.tolist()
-    place = range(len(matrix))[compartment if compartment < 0 else compartment + 1]
-    return {
-        "shifted": matrix,
-        "fastest": amounts.fastest_per_h,
-        "enters": amounts.enters.tolist(),
-        "place": place,
-    }
+    contributions = course.contributions(patient.circuit.parameters, patient.response)
+    return {"usual_every": file.usual_every, "contributions": [_plain(part) for part in contributions]}

@@ -1,10 +1,9 @@
 """Components for Mesa's own page, SolaraViz, over `CircuitModel`.
 
     from mesa.visualization import SolaraViz
-    from unstuck.circuit_model import CircuitModel
-    from unstuck_analysis.view.mesa import COMPONENTS, parameters
+    from unstuck_analysis.view.mesa import COMPONENTS, DosedModel, parameters
 
-    model = CircuitModel("ssri-like", neurons=200, seed=1)
+    model = DosedModel("ssri-like", neurons=200, seed=1)
     SolaraViz(model, components=COMPONENTS, model_params=parameters())
 
 matplotlib makes the pictures, which is slow; `unstuck view` without --mesa is the page to watch. Needs the
@@ -26,19 +25,36 @@ from mesa.visualization import Slider, SolaraViz
 from mesa.visualization.utils import update_counter
 from unstuck.circuit_model import CircuitModel
 from unstuck.files.find import shipped
+from unstuck.patient.life import Life
 
 from unstuck_analysis.view.cases import about_treatment
+from unstuck_analysis.view.prescribe import with_doses_times
 
 ASKED_VARIABLE = "UNSTUCK_MESA_PAGE"  # treatment, seed, patient, neurons, one per line
+
+
+class DosedModel(CircuitModel):
+    """`CircuitModel` from the patient's own day 0 on, with every dose times `dose`; all else is the same."""
+
+    def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(treatment, **kwargs)
+        # Patients who vary are under stress for longer or shorter than the treatment file says.
+        self.life.advance(self.life.treatment.file.day_0_h)
+        changed = with_doses_times(self.life.treatment, dose)
+        self.life = Life(self.life.patient, changed, self.life.checkpoint)
+        for column in self.datacollector.model_vars.values():
+            column.clear()
+        self.record()
 
 
 def parameters(
     treatment: str = "ssri-like", seed: int = 1, patient: int = 0, neurons: int = 200
 ) -> dict[str, Any]:
-    """Controls for `SolaraViz(model_params=...)`: treatment, seed, patient, neurons, hours per step."""
+    """Controls of a `DosedModel` for `SolaraViz(model_params=...)`."""
     names = list(dict.fromkeys([treatment, *shipped("treatments")]))
     return {
         "treatment": {"type": "Select", "value": treatment, "values": names, "label": "Treatment"},
+        "dose": Slider("Dose (1: as the treatment says)", value=1.0, min=0.1, max=3.0, step=0.1, dtype=float),
         "seed": Slider("Seed", value=seed, min=0, max=max(50, seed), step=1, dtype=int),
         "patient": Slider("Patient", value=patient, min=0, max=max(50, patient), step=1, dtype=int),
         "neurons": Slider("Neurons", value=neurons, min=100, max=max(2_000, neurons), step=100, dtype=int),
@@ -58,9 +74,11 @@ def _draw_circuit(model: CircuitModel, axes: Axes) -> None:
     )
     plastic = [(a, b) for a, b, edge in graph.edges(data=True) if edge["plastic"]]
     widths = [4 * graph.edges[edge]["strength"] for edge in plastic]
-    style = {"edgelist": plastic, "width": widths, "connectionstyle": "arc3,rad=0.15"}
+    style = {"edgelist": plastic, "width": widths, "edge_color": "0.6", "connectionstyle": "arc3,rad=0.15"}
     networkx.draw_networkx_edges(graph, place, ax=axes, **style)
-    networkx.draw_networkx_labels(graph, place, ax=axes, font_size=7, verticalalignment="bottom")
+    names = {name: (x + 0.03, y) for name, (x, y) in place.items()}
+    networkx.draw_networkx_labels(graph, names, ax=axes, font_size=8, horizontalalignment="left")
+    axes.margins(0.12)
     axes.set_title(f"Day {model.day:.1f}: activity (colour) and strength (width), healthy = 1")
     axes.set_axis_off()
 
@@ -126,7 +144,7 @@ def Page() -> None:
     treatment, *numbers = os.environ.get(ASKED_VARIABLE, "ssri-like\n1\n0\n200").split("\n")
     seed, patient, neurons = map(int, numbers)
     model = solara.use_memo(
-        lambda: CircuitModel(treatment, seed=seed, patient=patient, neurons=neurons, varied=True), []
+        lambda: DosedModel(treatment, seed=seed, patient=patient, neurons=neurons, varied=True), []
     )
     title, _ = about_treatment(treatment)
     controls = parameters(treatment, seed, patient, neurons) | {"varied": True}

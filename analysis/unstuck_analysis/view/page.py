@@ -10,6 +10,7 @@ from unstuck_analysis.view.plan import Plan, to_query
 from unstuck_analysis.view.shows import record, show_of
 from unstuck_analysis.view.stories import Story, about_story, stories_on_offer
 from unstuck_analysis.view.translate import translated_model
+from unstuck_analysis.view.translate_classes import translated_exposure
 
 _HERE = Path(__file__).parent / "player"
 SCRIPTS = (
@@ -31,11 +32,19 @@ TWELVE_WEEKS = 84.0
 
 @cache
 def _template() -> str:
-    page, style = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.html", "style.css"))
-    script = "\n".join(
-        [translated_model(), *((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)]
+    page, style = (_read(name) for name in ("page.html", "style.css"))
+    return page.replace("/* style.css */", style).replace("/* script */", player_code())
+
+
+def player_code() -> str:
+    """All JavaScript of the page: what is translated from Python, and the player."""
+    return "\n".join(
+        [translated_model(), _read("numpy.js"), translated_exposure(), *(_read(name) for name in SCRIPTS)]
     )
-    return page.replace("/* style.css */", style).replace("/* script */", script)
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _document(setup: dict[str, object]) -> str:

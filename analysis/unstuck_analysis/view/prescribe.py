@@ -78,6 +78,24 @@ def prescribed(treatment: Treatment, plan: PanelPlan) -> Treatment:
     return changed
 
 
+def with_doses_times(treatment: Treatment, factor: float) -> Treatment:
+    """Return the treatment with every dose from day 0 on times a factor, where a drug has a dose."""
+    changed, phases = copy(treatment), dict(treatment.file.phases)
+    for name, phase in treated_phases(treatment.file):
+        drugs = list[Regimen]()
+        for regimen in phase.drugs:
+            dose = regimen.dose or treatment.drugs[regimen.drug].usual_dose
+            larger = (
+                replace(dose, amount=factor * dose.amount, text="")
+                if dose and factor != 1.0
+                else regimen.dose
+            )
+            drugs.append(regimen.model_copy(update={"dose": larger}))
+        phases[name] = phase.model_copy(update={"drugs": drugs})
+    changed.file = treatment.file.model_copy(update={"phases": phases})
+    return changed
+
+
 def possible_part(treatment: Treatment, plan: PanelPlan) -> tuple[PanelPlan, list[str]]:
     """Return the plan without the parts that this treatment does not allow, and the reason for each part."""
     possible, impossible = PanelPlan(plan.treatment), list[str]()

@@ -10,11 +10,13 @@ import inspect
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pkgutil import iter_modules
 from types import ModuleType
 
+from unstuck import rules
+
 MODULES = (
-    *(f"unstuck.rules.{name}" for name in ("receptors", "adaptation", "autoreceptor", "bdnf", "firing")),
-    *(f"unstuck.rules.{name}" for name in ("plasticity", "scar", "serotonin", "trkb")),
+    *(f"unstuck.rules.{rule.name}" for rule in iter_modules(rules.__path__) if rule.name != "compiled"),
     "unstuck.engine.neuron",
     "unstuck.drugs.kinetics",
 )
@@ -41,7 +43,7 @@ def translated_model() -> str:
     for module in map(importlib.import_module, MODULES):
         for function in _compiled_functions(module):
             try:
-                parts.append(translated(function, module))
+                parts.append(Translator(module).function(function))
             except UntranslatableError as fault:
                 raise UntranslatableError(f"{module.__file__}: {function.name}: {fault}") from None
             names.append(function.name)
@@ -59,19 +61,6 @@ def _compiled_functions(module: ModuleType) -> Iterable[ast.FunctionDef]:
             yield node
 
 
-def translated(node: ast.FunctionDef, module: ModuleType) -> str:
-    """One function in JavaScript. Raises UntranslatableError with the line that has no translation."""
-    arguments = [argument.arg for argument in node.args.args]
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    declared = sorted(stored - set(arguments))
-    constants = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id.isupper()})
-    lines = [f"const {name} = {json.dumps(getattr(module, name))};" for name in constants]
-    for name, fields in _named_tuples(node, module).items():
-        lines.append(f"const {name} = ({', '.join(fields)}) => ({{ {', '.join(fields)} }});")
-    lines += [f"let {', '.join(declared)};"] if declared else []
-    return "\n".join([f"function {node.name}({', '.join(arguments)}) {{", *lines, *_block(node.body), "}"])
-
-
 def _called(node: ast.FunctionDef) -> set[str]:
     """Names that a function calls."""
     calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
@@ -84,82 +73,109 @@ def _named_tuples(node: ast.FunctionDef, module: ModuleType) -> dict[str, tuple[
     return {name: fields for name, fields in made.items() if fields}
 
 
-def _block(statements: Sequence[ast.stmt]) -> list[str]:
-    return [line for statement in statements for line in _statement(statement)]
+class Translator:
+    """Translates functions of numbers of one module; `translate_classes.py` adds classes and arrays."""
 
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
 
-def _statement(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.Expr(value=ast.Constant()):  # a docstring
-            return []
-        case ast.Expr(value=value):
-            return [f"{_value(value)};"]
-        case ast.Return(value=value):
-            return [f"return {_value(value)};" if value else "return;"]
-        case ast.Assign(targets=[target], value=value):
-            return [f"{_value(target)} = {_value(value)};"]
-        case ast.AnnAssign(target=target, value=ast.expr() as value):
-            return [f"{_value(target)} = {_value(value)};"]
-        case ast.AugAssign(target=target, op=op, value=value):
-            return [f"{_value(target)} {_operator(op)}= {_value(value)};"]
-        case ast.If(test=test, body=body, orelse=otherwise):
-            rest = ["} else {", *_block(otherwise)] if otherwise else []
-            return [f"if ({_value(test)}) {{", *_block(body), *rest, "}"]
-        case ast.While(test=test, body=body, orelse=[]):
-            return [f"while ({_value(test)}) {{", *_block(body), "}"]
-        case ast.For(
-            target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body
-        ):
-            first, last = ["0", *map(_value, args)][-2:]
-            return [f"for ({name} = {first}; {name} < {last}; {name}++) {{", *_block(body), "}"]
-        case _:
-            raise UntranslatableError(f"line {node.lineno}: {ast.unparse(node)}")
+    def function(self, node: ast.FunctionDef, head: str = "") -> str:
+        """One function in JavaScript. Raises UntranslatableError with the line that has no translation."""
+        names = [argument.arg for argument in node.args.args]
+        stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        lines = self.first_lines(node)
+        lines += [f"let {', '.join(declared)};"] if (declared := sorted(stored - set(names))) else []
+        head = f"{head or f'function {node.name}'}({', '.join(self.arguments(node))})"
+        return "\n".join([f"{head} {{", *lines, *self.block(node.body), "}"])
 
+    def arguments(self, node: ast.FunctionDef) -> list[str]:
+        """The arguments of a function."""
+        return [argument.arg for argument in node.args.args]
 
-def _value(node: ast.expr) -> str:
-    match node:
-        case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return f"Math.pow({_value(left)}, {_value(right)})"
-        case ast.BinOp(left=left, op=op, right=right):
-            return f"({_value(left)} {_operator(op)} {_value(right)})"
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return f"(-{_value(operand)})"
-        case ast.BoolOp(op=op, values=values):
-            return f"({f' {_operator(op)} '.join(map(_value, values))})"
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return f"({_value(left)} {_operator(op)} {_value(right)})"
-        case ast.IfExp(test=test, body=body, orelse=otherwise):
-            return f"({_value(test)} ? {_value(body)} : {_value(otherwise)})"
-        case ast.Constant(value=value):
-            return json.dumps(value)
-        case ast.Name(id=name):
-            return name
-        case ast.Tuple(elts=elements):
-            return f"[{', '.join(map(_value, elements))}]"
-        case ast.Attribute(value=array, attr="size"):
-            return f"{_value(array)}.length"
-        case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(value=0)):
-            return f"{_value(array)}.length"
-        case ast.Attribute(value=value, attr=name):
-            return f"{_value(value)}.{name}"
-        case ast.Subscript(value=array, slice=ast.Tuple(elts=[row, column])):
-            return f"{_value(array)}[{_value(row)}][{_value(column)}]"
-        case ast.Subscript(value=array, slice=place):
-            return f"{_value(array)}[{_value(place)}]"
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args):
-            return _call(name, args)
-        case _:
-            raise UntranslatableError(f"line {node.lineno}: {ast.unparse(node)}")
+    def first_lines(self, node: ast.FunctionDef) -> list[str]:
+        """Constants and named tuples that a function uses."""
+        constants = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id.isupper()})
+        lines = [f"const {name} = {json.dumps(getattr(self.module, name))};" for name in constants]
+        for name, fields in _named_tuples(node, self.module).items():
+            lines.append(f"const {name} = ({', '.join(fields)}) => ({{ {', '.join(fields)} }});")
+        return lines
 
+    def block(self, statements: Sequence[ast.stmt]) -> list[str]:
+        """Lines of JavaScript of some statements."""
+        return [line for statement in statements for line in self.statement(statement)]
 
-def _call(name: str, args: Sequence[ast.expr]) -> str:
-    if name in _AS_IT_IS:
-        return _value(args[0])
-    sizes = args[0].elts if name == "empty" and isinstance(args[0], ast.Tuple) else args
-    return f"{_FUNCTIONS.get(name, name)}({', '.join(map(_value, sizes))})"
+    def statement(self, node: ast.stmt) -> list[str]:
+        """A statement as lines of JavaScript."""
+        match node:
+            case ast.Expr(value=ast.Constant()):  # a docstring
+                return []
+            case ast.Expr(value=value):
+                return [f"{self.value(value)};"]
+            case ast.Return(value=value):
+                return [f"return {self.value(value)};" if value else "return;"]
+            case ast.Assign(targets=[target], value=value):
+                return [f"{self.value(target)} = {self.value(value)};"]
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                return [f"{self.value(target)} = {self.value(value)};"]
+            case ast.AugAssign(target=target, op=op, value=value):
+                return [f"{self.value(target)} {self.operator(op)}= {self.value(value)};"]
+            case ast.If(test=test, body=body, orelse=otherwise):
+                rest = ["} else {", *self.block(otherwise)] if otherwise else []
+                return [f"if ({self.value(test)}) {{", *self.block(body), *rest, "}"]
+            case ast.While(test=test, body=body, orelse=[]):
+                return [f"while ({self.value(test)}) {{", *self.block(body), "}"]
+            case ast.For(
+                target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=args), body=body
+            ):
+                first, last = ["0", *map(self.value, args)][-2:]
+                return [f"for ({name} = {first}; {name} < {last}; {name}++) {{", *self.block(body), "}"]
+            case _:
+                raise UntranslatableError(f"line {node.lineno}: {ast.unparse(node)}")
 
+    def value(self, node: ast.expr) -> str:
+        """An expression in JavaScript."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Pow(), right=right):
+                return f"Math.pow({self.value(left)}, {self.value(right)})"
+            case ast.BinOp(left=left, op=op, right=right):
+                return f"({self.value(left)} {self.operator(op)} {self.value(right)})"
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return f"(-{self.value(operand)})"
+            case ast.BoolOp(op=op, values=values):
+                return f"({f' {self.operator(op)} '.join(map(self.value, values))})"
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return f"({self.value(left)} {self.operator(op)} {self.value(right)})"
+            case ast.IfExp(test=test, body=body, orelse=otherwise):
+                return f"({self.value(test)} ? {self.value(body)} : {self.value(otherwise)})"
+            case ast.Constant(value=value):
+                return json.dumps(value)
+            case ast.Name(id=name):
+                return name
+            case ast.Tuple(elts=elements):
+                return f"[{', '.join(map(self.value, elements))}]"
+            case ast.Attribute(value=array, attr="size"):
+                return f"{self.value(array)}.length"
+            case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(value=0)):
+                return f"{self.value(array)}.length"
+            case ast.Attribute(value=value, attr=name):
+                return f"{self.value(value)}.{name}"
+            case ast.Subscript(value=array, slice=ast.Tuple(elts=[row, column])):
+                return f"{self.value(array)}[{self.value(row)}][{self.value(column)}]"
+            case ast.Subscript(value=array, slice=place):
+                return f"{self.value(array)}[{self.value(place)}]"
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args):
+                return self._call(name, args)
+            case _:
+                raise UntranslatableError(f"line {node.lineno}: {ast.unparse(node)}")
 
-def _operator(op: ast.operator | ast.boolop | ast.cmpop) -> str:
-    if type(op) not in _OPERATORS:
-        raise UntranslatableError(f"operator {type(op).__name__}")
-    return _OPERATORS[type(op)]
+    def _call(self, name: str, args: Sequence[ast.expr]) -> str:
+        if name in _AS_IT_IS:
+            return self.value(args[0])
+        sizes = args[0].elts if name == "empty" and isinstance(args[0], ast.Tuple) else args
+        return f"{_FUNCTIONS.get(name, name)}({', '.join(map(self.value, sizes))})"
+
+    def operator(self, op: ast.AST) -> str:
+        """An operator of numbers."""
+        if type(op) not in _OPERATORS:
+            raise UntranslatableError(f"operator {type(op).__name__}")
+        return _OPERATORS[type(op)]

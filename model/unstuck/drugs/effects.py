@@ -207,6 +207,13 @@ class Contribution:
     law: EffectLaw
     first_h: float
     last_dose_h: float
+    regions: tuple[str, ...] = ()  # where it acts, if not everywhere
+    populations: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it acts on some populations alone."""
+        return bool(self.regions or self.populations) or self.mode.field == "stress_effect"
 
     def at(self, times_h: Floats) -> Floats:
         """The contribution at each time: a factor for multiplying modes, else a signed strength."""
@@ -239,7 +246,13 @@ class Course:
         first_h, last_h = self.doses[0].time_h, self.doses[-1].time_h + self.doses[-1].over_h
         return [
             Contribution(
-                action.meaning, action.region, self._law(action, parameters, patient), first_h, last_h
+                action.meaning,
+                action.region,
+                self._law(action, parameters, patient),
+                first_h,
+                last_h,
+                tuple(action.regions),
+                tuple(action.populations),
             )
             for action in self.drug.actions
         ]

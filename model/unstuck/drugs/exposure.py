@@ -4,16 +4,17 @@ Effects on the same target combine by the laws of `targets.py`. Stress is a list
 the larger counts. Noise is constant within a day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import copysign, sqrt
 
 import numpy as np
 
 from unstuck.drugs.effects import Contribution
+from unstuck.files.circuit import PopulationFile
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.state import Floats
-from unstuck.targets import NO_EFFECT, Effects, Law
+from unstuck.state import Floats, Integers
+from unstuck.targets import LOCAL_FIELDS, NO_EFFECT, NOTHING_LOCAL, Effects, Law
 
 _TABLE_STEPS = 32  # points per dosing interval in the running means of frequent doses
 _JUST_BEFORE_H = 1e-6
@@ -165,6 +166,8 @@ class PatientExposure:
     """What acts on one patient, as the engine's `Exposure`; times in hours from the start of the first phase.
 
     noise: (days, regions) in drive, no rows for none. Between two of `jumps_h` every effect is smooth.
+    populations: those of the circuit, for drugs that act in some places alone. Where there is such a drug,
+    region inputs go on with the fields of `Local`, each by population (`local_columns` of them).
     """
 
     def __init__(
@@ -174,6 +177,7 @@ class PatientExposure:
         contributions: Sequence[Contribution],
         noise: Floats,
         end_h: float,
+        populations: Mapping[str, PopulationFile] | None = None,
     ) -> None:
         self.regions, self.spells, self.noise, self.end_h = regions, spells, noise, end_h
         self.contributions = contributions
@@ -181,8 +185,14 @@ class PatientExposure:
         self._swinging = [number for number, mean in enumerate(self._means) if mean]
         # Contributions that combine with each other: to which field or region, and their numbers.
         self._together: dict[tuple[str, str | None], list[int]] = {}
+        self._local: dict[int, Integers] = {}  # populations on which a contribution acts, by its number
         for number, part in enumerate(contributions):
-            self._together.setdefault((part.mode.field, part.region), []).append(number)
+            if part.is_local:
+                self._local[number] = _populations_of(part, populations or {})
+            else:
+                self._together.setdefault((part.mode.field, part.region), []).append(number)
+        self._populations = len(populations or {})
+        self.local_columns = len(NOTHING_LOCAL) * self._populations if self._local else 0
         stress_h, stress = _largest_stress(spells)
         known_h = {*stress_h.tolist(), *(day * HOURS_A_DAY for day in range(1, len(noise)))}
         ends_h = known_h.union(*(c.law.edges_h for c in contributions))
@@ -256,7 +266,20 @@ class PatientExposure:
                 values.append(effects[:, _COLUMN[field]])
             law = self.contributions[numbers[0]].mode.law
             effects[:, _COLUMN[field]] = combine_arrays(law, values)
+        if self._local:
+            region_input = np.hstack([region_input, self._acting_locally(times_h, backward, moved)])
         return effects, region_input
+
+    def _acting_locally(self, times_h: Floats, backward: float, moved: Mapping[int, float]) -> Floats:
+        """The fields of `Local` at each time, each by population (times, fields x populations)."""
+        local = np.tile(np.array(NOTHING_LOCAL)[None, :, None], (len(times_h), 1, self._populations))
+        for number, populations in self._local.items():
+            mode = self.contributions[number].mode
+            value = self._value(number, times_h, backward, moved)[:, None]
+            field = NOTHING_LOCAL._fields.index(LOCAL_FIELDS[mode.field])
+            known = local[:, field, populations]
+            local[:, field, populations] = _COMBINED[mode.law](known, value)
+        return local.reshape(len(times_h), -1)
 
     def _value(self, number: int, times_h: Floats, backward: float, moved: Mapping[int, float]) -> Floats:
         """One contribution at each time: of the moment, or the mean of a window of frequent doses."""
@@ -267,6 +290,36 @@ class PatientExposure:
             return np.full(len(times_h), mean.off + moved[number])
         window_h = mean.window_h if backward < 1.0 else HOURS_A_DAY
         return mean.over(times_h - backward * window_h, window_h)
+
+
+# How one more contribution joins those that are known already.
+_COMBINED: dict[Law, Callable[[Floats, Floats], Floats]] = {
+    "add": lambda known, value: known + value,
+    "gain": lambda known, value: known + value,  # the lower limit is set where it acts
+    "multiply": lambda known, value: known * value,
+    "together": lambda known, value: 1.0 - (1.0 - known) * (1.0 - value),
+    "largest": np.maximum,
+}
+
+
+def _populations_of(part: Contribution, populations: Mapping[str, PopulationFile]) -> Integers:
+    """Positions of the populations on which a contribution acts.
+
+    Input to regions reaches no interneurons, as noise does not; a block of NMDA receptors of interneurons, or
+    of other cells, reaches those alone.
+    """
+    field, found = part.mode.field, list[int]()
+    for position, (name, population) in enumerate(populations.items()):
+        interneuron = population.cells == "interneuron"
+        if part.populations:
+            here = name in part.populations
+        else:
+            here = not part.regions or population.region in part.regions
+            here = here and not (field == "region_input" and interneuron)
+        if field.startswith("nmda_block"):
+            here = here and interneuron == (field == "nmda_block_interneuron")
+        found += [position] if here else []
+    return np.array(found, dtype=np.int64)
 
 
 def _noise_at(times_h: Floats, noise: Floats) -> Floats:

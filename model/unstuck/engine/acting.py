@@ -50,7 +50,10 @@ class Swinging(Protocol):
 
 
 class Acting(NamedTuple):
-    """A table of what acts; columns are the fields of `Effects`, then the input of each region."""
+    """A table of what acts; columns are the fields of `Effects`, then the input of each region.
+
+    Where a drug names regions or populations, the fields of `Local` follow, each by population.
+    """
 
     edges_h: Floats  # (cells + 1,)
     rows: Floats  # (cells, points, upper and lower end of a swing, columns)

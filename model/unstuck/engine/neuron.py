@@ -5,14 +5,42 @@ The engine loops over these functions; an agent calls them for itself.
 
 from typing import NamedTuple
 
-from unstuck.circuit import INTERNEURON, PYRAMIDAL, SEROTONERGIC, Populations, Synapses, Wiring
+from unstuck.circuit import (
+    AMPA_SHARE,
+    CORE,
+    GAIN_5HT1B,
+    GAIN_5HT2A,
+    HEALING,
+    HETERORECEPTOR,
+    HOMEOSTASIS,
+    INTERNEURON,
+    LARGEST_STRENGTH,
+    LOSS,
+    NMDA_SHARE,
+    POTENTIATION,
+    RECEPTOR_5HT2C,
+    SCAR_LOWERS_BDNF,
+    SEROTONERGIC,
+    SEROTONIN_RAISES_BDNF,
+    STRESS_DRIVE,
+    STRESS_LOWERS_BDNF,
+    Populations,
+    Synapses,
+    Wiring,
+)
 from unstuck.rules import Rules
-from unstuck.rules.adaptation import receptors_change
+from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
 from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
-from unstuck.rules.bdnf import bdnf_change
+from unstuck.rules.bdnf import Bdnf, bdnf_change
 from unstuck.rules.compiled import compiled, compiled_part
-from unstuck.rules.firing import activity, receptor_gain, serotonin_gain, total_drive
+from unstuck.rules.firing import Firing, activity, receptor_gain, serotonin_gain, total_drive
+from unstuck.rules.heteroreceptors import (
+    excitation_by_5ht2c,
+    heteroreceptor_inhibition,
+    sensitivity_5ht2c_change,
+)
 from unstuck.rules.plasticity import (
+    Plasticity,
     coincidence,
     consolidated_change,
     intermediate_change,
@@ -22,7 +50,15 @@ from unstuck.rules.plasticity import (
 )
 from unstuck.rules.scar import scar_change
 from unstuck.rules.serotonin import serotonin_pool, transporter_change
-from unstuck.rules.trkb import gate, recent_activity_change, released, surge, trkb_change, trkb_input
+from unstuck.rules.trkb import (
+    gate,
+    healing_gate,
+    recent_activity_change,
+    released,
+    surge,
+    trkb_change,
+    trkb_input,
+)
 from unstuck.state import Floats, Slow
 from unstuck.targets import Effects
 
@@ -35,11 +71,15 @@ class Fast(NamedTuple):
 
 
 class Receptors(NamedTuple):
-    """Receptors of a circuit that are open to their transmitter at one moment (healthy = 1)."""
+    """Receptors of a population that are open to their transmitter at one moment (healthy = 1)."""
 
-    open_nmda_principal: float
-    open_nmda_interneuron: float
-    autoreceptor_sensitivity: float
+    open_nmda: float
+    sensitivity_5ht1a: float  # autoreceptors; 1 where the population releases no serotonin
+    sensitivity_5ht2c: float
+
+
+# Columns of what acts on each population at one moment (`act_locally`).
+STRESS, AMPA, NMDA_LEFT, GABA_GAIN, INPUT = range(5)
 
 
 class Surroundings(NamedTuple):
@@ -47,7 +87,7 @@ class Surroundings(NamedTuple):
 
     gain: Floats  # (populations,) gain of excitatory drive
     input_drive: Floats  # (populations,) input that is no synapse, less the autoreceptor's inhibition
-    inhibition: Floats  # (1,) gain of inhibitory drive
+    inhibition: Floats  # (populations,) gain of inhibitory drive
     strength: Floats  # (plastic synapses,) whole strength
 
 
@@ -63,69 +103,99 @@ def population_mean(w: Wiring, values: Floats, k: int) -> float:
 
 @compiled
 def serotonin_pools(
-    w: Wiring, p: Rules, acting: Effects, y: Slow, raphe_activity: float, serotonin_nM: Floats
+    w: Wiring, p: Rules, acting: Effects, y: Slow, mean_x: Floats, serotonin_nM: Floats
 ) -> None:
-    """Set the serotonin of every region to where clearance equals release by this raphe activity."""
-    release = raphe_activity * acting.release_gain
-    vmax = acting.sert_vmax_factor * y.sert_vmax_following[0]
+    """Set the serotonin of every region to where clearance equals release by its raphe population.
+
+    mean_x: (populations,) mean activity.
+    """
     for r in range(serotonin_nM.size):
+        feeder = w.feeder[r]
+        release = mean_x[feeder] * acting.release_gain
+        vmax = acting.sert_vmax_factor * y.sert_vmax_following[w.populations.source[feeder]]
         serotonin_nM[r] = serotonin_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
+
+
+@compiled
+def act_locally(w: Wiring, acting: Effects, region_input: Floats, here: Floats) -> None:
+    """Set what acts on each population (populations, 5): stress, AMPA, NMDA receptors left, GABA gain, input.
+
+    region_input: (regions,) input to all cells of a region but interneurons. Where drugs name regions or
+    populations it goes on with the fields of `Local`, each by population.
+    """
+    of, regions = w.populations, w.uncleared.size
+    populations = of.cells.size
+    for k in range(populations):
+        here[k, STRESS], here[k, AMPA], here[k, GABA_GAIN] = acting.stress, acting.ampa, acting.gaba_gain
+        if of.cells[k] == INTERNEURON:
+            here[k, NMDA_LEFT], here[k, INPUT] = 1.0 - acting.nmda_block_interneuron, 0.0
+        else:
+            here[k, NMDA_LEFT], here[k, INPUT] = 1.0 - acting.nmda_block_principal, region_input[of.region[k]]
+        if region_input.size > regions:
+            here[k, STRESS] *= region_input[regions + k]
+            here[k, AMPA] = max(-1.0, here[k, AMPA] + region_input[regions + populations + k])
+            here[k, NMDA_LEFT] *= 1.0 - region_input[regions + 2 * populations + k]
+            here[k, GABA_GAIN] *= region_input[regions + 3 * populations + k]
+            here[k, INPUT] += region_input[regions + 4 * populations + k]
 
 
 @compiled_part
 def population_drive(
-    of: Populations,
-    p: Rules,
-    acting: Effects,
-    receptors: Receptors,
-    local_nM: float,
-    local_input: float,
-    k: int,
+    of: Populations, p: Rules, acting: Effects, here: Floats, receptors: Receptors, local_nM: float, k: int
 ) -> tuple[float, float]:
-    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, 5-HT1A).
+    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, serotonin).
 
-    local_nM, local_input: serotonin and input of its region. It gets few arrays, because numba counts
-    references to every array that is passed to a function with branches, which takes longer than the rest.
+    local_nM: serotonin of its region. It gets few arrays, because numba counts references to every array that
+    is passed to a function with branches, which takes longer than the rest.
     """
-    cells, open_nmda = of.cells[k], receptors.open_nmda_principal
-    if cells == INTERNEURON:
-        open_nmda = receptors.open_nmda_interneuron
-    gain = receptor_gain(of.nmda_share[k], acting.ampa, open_nmda)
-    gain *= serotonin_gain(local_nM, acting.agonist_5ht1b, acting.antagonist_5ht1b, p.firing)
-    input_drive = of.stress_drive[k] * acting.stress
-    if cells != INTERNEURON:
-        input_drive += local_input
-    if cells == PYRAMIDAL:
-        gain *= 1.0 + acting.gain_5ht2a
-    if cells == SEROTONERGIC:
+    firing = Firing(of.traits[k, GAIN_5HT1B], p.firing.K1B, p.firing.S0)
+    gain = receptor_gain(
+        of.traits[k, NMDA_SHARE], of.traits[k, AMPA_SHARE] * here[k, AMPA], receptors.open_nmda
+    )
+    gain *= serotonin_gain(local_nM, acting.agonist_5ht1b, acting.antagonist_5ht1b, firing)
+    gain *= 1.0 + of.traits[k, GAIN_5HT2A] * acting.gain_5ht2a
+    input_drive = of.traits[k, STRESS_DRIVE] * here[k, STRESS] + here[k, INPUT]
+    if of.cells[k] == SEROTONERGIC:
         drive = autoreceptor_drive(local_nM, acting.agonist_5ht1a, acting.antagonist_5ht1a, p.autoreceptor)
-        input_drive -= autoreceptor_inhibition(receptors.autoreceptor_sensitivity, drive, p.autoreceptor)
+        input_drive -= autoreceptor_inhibition(receptors.sensitivity_5ht1a, drive, p.autoreceptor)
+    if of.traits[k, HETERORECEPTOR] != 0.0:
+        input_drive -= heteroreceptor_inhibition(
+            of.traits[k, HETERORECEPTOR],
+            local_nM,
+            acting.agonist_heteroreceptor,
+            acting.antagonist_heteroreceptor,
+            p.heteroreceptors,
+        )
+    if of.traits[k, RECEPTOR_5HT2C] != 0.0:
+        input_drive += excitation_by_5ht2c(
+            of.traits[k, RECEPTOR_5HT2C],
+            receptors.sensitivity_5ht2c,
+            local_nM,
+            acting.antagonist_5ht2c,
+            p.heteroreceptors,
+        )
     return gain, input_drive
 
 
 @compiled
 def surround(
-    w: Wiring,
-    p: Rules,
-    acting: Effects,
-    region_input: Floats,
-    y: Slow,
-    serotonin_nM: Floats,
-    around: Surroundings,
+    w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, serotonin_nM: Floats, around: Surroundings
 ) -> None:
-    """Set what all neurons of each population have in common, except the strength of synapses."""
+    """Set what all neurons of each population have in common, except the strength of synapses.
+
+    here: what acts on each population, as from `act_locally`.
+    """
     of = w.populations
-    receptors = Receptors(
-        y.nmda_receptors_principal[0] * (1.0 - acting.nmda_block_principal),
-        y.nmda_receptors_interneuron[0] * (1.0 - acting.nmda_block_interneuron),
-        y.autoreceptor_sensitivity[0],
-    )
-    around.inhibition[0] = y.gaba_receptors[0] * acting.gaba_gain
     for k in range(around.gain.size):
-        local_nM, local_input = float(serotonin_nM[of.region[k]]), float(region_input[of.region[k]])
-        around.gain[k], around.input_drive[k] = population_drive(
-            of, p, acting, receptors, local_nM, local_input, k
+        source = of.source[k]
+        receptors = Receptors(
+            y.nmda_receptors[k] * here[k, NMDA_LEFT],
+            y.autoreceptor_sensitivity[source] if source >= 0 else 1.0,
+            y.sensitivity_5ht2c[k],
         )
+        around.inhibition[k] = y.gaba_receptors[k] * here[k, GABA_GAIN]
+        local_nM = float(serotonin_nM[of.region[k]])
+        around.gain[k], around.input_drive[k] = population_drive(of, p, acting, here, receptors, local_nM, k)
 
 
 @compiled_part
@@ -148,56 +218,90 @@ def neuron_activity(w: Wiring, around: Surroundings, x: Floats, i: int) -> float
         w.bias[i],
         w.scaling[i],
         around.gain[k] * excitation,
-        around.inhibition[0] * inhibition,
+        around.inhibition[k] * inhibition,
         around.input_drive[k],
     )
     return activity(drive, w.highest_activity[i])
 
 
 @compiled
-def neuron_change(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, i: int, rate: Slow) -> None:
+def neuron_change(
+    w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, fast: Fast, i: int, rate: Slow
+) -> None:
     """Set the rates of change (1/h) of neuron i and of the plastic synapses onto it."""
-    x, serotonin_nM = fast.x[i], float(fast.serotonin_nM[w.populations.region[w.population[i]]])
+    k, traits = int(w.population[i]), w.populations.traits
+    x, serotonin_nM = fast.x[i], float(fast.serotonin_nM[w.populations.region[k]])
     bdnf, trkb, scar, recent = y.bdnf[i], y.trkb[i], y.scar[i], y.recent_activity[i]
-    rate.bdnf[i] = bdnf_change(bdnf, scar, serotonin_nM, acting.stress, acting.bdnf_gain, p.bdnf)
+    stress, scar_lowers = here[k, STRESS], traits[k, SCAR_LOWERS_BDNF]
+    lowered, raised = traits[k, STRESS_LOWERS_BDNF], traits[k, SEROTONIN_RAISES_BDNF]
+    synthesis = Bdnf(lowered, raised, p.bdnf.KS, p.bdnf.S0, scar_lowers, p.bdnf.tauB)
+    rate.bdnf[i] = bdnf_change(bdnf, scar, serotonin_nM, stress, acting.bdnf_gain, synthesis)
     input_u = trkb_input(released(bdnf, x, p.trkb), surge(bdnf, x, recent, p.trkb), acting)
     rate.trkb[i] = trkb_change(trkb, input_u, p.trkb)
     rate.recent_activity[i] = recent_activity_change(recent, x, p.trkb)
     open_gate = gate(trkb, p.trkb)
-    rate.scar[i] = scar_change(scar, acting.stress, open_gate, p.scar)
-    loss = loss_rate(open_gate, x, p.plasticity)
+    healing = traits[k, HEALING] * healing_gate(trkb, scar_lowers, p.trkb)
+    rate.scar[i] = scar_change(scar, stress, healing, p.scar)
     for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
         labile, intermediate, consolidated = y.labile[j], y.intermediate[j], y.consolidated[j]
         strength, healthy = labile + intermediate + consolidated, w.plastic.weight[j]
-        together = coincidence(x, float(fast.x[w.plastic.pre[j]]), p.plasticity)
-        made = potentiation(trkb, together, p.plasticity)
-        rate.labile[j] = labile_change(labile, strength, healthy, made, open_gate, p.plasticity)
-        rate.intermediate[j] = intermediate_change(labile, intermediate, open_gate, p.plasticity)
-        rate.consolidated[j] = consolidated_change(
-            intermediate, consolidated, healthy, open_gate, loss, p.plasticity
+        own = plasticity_of(
+            w.projection_traits, int(w.plastic.projection[j]), traits[k, HOMEOSTASIS], p.plasticity
         )
+        together = coincidence(x, float(fast.x[w.plastic.pre[j]]), own)
+        made = potentiation(trkb, together, own)
+        loss = loss_rate(open_gate, x, own)
+        rate.labile[j] = labile_change(labile, strength, healthy, made, open_gate, own)
+        rate.intermediate[j] = intermediate_change(labile, intermediate, open_gate, own)
+        rate.consolidated[j] = consolidated_change(intermediate, consolidated, healthy, open_gate, loss, own)
+
+
+@compiled_part
+def plasticity_of(projections: Floats, k: int, homeostasis: float, p: Plasticity) -> Plasticity:
+    """The plasticity of projection k: its own largest strength, core and rates."""
+    return Plasticity(
+        p.taul,
+        p.taum,
+        p.k2,
+        p.rho2,
+        homeostasis,
+        projections[k, LARGEST_STRENGTH],
+        projections[k, CORE],
+        p.k1,
+        projections[k, POTENTIATION],
+        projections[k, LOSS],
+    )
 
 
 @compiled
-def circuit_change(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, rate: Slow) -> None:
-    """Set the rates of change (1/h) of what the whole circuit has once: autoreceptors, SERT, receptors."""
-    drive = autoreceptor_drive(
-        float(fast.serotonin_nM[w.populations.region[w.source]]),
-        acting.agonist_5ht1a,
-        acting.antagonist_5ht1a,
-        p.autoreceptor,
-    )
-    rate.autoreceptor_sensitivity[0] = sensitivity_change(
-        y.autoreceptor_sensitivity[0], drive, p.autoreceptor
-    )
-    raphe_trkb = population_mean(w, y.trkb, w.source)
-    rate.sert_vmax_following[0] = transporter_change(
-        y.sert_vmax_following[0], raphe_trkb, acting.sert_follows_trkb, p.serotonin
-    )
-    rate.nmda_receptors_interneuron[0] = receptors_change(
-        y.nmda_receptors_interneuron[0], 1.0 - acting.nmda_block_interneuron, p.adaptation
-    )
-    rate.nmda_receptors_principal[0] = receptors_change(
-        y.nmda_receptors_principal[0], 1.0 - acting.nmda_block_principal, p.adaptation
-    )
-    rate.gaba_receptors[0] = receptors_change(y.gaba_receptors[0], acting.gaba_gain, p.adaptation)
+def circuit_change(
+    w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, fast: Fast, rate: Slow
+) -> None:
+    """Set the rates of change (1/h) of what every population has once: receptors, and SERT."""
+    of = w.populations
+    for s in range(w.sources.size):
+        raphe = w.sources[s]
+        drive = autoreceptor_drive(
+            float(fast.serotonin_nM[of.region[raphe]]),
+            acting.agonist_5ht1a,
+            acting.antagonist_5ht1a,
+            p.autoreceptor,
+        )
+        rate.autoreceptor_sensitivity[s] = sensitivity_change(
+            y.autoreceptor_sensitivity[s], drive, p.autoreceptor
+        )
+        rate.sert_vmax_following[s] = transporter_change(
+            y.sert_vmax_following[s],
+            population_mean(w, y.trkb, raphe),
+            acting.sert_follows_trkb,
+            p.serotonin,
+        )
+    for k in range(of.cells.size):
+        rate.nmda_receptors[k] = receptors_change(y.nmda_receptors[k], here[k, NMDA_LEFT], p.adaptation)
+        rate.gaba_receptors[k] = gaba_receptors_change(y.gaba_receptors[k], here[k, GABA_GAIN], p.adaptation)
+        rate.sensitivity_5ht2c[k] = 0.0
+        if of.traits[k, RECEPTOR_5HT2C] != 0.0:
+            local_nM = float(fast.serotonin_nM[of.region[k]])
+            rate.sensitivity_5ht2c[k] = sensitivity_5ht2c_change(
+                y.sensitivity_5ht2c[k], local_nM, p.heteroreceptors
+            )

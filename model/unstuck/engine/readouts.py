@@ -1,6 +1,11 @@
-"""What is read from a circuit: connectivity, functional connectivity, and averages by population and region.
+"""What is read from a circuit: its readouts, functional connectivity, and averages by population and region.
 
-C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone.
+A readout of strength is the mean over its projections of sum w / sum w0; a readout of activity is the mean
+activity of its populations. Both are 1 in health. Recovery is read from the primary one, which is
+connectivity C in depression:
+
+    C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone
+
 Source: model description, section 12.
 """
 
@@ -10,7 +15,7 @@ from math import nan
 
 import numpy as np
 
-from unstuck.circuit import PYRAMIDAL, Circuit, Numbers
+from unstuck.circuit import PROJECTION_GABA, PYRAMIDAL, Circuit, Numbers
 from unstuck.engine.settle import FIELDS, settled_states
 from unstuck.files.circuit import projection_ends
 from unstuck.rules.compiled import compiled
@@ -22,7 +27,11 @@ PROBE_DRIVE = 0.01  # input of the functional readout
 
 @dataclass(frozen=True)
 class Reading:
-    """What was seen at one moment (day from day 0); arrays by population or region of the circuit."""
+    """What was seen at one moment (day from day 0); arrays by population or region of the circuit.
+
+    connectivity: the primary readout. structure: the first readout of strength, by consolidated strength
+    alone.
+    """
 
     day: float
     connectivity: float
@@ -35,7 +44,8 @@ class Reading:
     scar: Floats
     strength: Floats  # by projection, relative to health; NaN where not plastic
     labile_share: float  # of the readout projections
-    autoreceptor_sensitivity: float
+    autoreceptor_sensitivity: float  # mean of the serotonergic populations
+    readouts: Floats  # by name, as in `CircuitFile.all_readouts`
 
 
 def take_reading(
@@ -55,11 +65,12 @@ def take_readings(
     slow = states.slow
     labile, whole, structure = _strengths(circuit, states)
     summed = circuit.readout_mean > 0.0
+    readouts = _readouts(circuit, whole, states)
     function = np.full(len(days), nan)
     for number, acting in probed.items():
         function[number] = mean_functional_connectivity(circuit, states.row(number), *acting)
     columns = (
-        (whole @ circuit.readout_mean).tolist(),
+        readouts[:, 0].tolist(),
         (structure @ circuit.readout_mean).tolist(),
         function.tolist(),
         population_means(circuit, states.x),
@@ -67,7 +78,8 @@ def take_readings(
         *(population_means(circuit, part) for part in (slow.bdnf, slow.trkb, slow.scar)),
         _relative(circuit, whole),
         (labile[:, summed].sum(axis=1) / whole[:, summed].sum(axis=1)).tolist(),
-        slow.autoreceptor_sensitivity[:, 0].tolist(),
+        slow.autoreceptor_sensitivity.mean(axis=1).tolist(),
+        readouts,
     )
     return [Reading(*row) for row in zip(days, *columns, strict=True)]
 
@@ -78,15 +90,35 @@ def recovery_index(value: float, stuck: float, healthy: float) -> float:
 
 
 def connectivity(circuit: Circuit, state: State) -> tuple[float, float]:
-    """Connectivity C and structural connectivity C_c (healthy: 1 and 1 - l0 - m0)."""
+    """The primary readout (connectivity C) and the structural one (C_c); healthy: 1 and 1 - l0 - m0."""
     whole, structure = connectivities(circuit, state.as_rows())
     return float(whole[0]), float(structure[0])
 
 
 def connectivities(circuit: Circuit, states: State) -> tuple[Floats, Floats]:
-    """Connectivity C and structural connectivity C_c of several states."""
+    """The primary and the structural readout of several states, whose firing has settled if they need it."""
     _, whole, structure = _strengths(circuit, states)
-    return whole @ circuit.readout_mean, structure @ circuit.readout_mean
+    return _readouts(circuit, whole, states)[:, 0], structure @ circuit.readout_mean
+
+
+def settled_connectivities(
+    circuit: Circuit, states: State, acting: tuple[Floats, Floats], tolerance: float = 1e-6
+) -> tuple[Floats, Floats]:
+    """As `connectivities`, of states whose firing settles under what acts, if activity is read."""
+    if circuit.file.readout.kind == "activity":
+        states = settled_states(circuit, states, np.hstack(acting), tolerance)
+    return connectivities(circuit, states)
+
+
+def _readouts(circuit: Circuit, whole: Floats, states: State) -> Floats:
+    """(states, readouts) from the whole strength of projections (drive) and from activity."""
+    columns: list[Floats] = []
+    for readout in circuit.file.all_readouts.values():
+        if readout.kind == "strength":
+            columns.append(whole @ circuit.mean_strength(readout))
+        else:
+            columns.append(population_means(circuit, states.x) @ circuit.mean_activity(readout))
+    return np.stack(columns, axis=1)
 
 
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
@@ -132,16 +164,22 @@ def population_means(circuit: Circuit, values: Floats) -> Floats:
 
 
 def readout_regions(circuit: Circuit) -> list[int]:
-    """Regions that the readout projections connect, in the order of the circuit."""
-    names = {end for name in circuit.file.roles.readout for end in projection_ends(name)}
+    """Regions that the projections of the structural readout connect, in the order of the circuit."""
+    names = {end for name in circuit.structural_readout.of for end in projection_ends(name)}
     regions = {circuit.file.populations[name].region for name in names}
     return [k for k, region in enumerate(circuit.regions) if region in regions]
 
 
 def principal_activity(circuit: Circuit, x: Floats, regions: Sequence[int]) -> Floats:
-    """Mean activity (..., regions) of the principal cells of some regions, of activities x (..., neurons)."""
+    """Mean activity (..., regions) of the principal cells of some regions, of activities x (..., neurons).
+
+    These are pyramidal cells, or projection neurons where a region has none.
+    """
     means, of = population_means(circuit, x), circuit.wiring.populations
-    principal = [means[..., (of.region == r) & (of.cells == PYRAMIDAL)].mean(axis=-1) for r in regions]
+    principal: list[Floats] = []
+    for r in regions:
+        kinds = [(of.region == r) & (of.cells == cells) for cells in (PYRAMIDAL, PROJECTION_GABA)]
+        principal.append(means[..., kinds[0] if kinds[0].any() else kinds[1]].mean(axis=-1))
     return np.stack(principal, axis=-1)
 
 
@@ -171,5 +209,7 @@ def mean_functional_connectivity(
     circuit: Circuit, state: State, effects: Effects, region_input: Floats
 ) -> float:
     """Mean response over ordered pairs of different readout regions."""
+    if len(readout_regions(circuit)) < 2:
+        return nan
     response = functional_connectivity(circuit, state, effects, region_input)
     return float(response[~np.eye(len(response), dtype=bool)].mean())

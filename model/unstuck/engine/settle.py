@@ -18,6 +18,7 @@ from unstuck.circuit import Circuit, Wiring
 from unstuck.engine.neuron import (
     Fast,
     Surroundings,
+    act_locally,
     neuron_activity,
     population_mean,
     serotonin_pools,
@@ -46,10 +47,12 @@ class Work(NamedTuple):
 
     around: Surroundings
     moved: Surroundings  # at slightly more raphe activity
+    here: Floats  # (populations, 5) what acts on each population, as from `act_locally`
     excitation: Floats  # mean excitatory weight between populations
     coupling: Floats  # change of drive to a population by the mean activity of another
     system: Floats
     mean_x: Floats
+    nearby_x: Floats  # the same with slightly more raphe activity
     mean_move: Floats
     driven: Floats  # activity that each neuron is driven to
     residual: Floats
@@ -61,11 +64,13 @@ def work_for(w: Wiring) -> Work:
     """Empty arrays for settling."""
     k, strength = w.populations.cells.size, np.empty(w.plastic.weight.size)
     return Work(
-        Surroundings(np.empty(k), np.empty(k), np.empty(1), strength),
-        Surroundings(np.empty(k), np.empty(k), np.empty(1), strength),
+        Surroundings(np.empty(k), np.empty(k), np.empty(k), strength),
+        Surroundings(np.empty(k), np.empty(k), np.empty(k), strength),
+        np.empty((k, 5)),
         np.empty((k, k)),
         np.empty((k, k)),
         np.empty((k, k)),
+        np.empty(k),
         np.empty(k),
         np.empty(k),
         np.empty(w.bias.size),
@@ -138,16 +143,17 @@ def set_residual(w: Wiring, x: Floats, do: Work) -> float:
 def couple_populations(w: Wiring, do: Work) -> None:
     """Set how the drive to every population changes with the mean activity of every other."""
     populations = do.mean_x.size
-    raphe_step = RELATIVE_STEP * max(do.mean_x[w.source], RELATIVE_STEP)
     for k in range(populations):
+        feeder = w.feeder[w.populations.region[k]]
+        raphe_step = RELATIVE_STEP * max(do.mean_x[feeder], RELATIVE_STEP)
         onto = 0.0
         for m in range(populations):
             onto += do.excitation[k, m] * do.mean_x[m]
             do.coupling[k, m] = do.around.gain[k] * do.excitation[k, m]
-            do.coupling[k, m] -= do.around.inhibition[0] * w.fixed_inhibition[k, m]
+            do.coupling[k, m] -= do.around.inhibition[k] * w.fixed_inhibition[k, m]
         by_serotonin = (do.moved.gain[k] - do.around.gain[k]) * onto
         by_serotonin += do.moved.input_drive[k] - do.around.input_drive[k]
-        do.coupling[k, w.source] += by_serotonin / raphe_step
+        do.coupling[k, feeder] += by_serotonin / raphe_step
 
 
 @compiled_part
@@ -172,18 +178,18 @@ def newton_move(w: Wiring, x: Floats, do: Work) -> None:
 
 
 @compiled
-def serotonin_and_surroundings(
-    w: Wiring, p: Rules, acting: Effects, region_input: Floats, y: Slow, fast: Fast, do: Work
-) -> None:
-    """Set serotonin and what surrounds the neurons at the present raphe activity, and at slightly more."""
+def serotonin_and_surroundings(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, do: Work) -> None:
+    """Set serotonin and what surrounds the neurons at the present raphe activity, and at slightly more.
+
+    What acts on each population (`do.here`) is set already.
+    """
     for k in range(do.mean_x.size):
         do.mean_x[k] = population_mean(w, fast.x, k)
-    raphe = do.mean_x[w.source]
-    nearby = raphe + RELATIVE_STEP * max(raphe, RELATIVE_STEP)
-    serotonin_pools(w, p, acting, y, nearby, fast.serotonin_nM)
-    surround(w, p, acting, region_input, y, fast.serotonin_nM, do.moved)
-    serotonin_pools(w, p, acting, y, raphe, fast.serotonin_nM)
-    surround(w, p, acting, region_input, y, fast.serotonin_nM, do.around)
+        do.nearby_x[k] = do.mean_x[k] + RELATIVE_STEP * max(do.mean_x[k], RELATIVE_STEP)
+    serotonin_pools(w, p, acting, y, do.nearby_x, fast.serotonin_nM)
+    surround(w, p, acting, do.here, y, fast.serotonin_nM, do.moved)
+    serotonin_pools(w, p, acting, y, do.mean_x, fast.serotonin_nM)
+    surround(w, p, acting, do.here, y, fast.serotonin_nM, do.around)
 
 
 @compiled
@@ -204,9 +210,10 @@ def settle(
     """
     x = fast.x
     whole_strength(w, y, do.around.strength, do.excitation)
+    act_locally(w, acting, region_input, do.here)
     sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
     while True:
-        serotonin_and_surroundings(w, p, acting, region_input, y, fast, do)
+        serotonin_and_surroundings(w, p, acting, y, fast, do)
         sweep(w, x, do)
         farthest = set_residual(w, x, do)
         sweeps += 1
@@ -304,7 +311,8 @@ def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_inp
         x[:] = fast.x[:] = 1.0
     w, do = circuit.wiring, work_for(circuit.wiring)
     whole_strength(w, state.slow, do.around.strength, do.excitation)
-    serotonin_and_surroundings(w, circuit.rules, effects, region_input, state.slow, fast, do)
+    act_locally(w, effects, region_input, do.here)
+    serotonin_and_surroundings(w, circuit.rules, effects, state.slow, fast, do)
     driven = np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
     for region, pool_nM in zip(circuit.regions, fast.serotonin_nM, strict=True):
         if not isfinite(pool_nM):
@@ -326,6 +334,8 @@ def not_finite(circuit: Circuit, y: Floats) -> str:
     variable, where = VARIABLES[name], ""
     if variable.per == "neuron":
         where = f" of {circuit.population_of(place)}"
+    if variable.per == "population":
+        where = f" of {circuit.populations[place]}"
     if variable.per == "synapse":
         where = f" of {circuit.projections[circuit.wiring.plastic.projection[place]]}"
     return f"{variable.meaning}{where} is {y[lost[0]]}"

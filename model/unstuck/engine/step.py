@@ -32,7 +32,7 @@ from unstuck.engine.acting import (
     swinging_step,
     tabulate,
 )
-from unstuck.engine.neuron import Fast, circuit_change, neuron_change
+from unstuck.engine.neuron import Fast, act_locally, circuit_change, neuron_change, plasticity_of
 from unstuck.engine.settle import (
     FIELDS,
     Work,
@@ -40,6 +40,7 @@ from unstuck.engine.settle import (
     not_finite,
     settle,
     settled_state,
+    settled_states,
     slow_views,
     why_not_settled,
     work_for,
@@ -50,10 +51,11 @@ from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
 from unstuck.state import Floats, Integers, Positions, Slow, State
-from unstuck.targets import Effects
+from unstuck.targets import NO_EFFECT, Effects
 
 HOURS_A_DAY = 24.0
 MOST_TRIES, MOST_TRIES_A_JUMP = 20_000, 100  # steps of a stretch, refused ones too: more lead nowhere
+EXACT_FIRING = 1e-13  # tolerance of firing, where rates of change are differentiated
 EXACT_DECAY = 0.5  # share of the linear decay of labile strength that is solved exactly
 BLOCK = 500_000  # numbers that are kept for observers at a time (4 MB)
 # Instead of an error of a step: firing does not settle in the step, or in an output.
@@ -103,6 +105,7 @@ class Solver(NamedTuple):
     """What all steps of one circuit share: how exactly they are solved, and arrays that they work on."""
 
     start: Positions  # (variables + 1,) first position of each variable in the slow state
+    error_start: Positions  # bounds of the parts whose error is a root mean square
     per_scale: Floats  # 1 / what a deviation of each entry of the slow state is relative to
     tolerance: float  # of settled firing
     slow_tolerance: float  # largest error of a step
@@ -171,12 +174,14 @@ def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
         i = int(decay.neuron[g])
         decay.per_h[g] = 0.0
         if i >= 0 and w.plastic.start[i + 1] > w.plastic.start[i]:
-            together, weight = 0.0, 0.0
+            made, weight = 0.0, 0.0
             for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
+                own = plasticity_of(w.projection_traits, int(w.plastic.projection[j]), 0.0, p.plasticity)
+                together = coincidence(x[i], float(x[w.plastic.pre[j]]), own)
                 weight += w.plastic.weight[j]
-                together += w.plastic.weight[j] * coincidence(x[i], float(x[w.plastic.pre[j]]), p.plasticity)
-            made = potentiation(y.trkb[i], together / weight, p.plasticity)
-            decay.per_h[g] = EXACT_DECAY * labile_decay(made, gate(y.trkb[i], p.trkb), p.plasticity)
+                made += w.plastic.weight[j] * potentiation(y.trkb[i], together, own)
+            open_gate = gate(y.trkb[i], p.trkb)
+            decay.per_h[g] = EXACT_DECAY * labile_decay(made / weight, open_gate, p.plasticity)
 
 
 @compiled_part
@@ -219,9 +224,10 @@ def finish(course: Course, length_h: float, decay: Decay, solver: Solver) -> flo
 
     end       = start + h phi1(L h) change + 1.5 h phi2(L h) bend
     companion = start + h phi1(L h) change + 3 h phi2(L h) bend_before
-    The distance is the largest root mean square among the variables; NaN in, NaN out.
+    The distance is the largest root mean square among the variables; NaN in, NaN out. Each entry of a
+    variable that a population or a raphe population has once counts as a variable.
     """
-    largest, total, v, start, there = 0.0, 0.0, 0, solver.start, solver.there
+    largest, total, v, start, there = 0.0, 0.0, 0, solver.error_start, solver.there
     for g in range(decay.per_h.size):
         phi1, phi2 = phi(decay.per_h[g] * length_h)
         straight, bent = length_h * phi1, length_h * phi2
@@ -270,8 +276,8 @@ def rates_at(
             return left, sweeps, fallbacks
         changes = slow_views(rate if end == 0 else solver.rate, solver.start)
         for i in range(fast.x.size):
-            neuron_change(w, p, acting, y, fast, i, changes)
-        circuit_change(w, p, acting, y, fast, changes)
+            neuron_change(w, p, acting, solver.settling.here, y, fast, i, changes)
+        circuit_change(w, p, acting, solver.settling.here, y, fast, changes)
         if end == 1:
             for i in range(rate.size):
                 rate[i] = share * rate[i] + (1.0 - share) * solver.rate[i]
@@ -410,6 +416,36 @@ def follow(
         y[:] = course.end
 
 
+@compiled
+def rates_of_rows(
+    w: Wiring, p: Rules, acting: Floats, y: Floats, start: Positions, firing: Fast, do: Work, rates: Floats
+) -> None:
+    """Set the rates of change (1/h) of several slow states, whose firing has settled."""
+    effects = effects_of(acting)
+    act_locally(w, effects, acting[FIELDS:], do.here)
+    for row in range(y.shape[0]):
+        slow, rate = slow_views(y[row], start), slow_views(rates[row], start)
+        fast = Fast(firing.x[row], firing.serotonin_nM[row])
+        for i in range(fast.x.size):
+            neuron_change(w, p, effects, do.here, slow, fast, i, rate)
+        circuit_change(w, p, effects, do.here, slow, fast, rate)
+
+
+def rates_of_change(circuit: Circuit, states: State, effects: Effects = NO_EFFECT) -> Floats:
+    """Rates of change (1/h) of several slow states (states, variables), firing settled under constant
+    effects.
+
+    Raises:
+        RunError: firing does not settle, or a variable is not a number.
+    """
+    acting = np.append(np.array(effects), np.zeros(len(circuit.regions)))
+    settled = settled_states(circuit, states, np.tile(acting, (len(states.y), 1)), EXACT_FIRING)
+    w, p, start = circuit.wiring, circuit.rules, circuit.layout.start
+    rates, firing = np.empty_like(settled.y), Fast(settled.x, settled.serotonin_nM)
+    rates_of_rows(w, p, acting, settled.y, start, firing, work_for(w), rates)
+    return rates
+
+
 class Engine:
     """One circuit in time; `state` and `time_h` are the present. Errors count days from day_0_h."""
 
@@ -434,6 +470,7 @@ class Engine:
         self._columns = FIELDS + len(circuit.regions)
         self._solver = Solver(
             circuit.layout.start,
+            circuit.layout.error_start,
             1.0 / circuit.layout.scale(),
             accuracy.firing,
             accuracy.slow,
@@ -463,6 +500,10 @@ class Engine:
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
         """
+        columns = FIELDS + len(self.circuit.regions) + getattr(exposure, "local_columns", 0)
+        if columns != self._columns:
+            self._columns = columns
+            self._solver = self._solver._replace(acting=np.empty((2, columns)))
         waiting = np.array([hour for hour in output_h if on_output and self.time_h < hour <= until_h])
         stops_h = np.array([hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h])
         most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)

@@ -1,6 +1,8 @@
-"""The circuit file: regions, populations, projections and the roles they play, checked in itself.
+"""The circuit file: regions, populations, projections, readouts and roles, checked in itself.
 
-Any number may be written as the symbol of a parameter; what it then is worth is checked in `numbers.py`.
+Any number may be written as the symbol of a parameter, or as a product such as `ffi*long` or `-mM`; what it
+then is worth is checked in `numbers.py`. The defaults are those of a circuit that becomes ill by the loss of
+connections. In one that becomes ill because connections grow, some populations have other signs.
 """
 
 from collections.abc import Mapping
@@ -10,8 +12,13 @@ from pydantic import Field, model_validator
 
 from unstuck.errors import choose
 from unstuck.files.yaml import Document, Misplaced, at_key
+from unstuck.parameters import KINDS, ORIGINS, Parameter, ParameterSet
 
 NumberOrSymbol = float | str
+ILL_AT = {
+    "weaker": 0.85,
+    "stronger": 1.12,
+}  # unless said: the value of the readout from which a patient is ill
 
 
 class RegionFile(Document):
@@ -22,33 +29,122 @@ class RegionFile(Document):
     position: tuple[float, float]
 
 
+class OwnParameter(Document):
+    """A parameter that only this circuit has, with all that a row of parameters.csv says."""
+
+    value: float
+    unit: str = "1"
+    low: float
+    high: float
+    kind: str = "gain"
+    origin: str
+    meaning: str
+    source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _is_as_a_row(self) -> "OwnParameter":
+        for key, word, allowed in (("kind", self.kind, KINDS), ("origin", self.origin, ORIGINS)):
+            with at_key(key):
+                choose(word, allowed, key)
+        if not self.low <= self.value <= self.high:
+            raise Misplaced(("value",), f"{self.value:g} is not in its range, {self.low:g} to {self.high:g}")
+        with at_key("value"):
+            if fault := self.record("value").fault(self.value):
+                raise ValueError(fault)
+        return self
+
+    def record(self, symbol: str) -> Parameter:
+        """The parameter under its symbol."""
+        about = self.unit, self.low, self.high, self.kind, self.origin, self.source
+        return Parameter(symbol, self.meaning, self.value, *about)
+
+
 class PopulationFile(Document):
-    """One population of neurons of one cell type."""
+    """One population of neurons of one cell type.
+
+    stress_on_bdnf, scar_on_bdnf: change of BDNF synthesis at full stress and at a full scar, as a share;
+    serotonin_on_bdnf, gain_5ht1b: its gain by serotonin, and that of excitatory drive; ampa_share,
+    gain_5ht2a: share of a drug's effect on AMPA and 5-HT2A that reaches the population; heteroreceptor,
+    receptor_5ht2c: drive by serotonin that inhibits, and that excites; healing: factor on the healing of the
+    scar; homeostasis: rate (1/h) at which connections onto overactive cells are scaled down.
+    """
 
     region: str
-    cells: Literal["pyramidal", "interneuron", "serotonergic"]
+    cells: Literal["pyramidal", "interneuron", "serotonergic", "projection_gaba"]
     share: float = Field(gt=0)
     set_point_Hz: NumberOrSymbol
     maximal_Hz: NumberOrSymbol
     nmda_share: NumberOrSymbol
+    ampa_share: NumberOrSymbol = 1.0
+    stress_on_bdnf: NumberOrSymbol = "-stB"
+    scar_on_bdnf: NumberOrSymbol = "-mM"
+    serotonin_on_bdnf: NumberOrSymbol = "b5"
+    healing: NumberOrSymbol = 1.0
+    homeostasis: NumberOrSymbol = "etah"
+    gain_5ht1b: NumberOrSymbol = "g1B"
+    gain_5ht2a: NumberOrSymbol | None = None  # 1 in pyramidal cells, 0 in others, unless said
+    heteroreceptor: NumberOrSymbol = 0.0
+    receptor_5ht2c: NumberOrSymbol = 0.0
+    source: str = ""
+
+    @property
+    def inhibits(self) -> bool:
+        """Whether its projections inhibit."""
+        return self.cells in ("interneuron", "projection_gaba")
+
+    def trait(self, key: str) -> NumberOrSymbol:
+        """A number of the population, with the default of its cells."""
+        if key == "gain_5ht2a" and self.gain_5ht2a is None:
+            return float(self.cells == "pyramidal")
+        return getattr(self, key)
 
 
 class ProjectionFile(Document):
-    """One projection: weight times `times`, spread over `inputs` presynaptic neurons a target."""
+    """One projection: weight times `times`, spread over `inputs` presynaptic neurons a target.
+
+    Of a plastic one: the largest strength it may reach, and the core that is never lost, as shares of health.
+    """
 
     weight: NumberOrSymbol
     times: NumberOrSymbol = 1.0
     inputs: int = Field(default=20, ge=1)
     plastic: bool = False
+    largest: NumberOrSymbol = "wmaxf"
+    core: NumberOrSymbol = "core"
     source: str = ""
 
 
-class RolesFile(Document):
-    """What parts of the circuit the model's questions refer to."""
+class ReadoutFile(Document):
+    """What illness is read from: mean strength of projections, or mean activity of populations (healthy = 1).
 
-    serotonin_source: str
+    ill_at: the value from which a patient is ill; 0.85 for `weaker` and 1.12 for `stronger` unless said.
+    """
+
+    kind: Literal["strength", "activity"]
+    ill_when: Literal["weaker", "stronger"]
+    of: list[str] = Field(min_length=1)
+    ill_at: float | None = Field(default=None, gt=0.0)
+
+    @property
+    def limit(self) -> float:
+        """The value from which a patient is ill."""
+        return ILL_AT[self.ill_when] if self.ill_at is None else self.ill_at
+
+    def is_ill(self, value: float) -> bool:
+        """Whether a value of this readout is that of an ill patient."""
+        return value <= self.limit if self.ill_when == "weaker" else value >= self.limit
+
+
+class RolesFile(Document):
+    """What parts of the circuit the model's questions refer to.
+
+    serotonin_source: the population that releases serotonin everywhere, or the regions that each one feeds.
+    readout: the projections whose loss is the illness, in a circuit without `readouts`.
+    """
+
+    serotonin_source: str | dict[str, list[str]]
     stress_input: dict[str, NumberOrSymbol]
-    readout: list[str] = Field(min_length=1)
+    readout: list[str] = []
     forebrain: list[str] = Field(min_length=1)
     overactive: str
 
@@ -63,6 +159,43 @@ class CircuitFile(Document):
     populations: dict[str, PopulationFile] = Field(min_length=1)
     projections: dict[str, ProjectionFile] = Field(min_length=1)
     roles: RolesFile
+    parameters: dict[str, OwnParameter] = {}
+    readouts: dict[str, ReadoutFile] = {}
+    primary: str = ""
+
+    @property
+    def all_readouts(self) -> dict[str, ReadoutFile]:
+        """The readouts by name, the primary one first."""
+        if not self.readouts:
+            of = self.roles.readout
+            return {"connectivity": ReadoutFile(kind="strength", ill_when="weaker", of=of)}
+        return {self.primary: self.readouts[self.primary], **self.readouts}
+
+    @property
+    def readout_name(self) -> str:
+        """Name of the primary readout, from which recovery is read."""
+        return next(iter(self.all_readouts))
+
+    @property
+    def readout(self) -> ReadoutFile:
+        """The primary readout."""
+        return self.all_readouts[self.readout_name]
+
+    @property
+    def serotonin_sources(self) -> list[str]:
+        """The serotonergic populations, in the order of the file."""
+        return [name for name, population in self.populations.items() if population.cells == "serotonergic"]
+
+    def feeder_of(self, region: str) -> str:
+        """The serotonergic population that releases serotonin in a region."""
+        source = self.roles.serotonin_source
+        if isinstance(source, str):
+            return source
+        return next(name for name, regions in source.items() if region in regions)
+
+    def with_own_parameters(self, parameters: ParameterSet) -> ParameterSet:
+        """The parameters and those that only this circuit has; values that are there already stay."""
+        return parameters.with_rows({name: own.record(name) for name, own in self.parameters.items()})
 
     @property
     def overactive_region(self) -> str:
@@ -93,9 +226,6 @@ class CircuitFile(Document):
     def _roles_exist(self) -> "CircuitFile":
         roles = self.roles
         plastic = [name for name, projection in self.projections.items() if projection.plastic]
-        serotonergic = [name for name, p in self.populations.items() if p.cells == "serotonergic"]
-        with at_key("roles", "serotonin_source"):
-            choose(roles.serotonin_source, serotonergic, "serotonergic population")
         with at_key("roles", "overactive"):
             choose(roles.overactive, self.populations, "population")
         for name in roles.stress_input:
@@ -110,6 +240,51 @@ class CircuitFile(Document):
                     choose(name, allowed, what)
         return self
 
+    @model_validator(mode="after")
+    def _serotonin_reaches_every_region(self) -> "CircuitFile":
+        source, serotonergic = self.roles.serotonin_source, self.serotonin_sources
+        fed_by = {source: list(self.regions)} if isinstance(source, str) else source
+        fed: dict[str, str] = {}
+        for name, regions in fed_by.items():
+            key = ("roles", "serotonin_source", *(() if isinstance(source, str) else (name,)))
+            with at_key(*key):
+                choose(name, serotonergic, "serotonergic population")
+                for region in regions:
+                    choose(region, self.regions, "region")
+                    if fed.setdefault(region, name) != name:
+                        raise ValueError(f"region {region} is fed by {fed[region]} already")
+        for name in serotonergic:
+            if not fed_by.get(name):
+                raise Misplaced(
+                    ("populations", name, "cells"),
+                    f"{name} feeds no region with serotonin: name its regions in roles.serotonin_source",
+                )
+        for region in self.regions:
+            if region not in fed:
+                raise Misplaced(
+                    ("regions", region), f"no population of roles.serotonin_source feeds region {region}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _readouts_can_be_read(self) -> "CircuitFile":
+        if not self.readouts:
+            if not self.roles.readout:
+                raise Misplaced(("roles", "readout"), "this key is missing; or give readouts and primary")
+            return self
+        if self.roles.readout:
+            raise Misplaced(("roles", "readout"), "leave it out: this circuit has readouts")
+        with at_key("primary"):
+            choose(self.primary, self.readouts, "readout")
+        plastic = [name for name, projection in self.projections.items() if projection.plastic]
+        for name, readout in self.readouts.items():
+            allowed = plastic if readout.kind == "strength" else list(self.populations)
+            what = "plastic projection" if readout.kind == "strength" else "population"
+            for number, word in enumerate(readout.of):
+                with at_key("readouts", name, "of", number):
+                    choose(word, allowed, what)
+        return self
+
 
 def _check_projection(
     name: str, projection: ProjectionFile, populations: Mapping[str, PopulationFile]
@@ -121,7 +296,7 @@ def _check_projection(
     cells = populations[projection_ends(name)[0]].cells
     if cells == "serotonergic":
         raise ValueError("serotonergic neurons act through the serotonin pools only")
-    if cells == "interneuron" and projection.plastic:
+    if cells in ("interneuron", "projection_gaba") and projection.plastic:
         raise ValueError("only glutamatergic projections are plastic")
 
 

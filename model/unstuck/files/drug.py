@@ -22,7 +22,7 @@ from unstuck.errors import choose
 from unstuck.files import units as quantities
 from unstuck.files.schedule import MOST_DOSES
 from unstuck.files.yaml import Document, Misplaced, at_key
-from unstuck.targets import TARGETS, Mode
+from unstuck.targets import LOCAL_FIELDS, TARGETS, Mode
 
 T = TypeVar("T")
 
@@ -161,11 +161,17 @@ class Measured(Document):
 
 
 class Action(Document):
-    """One action of a drug: what it acts on, how, and by which law (exactly one of hill, pulse, level)."""
+    """One action of a drug: what it acts on, how, and by which law (exactly one of hill, pulse, level).
+
+    regions, populations: where it acts, of a target that may differ between them (everywhere if neither is
+    given).
+    """
 
     target: str
     mode: str
     region: str | None = None
+    regions: list[str] = []
+    populations: list[str] = []
     of: str = "parent"
     hill: Hill | None = None
     pulse: Pulse | None = None
@@ -188,7 +194,15 @@ class Action(Document):
     def _has_one_law_within_limits(self) -> Self:
         if sum(law is not None for law in (self.hill, self.pulse, self.level)) != 1:
             raise ValueError("an action has exactly one law: hill, pulse or level")
-        if self.target == "region.input" and self.region is None:
+        if (self.regions or self.populations) and self.meaning.field not in LOCAL_FIELDS:
+            allowed = ", ".join(name for name in TARGETS if _may_be_local(name))
+            raise Misplaced(
+                ("regions" if self.regions else "populations",),
+                f"{self.target} acts everywhere; these may name places: {allowed}",
+            )
+        if sum(map(bool, (self.region, self.regions, self.populations))) > 1:
+            raise ValueError("give only one of region, regions and populations")
+        if self.target == "region.input" and not (self.region or self.regions or self.populations):
             raise ValueError("region: needed by region.input")
         if self.target != "region.input" and self.region is not None:
             raise Misplaced(("region",), f"only region.input has one, {self.target} is everywhere")
@@ -212,6 +226,11 @@ class Action(Document):
         if self.hill and self.hill.area and self.meaning.highest <= 1:
             raise Misplaced(("hill", "area"), f"{self.target} by {self.mode} is a share: give its maximum")
         return self
+
+    @property
+    def place(self) -> str:
+        """Where it acts, as text that differs between places."""
+        return ", ".join([*([self.region] if self.region else []), *self.regions, *self.populations])
 
     def strengths(self) -> Iterable[tuple[tuple[str, ...], float | str]]:
         """Every strength of the action's law with its key."""
@@ -241,6 +260,11 @@ class Action(Document):
     def never_fades(self) -> bool:
         """Whether strength 1 would never end: the odds of a pulse halve, and those of 1 are infinite."""
         return self.pulse is not None and self.meaning.is_share
+
+
+def _may_be_local(target: str) -> bool:
+    """Whether a drug may act on a target in some regions or populations alone."""
+    return any(mode.field in LOCAL_FIELDS for mode in TARGETS[target].values())
 
 
 class Published(Document):
@@ -379,17 +403,17 @@ class DrugFile(Document):
 
     @model_validator(mode="after")
     def _actions_fit_together(self) -> Self:
-        seen: set[tuple[str, str | None, str]] = set()
+        seen: set[tuple[str, str, str]] = set()
         for number, action in enumerate(self.actions):
             key = ("actions", number)
             if action.hill is not None:
                 self._check_hill(action, action.hill, key)
-            if (action.target, action.region, action.of) in seen:
+            if (action.target, action.place, action.of) in seen:
                 raise Misplaced(
                     (*key, "target"),
                     f"two actions of the same compound on {action.target}: they contradict each other",
                 )
-            seen.add((action.target, action.region, action.of))
+            seen.add((action.target, action.place, action.of))
         return self
 
     def _check_hill(self, action: Action, law: Hill, key: tuple[str | int, ...]) -> None:

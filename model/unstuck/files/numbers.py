@@ -7,24 +7,64 @@ from collections.abc import Iterator
 from math import inf
 
 from unstuck.errors import choose
-from unstuck.files.circuit import CircuitFile, NumberOrSymbol
+from unstuck.files.circuit import CircuitFile, NumberOrSymbol, projection_ends
 from unstuck.files.drug import NEVER_FADES, Action, DrugFile
 from unstuck.files.yaml import Key, Places
-from unstuck.parameters import default_parameters
+from unstuck.parameters import ParameterSet, default_parameters, factors_of
 
 MOLAR_UNITS, TIME_UNITS = ("nM", "uM"), ("h",)
+# Keys of a population with the lowest and highest allowed value.
+_TRAITS = (
+    *(("ampa_share", 0.0, 1.0), ("stress_on_bdnf", -1.0, inf), ("scar_on_bdnf", -1.0, inf)),
+    *(("serotonin_on_bdnf", 0.0, inf), ("healing", 0.0, inf), ("homeostasis", 0.0, inf)),
+    *(("gain_5ht1b", 0.0, inf), ("gain_5ht2a", 0.0, inf)),
+    *(("heteroreceptor", 0.0, inf), ("receptor_5ht2c", 0.0, inf)),
+)
 
 
 def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
-    """InputError for an unknown symbol or a value out of range."""
+    """InputError for an unknown symbol, a value out of range, or signs that contradict each other."""
+    shipped = default_parameters()
+    for symbol in file.parameters:
+        if symbol in shipped:
+            raise places.error(
+                ("parameters", symbol), f"{symbol} is a parameter of all circuits; give this one another name"
+            )
+    parameters = file.with_own_parameters(shipped)
     for key, number, lowest, highest in _numbers_of(file):
-        _check_number(key, number, lowest, highest, places)
-    _check_set_points(file, places)
+        _check_number(key, number, lowest, highest, places, parameters)
+    _check_set_points(file, places, parameters)
+    _check_growth(file, places, parameters)
+    for name, projection in file.projections.items():
+        left = 1.0 - parameters["l0"] - parameters["m0"] - parameters.number(projection.core)
+        if projection.plastic and left <= 0.0:
+            raise places.error(
+                ("projections", name, "core"), f"must be below {left + parameters.number(projection.core):g}"
+            )
 
 
-def _check_set_points(file: CircuitFile, places: Places) -> None:
+def _check_growth(file: CircuitFile, places: Places, parameters: ParameterSet) -> None:
+    """InputError for opposite signs of stress and scar, and for a raising scar with nothing that can grow."""
+    for name, population in file.populations.items():
+        stress, scar = map(parameters.number, (population.stress_on_bdnf, population.scar_on_bdnf))
+        if stress * scar < 0.0:
+            raise places.error(
+                ("populations", name, "scar_on_bdnf"),
+                f"{scar:+g} contradicts stress_on_bdnf {stress:+g}: give both the same sign, or one of"
+                " them 0",
+            )
+        inputs = [p for ends, p in file.projections.items() if p.plastic and projection_ends(ends)[1] == name]
+        largest = max((parameters.number(p.largest) for p in inputs), default=0.0)
+        if scar > 0.0 and largest <= parameters["wmaxf"]:
+            raise places.error(
+                ("populations", name, "scar_on_bdnf"),
+                f"{scar:+g} raises BDNF, but no plastic projection onto {name} can grow: give one of them a"
+                f" `largest` above {parameters['wmaxf']:g}",
+            )
+
+
+def _check_set_points(file: CircuitFile, places: Places, parameters: ParameterSet) -> None:
     """A set-point is above 0 and at most half of the maximal rate; above that there is no healthy state."""
-    parameters = default_parameters()
     for name, population in file.populations.items():
         maximal_Hz = parameters.number(population.maximal_Hz)
         set_point_Hz = parameters.number(population.set_point_Hz)
@@ -36,12 +76,21 @@ def _check_set_points(file: CircuitFile, places: Places) -> None:
             )
 
 
-def check_drug(file: DrugFile, places: Places, regions: list[str]) -> None:
-    """InputError for a region that the circuit lacks, an unknown symbol, or a strength out of range."""
+def check_drug(
+    file: DrugFile, places: Places, regions: list[str], populations: list[str] | None = None
+) -> None:
+    """InputError for a place that the circuit lacks, an unknown symbol, or a strength out of range.
+
+    populations: of the circuit; None where no circuit is named.
+    """
     for number, action in enumerate(file.actions):
         key: Key = ("actions", number)
         if action.region is not None:
             _choose((*key, "region"), action.region, regions, "region", places)
+        for place, name in enumerate(action.regions):
+            _choose((*key, "regions", place), name, regions, "region", places)
+        for place, name in enumerate(action.populations if populations is not None else []):
+            _choose((*key, "populations", place), name, populations or [], "population", places)
         for inner, strength in action.strengths():
             _check_number((*key, *inner), strength, 0.0, action.meaning.highest, places)
             if action.never_fades and default_parameters().number(strength) == 1.0:
@@ -100,17 +149,30 @@ def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float,
         yield ("populations", name, "nmda_share"), population.nmda_share, 0.0, 1.0
         yield ("populations", name, "maximal_Hz"), population.maximal_Hz, 0.0, inf
         yield ("populations", name, "set_point_Hz"), population.set_point_Hz, -inf, inf
+        for key, lowest, highest in _TRAITS:
+            yield ("populations", name, key), population.trait(key), lowest, highest
     for name, projection in file.projections.items():
         yield ("projections", name, "weight"), projection.weight, 0.0, inf
         yield ("projections", name, "times"), projection.times, 0.0, inf
+        yield ("projections", name, "largest"), projection.largest, 1.0 + 1e-6, inf
+        yield ("projections", name, "core"), projection.core, 0.0, 1.0
     for name, drive in file.roles.stress_input.items():
         yield ("roles", "stress_input", name), drive, -inf, inf
 
 
-def _check_number(key: Key, number: NumberOrSymbol, lowest: float, highest: float, places: Places) -> None:
-    parameters = default_parameters()
+def _check_number(
+    key: Key,
+    number: NumberOrSymbol,
+    lowest: float,
+    highest: float,
+    places: Places,
+    parameters: ParameterSet | None = None,
+) -> None:
+    parameters = parameters or default_parameters()
     if isinstance(number, str):
-        _choose(key, number, list(parameters), "parameter", places)
+        for factor in factors_of(number)[1]:
+            if isinstance(factor, str):
+                _choose(key, factor, list(parameters), "parameter", places)
     value = parameters.number(number)
     if not lowest <= value <= highest:
         allowed = f"at least {lowest:g}" if highest == inf else f"from {lowest:g} to {highest:g}"

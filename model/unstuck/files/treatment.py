@@ -320,7 +320,7 @@ class TreatmentFile(Document):
 def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
     """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
     drug, places = read("drugs", name_or_path, DrugFile, beside)
-    check_drug(drug, places, list(circuit.regions))
+    check_drug(drug, places, list(circuit.regions), list(circuit.populations))
     return drug
 
 
@@ -335,13 +335,18 @@ def circuit_for(name_or_path: str) -> tuple[CircuitFile, Places]:
 
 
 class Treatment:
-    """A treatment file with the circuit and drugs it names, checked against each other."""
+    """A treatment file with the circuit and drugs it names, checked against each other.
 
-    def __init__(self, name_or_path: str) -> None:
+    circuit: name or path of another circuit than that of the file.
+    """
+
+    def __init__(self, name_or_path: str, circuit: str = "") -> None:
         self.path = find("treatments", name_or_path)
         self.name = "standard-input" if is_stream(self.path) else self.path.stem
         self.file, places = read("treatments", name_or_path, TreatmentFile)
-        circuit_path = self._path_of("circuits", self.file.circuit, ("circuit",), places)
+        if circuit:
+            self.file = self.file.model_copy(update={"circuit": circuit})
+        circuit_path = circuit or self._path_of("circuits", self.file.circuit, ("circuit",), places)
         self.circuit, self.circuit_places = circuit_for(circuit_path)
         self.drugs: dict[str, DrugFile] = {}
         for phase_name, phase in self.file.phases.items():

@@ -1,12 +1,15 @@
-"""The check of a circuit that needs a simulation: does it come back to health after a small change?
+"""Checks of a circuit that need a simulation: is health stable, and does stress make it ill?
 
-Its verdict is kept on disk under a name made of all that decides it, so that a circuit is simulated once.
+The numbers are kept on disk under a name made of all that decides them, so that a circuit is simulated once.
 """
 
 import contextlib
+import json
 import os
 from functools import cache
+from math import inf, nan
 from pathlib import Path
+from typing import NamedTuple
 
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.numbers import check_circuit_numbers
@@ -16,9 +19,20 @@ from unstuck.parameters import default_parameters
 from unstuck.version import digest_of_texts, sources_on_disk
 
 
-def runnable_treatment(name_or_path: str) -> Treatment:
-    """Read a treatment that is to be run; InputError if its circuit does not come back to health."""
-    treatment = Treatment(name_or_path)
+class Verdict(NamedTuple):
+    """Rates of return to health per day, and the primary readout after stress and rest."""
+
+    above: float
+    below: float
+    stuck: float
+
+
+def runnable_treatment(name_or_path: str, circuit: str = "") -> Treatment:
+    """Read a treatment that is to be run; InputError if its circuit does not come back to health.
+
+    circuit: name or path of another circuit than that of the file.
+    """
+    treatment = Treatment(name_or_path, circuit)
     check_health(treatment.circuit, treatment.circuit_places)
     return treatment
 
@@ -29,42 +43,69 @@ def check_circuit(file: CircuitFile, places: Places) -> None:
     check_health(file, places)
 
 
-def check_health(file: CircuitFile, places: Places) -> None:
-    """InputError for a circuit that does not come back to health when its plastic strengths change."""
-    if not _comes_back_to_health(file.model_dump_json(), tuple(default_parameters().items())):
+def check_health(file: CircuitFile, places: Places) -> Verdict:
+    """InputError for a circuit that does not come back to health after a small change."""
+    verdict = _verdict(file.model_dump_json(), tuple(default_parameters().items()))
+    if not max(verdict.above, verdict.below) < 0.0:
         raise places.error(
             ("projections",),
-            "no healthy state: the circuit does not come back to health when all plastic strengths change by"
-            " +1 % and -2 %; make excitation weaker or inhibition stronger",
+            "no healthy state: the circuit does not come back to health after a small change"
+            f" ({verdict.above:+.4f} per day from above, {verdict.below:+.4f} from below; both must be"
+            " negative);"
+            " make excitation weaker or inhibition stronger",
         )
+    return verdict
+
+
+def check_illness(file: CircuitFile, places: Places) -> list[str]:
+    """Sentences about health and illness; InputError for a circuit that stress does not make ill."""
+    verdict, name, readout = check_health(file, places), file.readout_name, file.readout
+    if not readout.is_ill(verdict.stuck):
+        side = "at most" if readout.ill_when == "weaker" else "at least"
+        raise places.error(
+            ("readouts", name) if file.readouts else ("roles", "readout"),
+            "the typical patient never becomes ill: after 6 weeks of full stress and 60 days of rest"
+            f" {name} is"
+            f" {verdict.stuck:.3f} of health, and ill is {side} {readout.limit:g}",
+        )
+    return [
+        f"Rates of return to health: {verdict.above:+.4f} per day from above, {verdict.below:+.4f} from"
+        " below.",
+        f"Ill after 6 weeks of stress and 60 days of rest: {name} is {verdict.stuck:.3f} of health.",
+    ]
 
 
 @cache  # by content: many treatments share a circuit, and files with mappings cannot be keys
-def _comes_back_to_health(circuit_json: str, values: tuple[tuple[str, float], ...]) -> bool:
-    verdict = _verdict_path(circuit_json, values)
-    with contextlib.suppress(OSError):
-        return verdict.read_text() == "healthy"
-    healthy = _simulated_health(circuit_json, values)
+def _verdict(circuit_json: str, values: tuple[tuple[str, float], ...]) -> Verdict:
+    path = _verdict_path(circuit_json, values)
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Verdict(*json.loads(path.read_text()))
+    verdict = _simulated(circuit_json, values)
     with contextlib.suppress(OSError):  # a verdict that cannot be kept is worked out again
-        verdict.parent.mkdir(parents=True, exist_ok=True)
-        verdict.write_text("healthy" if healthy else "not healthy")
-    return healthy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(verdict))
+    return verdict
 
 
-def _simulated_health(circuit_json: str, values: tuple[tuple[str, float], ...]) -> bool:
-    # Here, because both import numba, which most checks do without.
+def _simulated(circuit_json: str, values: tuple[tuple[str, float], ...]) -> Verdict:
+    # Here, because all import numba, which most checks do without.
+    from unstuck.circuit import mean_field_circuit
     from unstuck.engine.step import RunError
-    from unstuck.patient.stability import healthy_is_attractor
+    from unstuck.patient.stability import rates_of_return, stuck_readout
 
+    file, parameters = (
+        CircuitFile.model_validate_json(circuit_json),
+        default_parameters().with_values(**dict(values)),
+    )
     try:
-        parameters = default_parameters().with_values(**dict(values))
-        return healthy_is_attractor(CircuitFile.model_validate_json(circuit_json), parameters)
+        rates = rates_of_return(mean_field_circuit(file, parameters))
+        return Verdict(*rates, stuck_readout(file, parameters) if max(rates) < 0.0 else nan)
     except RunError:
-        return False
+        return Verdict(inf, inf, nan)
 
 
 def _verdict_path(circuit_json: str, values: tuple[tuple[str, float], ...]) -> Path:
     """Where the verdict on a circuit is kept: its name covers the circuit, the parameters and the model."""
     name = digest_of_texts(circuit_json, repr(values), sources_on_disk())
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache_folder / "unstuck" / "healthy" / name
+    return cache_folder / "unstuck" / "health" / name

@@ -9,7 +9,7 @@ stretch, and after every dose or stress that is added by hand.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, inf, nan
 from typing import Any, Literal
 
@@ -20,9 +20,9 @@ from unstuck.drugs.effects import Contribution, Course
 from unstuck.drugs.exposure import PatientExposure, Spell
 from unstuck.engine.readouts import (
     Reading,
-    connectivities,
     connectivity,
     recovery_index,
+    settled_connectivities,
     take_reading,
     take_readings,
 )
@@ -36,6 +36,7 @@ from unstuck.targets import NO_EFFECT, Effects
 
 FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1
 FUNCTIONAL_DAYS = (0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24, 1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0)
+RATED_DAYS = 7  # of whose readouts of activity a rating is the mean
 _LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
 
 
@@ -146,7 +147,9 @@ class Life:
     @property
     def recovery(self) -> float:
         """Recovery index at present: 0 stuck, 1 healthy (NaN before day 0, when neither end is known)."""
-        whole, _ = connectivity(self.patient.circuit, self.state)
+        circuit = self.patient.circuit
+        read_activity = circuit.file.readout.kind == "activity"
+        whole, _ = connectivity(circuit, self.settled() if read_activity else self.state)
         return nan if self.checkpoint is None else self.checkpoint.recovery(whole)
 
     def stretches(self, until_h: float | None = None) -> Iterator[float]:
@@ -317,7 +320,10 @@ class Life:
         spells = [*phase_spells(self.treatment.file, self.patient, end_h), *self._stress_by_hand]
         known = [spell for spell in spells if spell.start_h < before_h]
         noise = self.patient.daily_input(ceil(end_h / HOURS_A_DAY) + 1)
-        self.exposure = PatientExposure(self.patient.circuit.regions, known, contributions, noise, end_h)
+        circuit = self.patient.circuit
+        self.exposure = PatientExposure(
+            circuit.regions, known, contributions, noise, end_h, circuit.file.populations
+        )
 
     def _contributions(self, before_h: float) -> list[Contribution]:
         """What all drugs given before an hour, as far as decided, do over time."""
@@ -445,7 +451,8 @@ def run_treatment(
 
     def note(at_h: Floats, states: State) -> None:
         days = (at_h - day_0_h) / HOURS_A_DAY
-        whole, structure = connectivities(patient.circuit, states)
+        acting = life.exposure.reported_at(at_h)
+        whole, structure = settled_connectivities(patient.circuit, states, acting, accuracy.firing)
         run.steps += zip(days.tolist(), whole.tolist(), structure.tolist(), strict=True)
 
     read(np.array([day_0_h]), life.settled().as_rows())
@@ -461,8 +468,21 @@ def run_treatment(
 
 
 def get_stuck(patient: Patient, treatment: Treatment, accuracy: Accuracy = Accuracy()) -> Checkpoint:
-    """Simulate the phases before day 0."""
+    """Simulate the phases before day 0.
+
+    Where illness is read from activity, which every day of noise moves, a drawn patient is as stuck as the
+    mean of the 7 days that end on day 0.
+    """
     life = Life(patient, treatment, accuracy=accuracy)
-    life.advance(life.treatment.file.day_0_h)
+    day_0_h, seen = life.treatment.file.day_0_h, list[float]()
+
+    def read(hours: Floats, states: State) -> None:
+        seen.extend(reading.connectivity for reading in life.readings(hours, states))
+
+    rated = patient.cohort is not None and patient.circuit.file.readout.kind == "activity"
+    days = np.arange(1 - RATED_DAYS, 0) if rated else np.arange(0)
+    life.advance(day_0_h, output_h=(day_0_h + HOURS_A_DAY * days).tolist(), on_output=read)
     assert life.checkpoint is not None
-    return life.checkpoint
+    stuck = life.checkpoint.stuck
+    mean = (stuck.connectivity + sum(seen)) / (1 + len(seen))
+    return replace(life.checkpoint, stuck=replace(stuck, connectivity=mean)) if seen else life.checkpoint

@@ -11,6 +11,7 @@ from unstuck.rules.adaptation import Adaptation
 from unstuck.rules.autoreceptor import Autoreceptor
 from unstuck.rules.bdnf import Bdnf
 from unstuck.rules.firing import Firing
+from unstuck.rules.heteroreceptors import Heteroreceptors
 from unstuck.rules.plasticity import Plasticity
 from unstuck.rules.receptors import hill
 from unstuck.rules.scar import Scar
@@ -29,6 +30,7 @@ class Rules(NamedTuple):
     plasticity: Plasticity
     autoreceptor: Autoreceptor
     adaptation: Adaptation
+    heteroreceptors: Heteroreceptors
 
 
 def rules_of(parameters: Mapping[str, float]) -> Rules:
@@ -37,7 +39,8 @@ def rules_of(parameters: Mapping[str, float]) -> Rules:
     Raises:
         ValueError: the healthy shares of strength leave nothing to be lost, or synthesis could be negative.
     """
-    values = {**parameters, **_derived_rates(parameters)}
+    unless_given = {"K1H": parameters["K1A"], "K2C": parameters["K1A"], "aG": 1.0}
+    values = {**unless_given, **parameters, **_derived_rates(parameters)}
     if values["b5"] * hill(values["S0"], values["KS"], 1.0) >= 1.0:
         raise ValueError(f"b5 = {values['b5']:g}: BDNF synthesis would be negative without serotonin")
     groups = {
@@ -56,9 +59,18 @@ def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:
         )
     healthy_gate = hill(1.0, p["QK"], p["nT"])
     k1 = p["m0"] * (1.0 / p["taum"] + p["k2"] * healthy_gate) / (p["l0"] * healthy_gate)
-    return {
-        "Q1": healthy_gate,
-        "k1": k1,
-        "etap": p["l0"] * (1.0 / p["taul"] + k1 * healthy_gate) * (1.0 + p["rho2"]) / (p["wmaxf"] - 1.0),
-        "etad": p["k2"] * healthy_gate * p["m0"] / (left * (1.0 - healthy_gate)),
-    }
+    potentiation = healthy_potentiation(p, p["wmaxf"])
+    return {"Q1": healthy_gate, "k1": k1, "etap": potentiation, "etad": healthy_loss(p, p["core"])}
+
+
+def healthy_potentiation(p: Mapping[str, float], largest: float) -> float:
+    """Rate etap (1/h) at which a synapse of this largest strength is constant in health."""
+    healthy_gate = hill(1.0, p["QK"], p["nT"])
+    k1 = p["m0"] * (1.0 / p["taum"] + p["k2"] * healthy_gate) / (p["l0"] * healthy_gate)
+    return p["l0"] * (1.0 / p["taul"] + k1 * healthy_gate) * (1.0 + p["rho2"]) / (largest - 1.0)
+
+
+def healthy_loss(p: Mapping[str, float], core: float) -> float:
+    """Rate etad (1/h) at which a synapse with this core (share of healthy) does not change in health."""
+    healthy_gate = hill(1.0, p["QK"], p["nT"])
+    return p["k2"] * healthy_gate * p["m0"] / ((1.0 - p["l0"] - p["m0"] - core) * (1.0 - healthy_gate))

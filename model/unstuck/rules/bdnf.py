@@ -3,7 +3,9 @@
     dB/dt = (Binf - B) / tauB
     Binf  = (1 - stB stress) (1 + b5 (H(S,KS) - H(S0,KS))) (1 - mM M) gain
 
-The protein is made less under stress and under the scar M, and more with serotonin; time in hours.
+The protein is made less under stress and under the scar M, and more with serotonin; time in hours. A
+population may have its own stB, b5 and mM. Where stress makes a connection grow, mM is negative: the scar
+raises BDNF.
 
 Sources: stress lowers BDNF, Brunoni 2008 (10.1017/S1461145708009309, peripheral); antidepressants raise it,
 Nibuya 1995; lasting repression, Tsankova 2006 (10.1038/nn1659). Model description, section 6.

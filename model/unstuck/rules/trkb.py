@@ -70,3 +70,9 @@ def recent_activity_change(recent_activity: float, activity: float, p: Trkb) -> 
 def gate(trkb: float, p: Trkb) -> float:
     """Gate Q (0 to 1) that TrkB signalling opens."""
     return hill(trkb, p.QK, p.nT)
+
+
+@compiled
+def healing_gate(trkb: float, scar_lowers_bdnf: float, p: Trkb) -> float:
+    """Gate behind which a scar heals: Q(T), and Q(1/T) for a scar that raises BDNF (scar_lowers_bdnf < 0)."""
+    return gate(trkb, p) if scar_lowers_bdnf >= 0.0 else gate(1.0 / max(trkb, 1e-9), p)

@@ -97,7 +97,7 @@ def test_multiple_imputation_is_near_the_mixed_model_and_without_missing_ratings
     (mixed,) = mixed_model(result.groups)
     (several,) = imputed(result.groups, np.random.default_rng(2))
     assert several.difference == pytest.approx(mixed.difference, abs=0.5 * mixed.error)
-    stayed = [each.with_seen(np.ones_like(each.seen)) for each in result.groups]
+    stayed = [replace(each, seen=np.ones_like(each.seen)) for each in result.groups]
     changes = [each.points[:, -1] - each.points[:, 0] for each in stayed]
     (whole,) = imputed(stayed, np.random.default_rng(2))
     assert whole.difference == pytest.approx(pooled_t(changes[1], changes[0]).difference)
@@ -177,7 +177,7 @@ def test_step_2_gets_only_those_who_did_not_remit_and_did_not_leave() -> None:
     loaded = load_trial("three-steps")
     days = loaded.file.entry.days + loaded.file.total_days + 1
     result = made_up_trial(loaded, 200, {"ssri": 0.9})
-    assert result.data.pool.points.shape[1:] == (200, 1 + 3 * len(loaded.file.visits.days))
+    assert result.data.pool.arms[0].points.shape == (200, 1 + 3 * len(loaded.file.visits.days))
     first, second, _ = result.groups
     stays = first.seen[:, -1] & (first.points[:, -1] > loaded.file.remission)
     assert second.patients.tolist() == first.patients[stays].tolist()

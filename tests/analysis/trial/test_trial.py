@@ -14,7 +14,7 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import get_stuck
 from unstuck_analysis.study.vary import ArmFiles, VariedTreatment
-from unstuck_analysis.trial.conduct import Adherence, Subject, follow, needs_rescue, run_in
+from unstuck_analysis.trial.conduct import Adherence, Subject, follow, needs_rescue, run_in, with_care
 from unstuck_analysis.trial.dataset import planned_days, rating_days
 from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial
 from unstuck_analysis.trial.run import Trial
@@ -39,6 +39,7 @@ def subject_of(trial: LoadedTrial, arm: str, index: int) -> Subject:
         trial.circuit, default_parameters(), read_cohort(cohort_path()), seed=1, index=index, neurons=0
     )
     files = ArmFiles(treatment=course_file(trial.file, arm), circuit=trial.circuit, drugs=trial.drugs)
+    patient = with_care(patient, trial, arm)
     return Subject.screened(patient, get_stuck(patient, VariedTreatment(arm, files)), trial, arm)
 
 
@@ -115,7 +116,7 @@ def test_an_excluded_patient_is_simulated_no_further() -> None:
     )
     subject = subject_of(strict, "placebo", 0)
     assert not run_in(subject)
-    assert subject.day == 0
+    assert subject.day == -14  # excluded at the first rating
 
 
 def test_visits_are_shifted_within_their_window_only() -> None:

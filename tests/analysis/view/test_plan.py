@@ -9,7 +9,7 @@ from unstuck.files.units import DoseAmount
 from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.plan import AddedStress, GivenDose, Note, PanelPlan, Plan, from_query, to_query
-from unstuck_analysis.view.prescribe import checked_dose, possible_part, prescribed
+from unstuck_analysis.view.prescribe import checked_dose, possible_part, prescribed, with_doses_times
 from unstuck_analysis.view.shows import command_for, scenario, show_of
 
 THREE = Plan((PanelPlan("untreated"), PanelPlan("ssri-like"), PanelPlan("ketamine-like")), neurons=120)
@@ -77,6 +77,16 @@ def test_a_dose_can_be_set_only_where_one_drug_is_given() -> None:
     assert [str(regimen.dose) for regimen in changed.file.phases["treatment"].drugs] == ["40 mg"]
     with pytest.raises(ValueError, match="a dose can be set only where one drug"):
         prescribed(Treatment("untreated"), PanelPlan("untreated", "40 mg"))
+
+
+def test_doses_times_a_factor_are_those_from_day_0_on() -> None:
+    doubled = with_doses_times(Treatment("ssri-like"), 2.0)
+    by_hand = prescribed(Treatment("ssri-like"), PanelPlan("ssri-like", "40 mg"))
+    (regimen,), (other,) = (one.file.phases["treatment"].drugs for one in (doubled, by_hand))
+    assert (str(regimen.dose), regimen.every) == ("40 mg", other.every)
+    knock_out = with_doses_times(Treatment("sert-knock-out-ssri"), 2.0)
+    usual = Treatment("sert-knock-out-ssri").file.phases
+    assert [name for name, phase in knock_out.file.phases.items() if phase != usual[name]] == ["treatment"]
 
 
 def test_the_possible_part_of_a_plan_names_what_is_impossible() -> None:

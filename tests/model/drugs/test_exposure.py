@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.drugs.effects import Contribution
 from unstuck.drugs.exposure import Constant, PatientExposure, Spell, combine_arrays
+from unstuck.files.circuit import PopulationFile
 from unstuck.patient.draw import daily_noise
 from unstuck.state import Floats
-from unstuck.targets import NO_EFFECT, TARGETS, Effects, Law, Mode, combine
+from unstuck.targets import NO_EFFECT, TARGETS, Effects, Law, Local, Mode, combine
 
 REGIONS = ["mPFC", "HPC"]
 
@@ -157,3 +158,46 @@ def test_noise_has_the_deviation_and_the_memory_it_was_asked_for() -> None:
 def test_a_longer_noise_begins_as_the_shorter_one() -> None:
     short, long = (daily_noise(days, 5, 0.002, 168.0, np.random.default_rng(4)) for days in (10, 30))
     np.testing.assert_array_equal(short, long[:10])
+
+
+POPULATIONS = {
+    name: PopulationFile(region=region, cells=cells, share=1, set_point_Hz=5, maximal_Hz=60, nmda_share=0.1)
+    for name, region, cells in (
+        ("A_P", "A", "pyramidal"),
+        ("A_I", "A", "interneuron"),
+        ("B_P", "B", "pyramidal"),
+        ("B_I", "B", "interneuron"),
+    )
+}
+
+
+def local(*parts: tuple[Mode, dict[str, tuple[str, ...]]]) -> dict[str, list[float]]:
+    """What acts on each population in addition, by field, while all contributions of size 0.5 are there."""
+    contributions = [
+        Contribution(mode, None, Held(0.5, (0.0, 240.0)), 0.0, 240.0, **where) for mode, where in parts
+    ]
+    exposure = PatientExposure(["A", "B"], [], contributions, np.zeros((0, 2)), 240.0, POPULATIONS)
+    effects, inputs = exposure.at_times(np.array([10.0]))
+    np.testing.assert_array_equal(effects[0], np.array(NO_EFFECT))
+    np.testing.assert_array_equal(inputs[0, :2], [0.0, 0.0])
+    assert inputs.shape[1] == 2 + exposure.local_columns
+    return dict(zip(Local._fields, inputs[0, 2:].reshape(len(Local._fields), -1).tolist(), strict=True))
+
+
+def test_an_action_that_names_places_acts_on_the_populations_there_alone() -> None:
+    lowered = local((TARGETS["stress.effect"]["lower"], {"regions": ("B",)}))
+    assert lowered["stress_effect"] == [1.0, 1.0, 0.5, 0.5]
+    driven = local((TARGETS["region.input"]["drive"], {"regions": ("A",)}))
+    assert driven["input_drive"] == [0.5, 0.0, 0.0, 0.0]  # input to a region reaches no interneurons
+    driven = local((TARGETS["region.input"]["drive"], {"populations": ("A_I",)}))
+    assert driven["input_drive"] == [0.0, 0.5, 0.0, 0.0]
+    blocked = local((TARGETS["nmda.interneuron"]["block"], {"regions": ("A", "B")}))
+    assert blocked["nmda_block"] == [0.0, 0.5, 0.0, 0.5]
+
+
+def test_actions_on_the_same_population_combine_by_the_law_of_their_target() -> None:
+    twice = [(TARGETS["nmda.pyramidal"]["block"], {"regions": ("A",)})] * 2
+    assert local(*twice)["nmda_block"] == [0.75, 0.0, 0.0, 0.0]
+    twice = [(TARGETS["gaba.gain"]["up"], {"regions": ("B",)})] * 2
+    assert local(*twice)["gaba_gain"] == [1.0, 1.0, 2.25, 2.25]
+    assert local((TARGETS["stress.effect"]["lower"], {}))["stress_effect"] == [0.5] * 4

@@ -12,7 +12,7 @@ from reference import scaled_strength
 from scipy.integrate import solve_ivp
 from unstuck.circuit import INTERNEURON, Circuit, healthy_state, mean_field_circuit, network_circuit
 from unstuck.engine import step as engine_module
-from unstuck.engine.neuron import Fast, neuron_activity, surround
+from unstuck.engine.neuron import Fast, act_locally, neuron_activity, surround
 from unstuck.engine.readouts import connectivity
 from unstuck.engine.settle import (
     RunError,
@@ -34,7 +34,8 @@ def driven_to(circuit: Circuit, state: State, effects: Effects, x: Floats, serot
     """The activity F(x) that every neuron is driven to, under serotonin that need not have settled."""
     w, p, do = circuit.wiring, circuit.rules, work_for(circuit.wiring)
     whole_strength(w, state.slow, do.around.strength, do.excitation)
-    surround(w, p, effects, np.zeros(len(circuit.regions)), state.slow, serotonin_nM, do.around)
+    act_locally(w, effects, np.zeros(len(circuit.regions)), do.here)
+    surround(w, p, effects, do.here, state.slow, serotonin_nM, do.around)
     return np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
 
 
@@ -43,7 +44,7 @@ def fast_change(circuit: Circuit, state: State, effects: Effects, fast: Floats) 
     w, p, n, e = circuit.wiring, circuit.rules.serotonin, circuit.neurons, effects
     x, serotonin_nM = fast[:n], fast[n:] * p.S0
     tau = np.where(w.populations.cells[w.population] == INTERNEURON, SECONDS["interneuron"], SECONDS["other"])
-    raphe = x[circuit.members(circuit.populations[w.source])].mean()
+    raphe = x[circuit.members(circuit.populations[w.sources[0]])].mean()
     free, vmax = 1 - e.sert_occupancy, e.sert_vmax_factor * state.slow.sert_vmax_following[0]
     by_transporter = vmax * free * serotonin_nM * (p.Km + p.S0) / ((p.Km + free * serotonin_nM) * p.S0)
     cleared = (1 - w.uncleared) * by_transporter + w.uncleared * serotonin_nM / p.S0

@@ -1,6 +1,7 @@
 /* The circuit of one copy on a canvas: layout, painting, key. Sizes are in CSS pixels. */
 
 const QUIET = 0.4, BUSY = 1.6; // activities (healthy = 1) at the two ends of the colour scale
+const NAME_WIDTH = 76, ROOM_ENOUGH = 9; // of the name of a region with its number
 const PANEL_DASHES = [[], [7, 3], [2, 2.5]];
 
 function palette(dark) {
@@ -41,7 +42,8 @@ function layOut(circuit, canvasWidth, height) {
   });
   moveApart(regions, width, height, scale * 0.15);
   regions.forEach(region => { region.x += left; });
-  placeNames(regions);
+  const thick = Math.max(7, Math.min(15, scale * 0.047)), bands = circuit.bundles.map(band => bandPath(regions[band.from], regions[band.to], band));
+  placeNames(regions, bands, canvasWidth, thick);
   const dots = new Float32Array(2 * total), cells = new Uint8Array(total), regionOf = new Uint8Array(total);
   let spacing = Infinity;
   regions.forEach((region, k) => {
@@ -58,9 +60,7 @@ function layOut(circuit, canvasWidth, height) {
     }
     spacing = Math.min(spacing, (region.r - 3) * Math.sqrt(Math.PI / region.count));
   });
-  const bands = circuit.bundles.map(band => bandPath(regions[band.from], regions[band.to], band));
-  return { width: canvasWidth, height, regions, dots, cells, regionOf, total, bands, thick: Math.max(7, Math.min(15, scale * 0.047)),
-           size: Math.max(2, Math.min(8, spacing * 0.95)) };
+  return { width: canvasWidth, height, regions, dots, cells, regionOf, total, bands, thick, size: Math.max(2, Math.min(8, spacing * 0.95)) };
 }
 
 /** Push regions apart until there is room for a band between any two, and keep them inside. */
@@ -80,12 +80,16 @@ function moveApart(regions, width, height, gap) {
   }
 }
 
-/** Names go above or below their region, whichever is farther from the others. */
-function placeNames(regions) {
+/** Names go above or below their region, or next to it, where they cover neither bands nor other names or regions. */
+function placeNames(regions, bands, canvasWidth, thick) {
+  const obstacles = bands.flatMap(band => band.points.map(([x, y]) => ({ x, y, r: thick / 2 })));
   for (const region of regions) {
-    const room = y => Math.min(...regions.filter(o => o !== region).map(o => Math.hypot(o.x - region.x, o.y - y) - o.r));
-    const above = region.y - region.r - 8, below = region.y + region.r + 16;
-    region.nameY = room(above) >= room(below) ? above : below;
+    const { x, y, r } = region, beside = r + 12 + NAME_WIDTH / 2;
+    const clear = ([at, base]) => at < NAME_WIDTH / 2 || at > canvasWidth - NAME_WIDTH / 2 ? -Infinity : Math.min(ROOM_ENOUGH, ...[-1, -0.5, 0, 0.5, 1].flatMap(
+      side => [...obstacles, ...regions.filter(other => other !== region)].map(other => Math.hypot(other.x - at - side * NAME_WIDTH / 2, other.y - base + 4) - other.r)));
+    const spots = [[x, y - r - 8], [x, y + r + 16], [x + beside, y + 4], [x - beside, y + 4]], rooms = spots.map(clear);
+    [region.nameX, region.nameY] = spots[rooms.indexOf(Math.max(...rooms))];
+    obstacles.push(...[-1, 0, 1].map(side => ({ x: region.nameX + side * NAME_WIDTH / 2, y: region.nameY - 4, r: 14 })));
   }
 }
 
@@ -120,14 +124,14 @@ function whatIsAt(layout, x, y) {
     if (d < distance) { distance = d; band = k; }
   }));
   if (band >= 0) return { band };
-  const region = layout.regions.findIndex(one => Math.hypot(one.x - x, one.y - y) < one.r + 4 || (Math.abs(one.x - x) < 34 && Math.abs(one.nameY - 4 - y) < 9));
+  const region = layout.regions.findIndex(one => Math.hypot(one.x - x, one.y - y) < one.r + 4 || (Math.abs(one.nameX - x) < 34 && Math.abs(one.nameY - 4 - y) < 9));
   return region >= 0 ? { region } : null;
 }
 
 /** Everything below the neurons: brain, connections, discs of the regions. */
 function drawBelow(ctx, layout, pal, view) {
   ctx.fillStyle = pal.back;
-  ctx.fillRect(0, 0, layout.width, layout.height);
+  ctx.fillRect(0, 0, layout.width + 1, layout.height + 1);
   drawBrain(ctx, layout.width, layout.height, pal);
   layout.bands.forEach((band, k) => drawBand(ctx, band, layout.thick, view.strengths[k], pal, view.band === k));
   for (const [k, region] of layout.regions.entries()) {
@@ -313,7 +317,7 @@ function drawNames(ctx, layout, pal, view) {
   ctx.textAlign = 'center';
   ctx.textBaseline = 'alphabetic';
   for (const region of layout.regions) {
-    halo(ctx, region.id, region.x, region.nameY, `600 12px ${FONT}`, pal.text, pal.brain, percent(view.means[region.id]), pal.faint);
+    halo(ctx, region.id, region.nameX, region.nameY, `600 12px ${FONT}`, pal.text, pal.brain, percent(view.means[region.id]), pal.faint);
   }
 }
 

@@ -82,13 +82,14 @@ function drawAxes(ctx, plot, pal, data) {
   const px = toX(plot, data.window), py = toY(plot, plot.range);
   if (plot.title) heading(ctx, plot.title, plot.main ? plot.x - 52 : plot.x - 22, (plot.main ? plot.y - 20 : plot.top) + 10, pal);
   ctx.font = SMALL; ctx.lineWidth = 1;
+  let lastY = Infinity; // of a number: the next one is left out where it would touch it
   for (const [value, text] of plot.marks) {
     if (value < plot.range[0] || value > plot.range[1]) continue;
     const dashed = plot.dashed === value;
     ctx.strokeStyle = dashed ? pal.pipe : pal.line; ctx.setLineDash(dashed ? [3, 3] : []);
     ctx.beginPath(); ctx.moveTo(plot.x, py(value)); ctx.lineTo(plot.x + plot.w, py(value)); ctx.stroke();
     ctx.setLineDash([]);
-    if (text) { ctx.fillStyle = pal.faint; ctx.textAlign = 'right'; ctx.textBaseline = 'middle'; ctx.fillText(text, plot.x - 4, py(value)); }
+    if (text && lastY - py(value) >= 11) { lastY = py(value); ctx.fillStyle = pal.faint; ctx.textAlign = 'right'; ctx.textBaseline = 'middle'; ctx.fillText(text, plot.x - 4, lastY); }
   }
   if (data.window[0] < 0) { ctx.strokeStyle = pal.line; ctx.beginPath(); ctx.moveTo(px(0), plot.y); ctx.lineTo(px(0), plot.y + plot.h); ctx.stroke(); }
   if (plot.label) { ctx.font = `600 10.5px ${FONT}`; ctx.fillStyle = pal.text; ctx.textAlign = 'left'; ctx.textBaseline = 'alphabetic'; ctx.fillText(plot.label, plot.x, plot.y - 4); }
@@ -212,7 +213,7 @@ class Sheet {
     Object.assign(this, { ratio, width, height, stale: false });
     const inks = Object.fromEntries(Object.entries(this.layers).map(([name, canvas]) => [name, canvas.getContext('2d')]));
     for (const ctx of Object.values(inks)) ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    inks.axes.fillStyle = pal.back; inks.axes.fillRect(0, 0, width, height);
+    inks.axes.fillStyle = pal.back; inks.axes.fillRect(0, 0, width + 1, height + 1);
     inks.seen.globalAlpha = 0.3;
     for (const plot of this.plots) {
       drawAxes(inks.axes, plot, pal, data);

@@ -36,7 +36,7 @@ function paintLandscape() {
   const box = { x: 52, y: 28, w: width - 76, h: height - 72 }, px = scar => box.x + scar * box.w, py = c => box.y + (1.1 - c) / 0.8 * box.h;
   canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio);
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width, height);
+  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width + 1, height + 1);
   heading(ctx, 'Connectivity over scar (lasting repression of BDNF)', 0, 12, pal);
   const text = (words, x, y, align, colour = pal.faint) => { ctx.font = SMALL; ctx.fillStyle = colour; ctx.textAlign = align; ctx.textBaseline = 'middle'; ctx.fillText(words, x, y); };
   const trace = (points, colour, thick, dash) => {

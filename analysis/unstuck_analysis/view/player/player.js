@@ -203,7 +203,7 @@ function paintKey() {
   canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); canvas.style.height = `${height}px`;
   const ctx = canvas.getContext('2d');
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.fillStyle = colours().back; ctx.fillRect(0, 0, width, height);
+  ctx.fillStyle = colours().back; ctx.fillRect(0, 0, width + 1, height + 1);
   drawKey(ctx, width, colours(), regions, true);
 }
 

@@ -55,7 +55,7 @@ function pictureLayout() {
 /** Draw all copies, the key and all curves as one picture on any drawing surface. */
 function drawPicture(ctx, { panels, width, height, cell, net }) {
   const pal = colours(), data = curveData(), { seed, patient, neurons } = player.show;
-  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width, height);
+  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width + 1, height + 1);
   heading(ctx, `Unstuck, ${clockText(player.day)}; seed ${seed}, patient ${patient}, ${neurons} neurons`, 20, 24, pal);
   panels.forEach((panel, k) => {
     const x = 20 + k * cell, { recording } = panel, layout = layOut(recording.header, net.w, net.h);

@@ -74,7 +74,7 @@ function drawWhatIf() {
   const ctx = canvas.getContext('2d'), of = run => ({ window: [-0.05 * player.show.last, player.show.last], panels: [{ recording: asRecording(run), place: whatIf.place }] });
   const marks = [[0, 'stuck'], [0.5, '50 %'], [1, 'healthy']], plot = { column: 'recovery', range: [-0.2, 1.3], marks, dashed: 0.5, x: 52, y: 8, w: width - 76, h: height - 28, days: true };
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width, height);
+  ctx.fillStyle = pal.back; ctx.fillRect(0, 0, width + 1, height + 1);
   drawAxes(ctx, plot, pal, of(whatIf.now));
   ctx.globalAlpha = 0.35; drawLines(ctx, plot, pal, of(whatIf.usual), Infinity); ctx.globalAlpha = 1;
   drawLines(ctx, plot, pal, of(whatIf.now), Infinity);
