@@ -214,7 +214,7 @@ def independent(ensemble: Ensemble) -> str:
     ]
     products = np.mean([centred[one] * centred[other] for one, other in pairs], axis=0)
     correlation = np.clip(products / centred.var(axis=0), 0.0, 0.99)
-    numbers = len(sets) * (1.0 - correlation) / (1.0 + correlation)
+    numbers = np.maximum(1.0, len(sets) * (1.0 - correlation) / (1.0 + correlation))
     least, middle, most = np.quantile(numbers, [0.0, 0.5, 1.0])
     return (
         f"By the correlation of successive sets, the {len(sets)} sets count as {least:.0f} to {most:.0f}"
