@@ -18,6 +18,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+import quick_runs
 from quick_runs import DOCS
 from unstuck.state import Floats
 from unstuck_analysis.output.files import write_whole
@@ -220,8 +221,8 @@ def with_error(read: Read, pool: Pool) -> tuple[float, float]:
 def measured(readings: Mapping[str, Reading], workers: int) -> Numbers:
     """Value and error of each finding, by its id."""
     pools = {name: together(pools_of(name, workers)) for name in {one.trial for one in readings.values()}}
-    if any(reading.resistant for reading in readings.values()):
-        hard = resistant_patients(workers)
+    asked = any(reading.resistant for reading in readings.values())
+    hard = resistant_patients(workers) if asked else np.array([], dtype=np.int64)
     found: Numbers = {}
     for key, reading in readings.items():
         pool = pools[reading.trial]
@@ -366,5 +367,6 @@ def keep(numbers: Numbers) -> None:
 if __name__ == "__main__":
     if "--held-out" in sys.argv:
         keep({**json.loads(DATA.read_text()), "held_out": measured(HELD_OUT, 2)})
+        quick_runs.keep("trials", ("explanation/trials.md",), quick_runs.measure())
     else:
         make(2)
