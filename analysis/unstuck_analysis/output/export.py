@@ -57,7 +57,7 @@ def _csv(table: pd.DataFrame, meanings: pd.DataFrame) -> bytes:
 
 
 def _parquet(table: pd.DataFrame, meanings: pd.DataFrame) -> bytes:
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = pa.Table.from_pandas(table, preserve_index=False, nthreads=1)
     fields = [
         field.with_metadata({"unit": unit, "meaning": meaning})
         for field, unit, meaning in zip(arrow.schema, meanings.unit, meanings.meaning, strict=True)

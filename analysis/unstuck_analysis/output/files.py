@@ -45,10 +45,17 @@ def _flush_folder(folder: Path) -> None:
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":
-    """Read a table, its columns by their present names; InputError if the file is no Parquet."""
-    import pandas as pd
+    """Read a table, its columns by their present names; InputError if the file is no Parquet.
 
+    Without threads of pyarrow, which can abort a program that ends (https://github.com/apache/arrow/issues/34314).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = pa.BufferReader(path.read_bytes())
     try:
-        return pd.read_parquet(path).rename(columns=current_name)
+        with pq.ParquetFile(content) as file:
+            table = file.read(use_threads=False)
+        return table.to_pandas(use_threads=False).rename(columns=current_name)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None

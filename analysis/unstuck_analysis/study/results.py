@@ -61,7 +61,7 @@ class Results:
     def by_path(self) -> pd.DataFrame:
         """The same rows, with the paths of what varies as names of columns."""
         columns = ["run_id", "status", *self.inputs.outcomes, "error", VERSIONS]
-        rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get)
+        rows = self.store.rows(columns).to_pandas(types_mapper=_PANDAS.get, use_threads=False)
         if rows[VERSIONS].nunique(dropna=False) <= 1:
             rows = rows.drop(columns=VERSIONS)
         planned = self.plan.table.drop(columns="group")
@@ -138,7 +138,7 @@ class Results:
 
     def failures(self) -> pd.DataFrame:
         """Failed runs with their tracebacks."""
-        rows = self.store.rows(["run_id", "status", "error", "traceback"]).to_pandas()
+        rows = self.store.rows(["run_id", "status", "error", "traceback"]).to_pandas(use_threads=False)
         failed = rows[rows.status == "failed"].drop(columns="status")
         planned = self.plan.table.drop(columns="group").rename(columns=column_name)
         return planned.merge(failed, on="run_id", how="inner")

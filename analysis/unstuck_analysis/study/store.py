@@ -167,7 +167,7 @@ class Store:
         from unstuck_analysis.study.plan import RunPlan
 
         study, knobs = self.inputs.study, self.knobs
-        table = self._planned().to_pandas()
+        table = self._planned().to_pandas(use_threads=False)
         return RunPlan(table, tuple((name, knobs[name].number(value)) for name, value in study.fixed.items()))
 
     @property
@@ -368,7 +368,7 @@ class Store:
         """Write the plan, then study.json, which names it: a stop between them changes nothing."""
         self._runs.mkdir(exist_ok=True)
         content = json.loads(inputs.model_dump_json())
-        table = pa.Table.from_pandas(plan.table, preserve_index=False)
+        table = pa.Table.from_pandas(plan.table, preserve_index=False, nthreads=1)
         about_table = {**(table.schema.metadata or {}), _INPUTS: json.dumps(content).encode()}
         written = _parquet_bytes(table.replace_schema_metadata(about_table))
         name = f"plan-{_checksum(written)}.parquet"
@@ -471,16 +471,20 @@ def _verified(path: Path) -> bytes:
 
 
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing."""
+    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing.
+
+    Without threads of pyarrow: one that still holds `content` while Python ends aborts the program
+    (https://github.com/apache/arrow/issues/34314).
+    """
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             if columns is None:
-                return file.read()
+                return file.read(use_threads=False)
             stored = {current_name(name): name for name in file.schema_arrow.names}
             found = [name for name in columns if name in stored]
             missing = set(columns) - set(stored) - {VERSIONS}  # which older files do not have
             if not missing:
-                table = file.read(columns=[stored[name] for name in found])
+                table = file.read(columns=[stored[name] for name in found], use_threads=False)
                 table = table.select([stored[name] for name in found]).rename_columns(found)
                 if VERSIONS in columns and VERSIONS not in stored:
                     table = table.append_column(VERSIONS, pa.nulls(len(table), pa.string()))
