@@ -20,7 +20,7 @@ from unstuck_analysis.evidence.answer import (
     parts_table,
     value_text,
 )
-from unstuck_analysis.evidence.ensemble import Ensemble, constrained, summary
+from unstuck_analysis.evidence.ensemble import Ensemble, constrained, independent, summary
 from unstuck_analysis.evidence.facts import Fact, first_measurements, read_facts
 from unstuck_analysis.evidence.findings import OF_COHORT
 from unstuck_analysis.evidence.measure import (
@@ -46,6 +46,7 @@ def markdown(evidence: Evidence, mechanisms: str) -> str:
     directions_from, directions = constrained(ensemble)
     tables = {group: each.markdown() for group, each in group_tables(evidence).items()}
     return Template(PROSE.read_text(encoding="utf-8")).substitute(
+        independent=independent(ensemble),
         ensemble=summary(ensemble, [finding.fact for finding in evidence.findings]),
         directions="\n".join(f"{number}. {text}." for number, text in enumerate(directions, 1)),
         directions_from=directions_from,

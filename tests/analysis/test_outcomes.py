@@ -40,9 +40,8 @@ def scored(
         populations, regions = len(circuit.populations), len(circuit.regions)
         ones, strength = np.ones(populations), np.ones(len(circuit.projections))
         firing, serotonin = ones * day, np.ones(regions)
-        return Reading(
-            day, value, value / 2, value, firing, serotonin, ones, ones, 0 * ones, strength, 0.1, 1.0
-        )
+        rest = strength, 0.1, 1.0, np.array([value])
+        return Reading(day, value, value / 2, value, firing, serotonin, ones, ones, 0 * ones, *rest)
 
     ends = reading(0.0, HEALTHY), reading(0.0, stuck)
     checkpoint = Checkpoint("", "", healthy_state(circuit), 0.0, *ends, Diagnostics())
@@ -252,3 +251,19 @@ def test_the_bootstrap_interval_of_equal_values_is_a_point() -> None:
 
 def test_the_bootstrap_of_nobody_is_not_a_number() -> None:
     assert all(math.isnan(value) for value in bootstrap_mean(np.array([]), np.random.default_rng(1)))
+
+
+def test_a_rating_is_the_mean_of_the_seven_days_that_end_on_a_day() -> None:
+    course = RecoveryCourse([0.0, 100.0], [0.0, 1.0], rated_days=7)
+    assert course.rated(50.0) == pytest.approx(0.47)
+    assert course.rated(2.0) == pytest.approx(0.01)  # no days before day 0
+    assert np.isnan(course.rated(120.0))
+    assert RecoveryCourse([0.0, 100.0], [0.0, 1.0]).rated(50.0) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("days_low", "relapses"), [(20, False), (40, True)])
+def test_by_ratings_a_relapse_takes_four_weeks_in_a_row(days_low: int, relapses: bool) -> None:
+    days = [0.0, 1.0, 50.0, 50.1, 50.0 + days_low, 50.1 + days_low, 200.0]
+    recovery = [0.0, 0.8, 0.8, 0.1, 0.1, 0.8, 0.8]
+    assert np.isfinite(RecoveryCourse(days, recovery, rated_days=7).relapse_day()) == relapses
+    assert np.isfinite(RecoveryCourse(days, recovery).relapse_day())

@@ -204,7 +204,8 @@ def mechanisms_table(intact: Evidence, matrix: Mapping[str, Evidence]) -> Table:
 
 CAPTION = (
     "Every measured part of a finding: its published range (bar, all ranges drawn equally wide), the"
-    " value of the model (dot; orange outside the range) and the 95 % interval over patients (line)."
+    " value of the model (dot; orange outside the range), the 95 % interval over patients (line) and the"
+    " central 95 % of the other parameter sets that reproduce the fitted findings (blue band)."
     " A dark bar is a tight range: it is narrower than a third of its larger end. A pale bar is wide: wider"
     " than two thirds of it, or open. Next to each bar: the value of the model, and the range."
     " Values beyond the plot are drawn at its margin."
@@ -221,8 +222,9 @@ def figure(evidence: Evidence) -> "Figure":
     picture = Figure(figsize=(13, 1.2 + 0.24 * max(1, len(shown))), layout="constrained")
     axes = picture.add_subplot()
     labels: list[str] = []
+    ensemble = Ensemble.shipped()
     for line, (finding, part) in enumerate(shown):
-        _draw(axes, line, part)
+        _draw(axes, line, part, ensemble.interval(part.id, part.name))
         labels.append(_label(finding, part))
     axes.set(xlim=(-0.6, 3.1), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
     axes.set_xticks([0, 1], ["lowest\npublished", "highest\npublished"])
@@ -232,15 +234,21 @@ def figure(evidence: Evidence) -> "Figure":
     return picture
 
 
-def _draw(axes: "Axes", line: int, part: Part) -> None:
+def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | None) -> None:
+    """The published range, the interval over parameter sets, the interval over patients, and the value."""
     low, high = (
         end if isfinite(end) else part.value + sign * (abs(part.value) + 1.0)
         for end, sign in zip(part.range, (-1, 1), strict=True)
     )
-    place = [min(max((value - low) / (high - low), -0.5), 1.5) for value in (part.value, *part.interval)]
+
+    def placed(values: Sequence[float]) -> list[float]:
+        return [min(max((value - low) / (high - low), -0.5), 1.5) for value in values]
+
     axes.barh(line, 1.0, height=0.55, color=_shade(part), linewidth=0)
-    axes.plot(place[1:], [line, line], color=INK, linewidth=1)
-    axes.plot(place[0], line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[2])
+    if over_sets:
+        axes.plot(placed(over_sets), [line, line], color=PALETTE[1], alpha=0.4, linewidth=5)
+    axes.plot(placed(part.interval), [line, line], color=INK, linewidth=1)
+    axes.plot(placed([part.value]), line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[2])
     axes.text(1.55, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
 
 

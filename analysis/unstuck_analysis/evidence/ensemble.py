@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,8 @@ WANTED = 64  # accepted sets
 PATIENTS, CHECKED = 250, 1_000  # in which findings on cohorts must be reproduced; of the later check
 OPEN = 0.1  # sets that reach this outer share of the prior along a direction: open at that end
 STIFFEST, NAMED = 5, 3  # directions that are described, and parameters that are named in each
-Outcome = Literal["direction", "accepted", "rejected", "failed"]
+ENOUGH = 20  # sets for a statement about their correlation
+Outcome = Literal["training", "accepted", "rejected", "failed"]
 Key = tuple[int, int, int]  # chain, iteration, patients
 Readings = Mapping[tuple[str, str], float]  # value by finding and part
 
@@ -35,7 +37,7 @@ Readings = Mapping[tuple[str, str], float]  # value by finding and part
 class Tried:
     """One set that reproduces the findings on the typical patient, and the outcome of its test in cohorts.
 
-    outcome: `direction` if it was not tested (the sampler moves along differences of such sets), `failed` if
+    outcome: `training` if it was measured in few patients only (the regression learns from it), `failed` if
     a simulation stopped. reason: the findings outside their ranges, or the message. patients: of the last
     test. screened, screen_failed: sets tried on the typical patient to find this one, and failures there.
     """
@@ -178,7 +180,7 @@ def _inside(fact: Fact, part: str, value: float) -> bool:
 def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
     """How many sets were asked for, tried, failed, found and checked."""
     counts = Counter(each.outcome for each in ensemble.tried)
-    tested = sum(counts.values()) - counts["direction"]
+    tested = sum(counts.values()) - counts["training"]
     screened = sum(each.screened for each in ensemble.tried)
     failed = sum(each.screen_failed for each in ensemble.tried)
     fitted = [fact for fact in facts if fact.group == "fitted"]
@@ -193,6 +195,30 @@ def summary(ensemble: Ensemble, facts: Sequence[Fact]) -> str:
         f" {counts['rejected']} rejected, {counts['failed']} failed."
         f" Accepted sets checked in {CHECKED} patients: {len(verdicts)}, of which {sum(verdicts)} reproduce"
         " every fitted finding there."
+    )
+
+
+def independent(ensemble: Ensemble) -> str:
+    """As how many independent sets the accepted ones count, from the correlation of successive sets.
+
+    Sets whose correlation at distance k is r**k count as (1 - r) / (1 + r) independent sets each.
+    """
+    sets = ensemble.accepted
+    if len(sets) < ENOUGH:
+        return "There are too few sets to say how similar."
+    places = np.array([place_of(each.values) for each in sets])
+    centred = places - places.mean(axis=0)
+    chains = np.array([each.chain for each in sets])
+    pairs = [
+        (one, other) for chain in set(chains) for one, other in pairwise(np.flatnonzero(chains == chain))
+    ]
+    products = np.mean([centred[one] * centred[other] for one, other in pairs], axis=0)
+    correlation = np.clip(products / centred.var(axis=0), 0.0, 0.99)
+    numbers = np.maximum(1.0, len(sets) * (1.0 - correlation) / (1.0 + correlation))
+    least, middle, most = np.quantile(numbers, [0.0, 0.5, 1.0])
+    return (
+        f"By the correlation of successive sets, the {len(sets)} sets count as {least:.0f} to {most:.0f}"
+        f" independent sets, depending on the parameter (median {middle:.0f})."
     )
 
 

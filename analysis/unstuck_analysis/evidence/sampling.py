@@ -1,32 +1,32 @@
 """Draw parameter sets that reproduce every fitted finding: a command for developers that takes hours.
 
-    python -m unstuck_analysis.evidence.sampling --chain 0 --minutes 60    # look for sets
-    python -m unstuck_analysis.evidence.sampling --check 3                 # three sets in 1,000 patients
+    python -m unstuck_analysis.evidence.sampling --chain 4 --minutes 60    # look for sets
+    python -m unstuck_analysis.evidence.sampling --complete 3 --patients 1000   # check three sets
 
 Prior: the fitted parameters are independent, each uniform (shares) or log-uniform (all others) between the
 ends of its range in scenarios/parameters.csv. Target: the prior within the sets that reproduce every fitted
 finding (approximate Bayesian computation; the published ranges are the accepted region). Findings on cohorts
 are read in the first 250 patients of seed 1, the same patients for every set.
 
-Sampler: hit-and-run among the sets that reproduce the findings on the typical patient and are not hopeless in
-ten patients. After every `STEPS` steps the set is tested in more patients. Sets that pass have the target as
-their distribution. A set is hopeless if a finding is outside its range, and by more than its standard error
-over the patients so far. The shipped set, in these patients and in all 250, corrects for their choice.
+Sampler: hit-and-run in rounds of two chains, which can run at the same time. Round 0 (chains 0 and 1) walks
+among the sets that reproduce the findings on the typical patient, and measures most findings on cohorts in 40
+patients. Later rounds walk among those of these sets that a regression predicts to reproduce these findings,
+too; it learns from the sets of all earlier rounds and of the chain itself. After `STEPS` steps the set is
+measured in 250 patients, and the next steps begin at the last accepted set. Accepted sets have the target as
+their distribution, but for sets that the regression excludes by mistake.
 
-Every tried set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
-iteration only, so the same command continues a stopped chain exactly. The first `DIRECTIONS` sets are single
-steps that are not tested in patients; later steps of all chains follow differences of these sets. Then chains
-are independent, and each begins at the shipped set: start one process for each. Chain 100 has the sets that
-were tried, and rejected, while the sampler was tuned.
+Every measured set is appended to ensemble.csv at once. The random numbers of an iteration depend on chain and
+iteration only, so the same command continues a stopped chain exactly. Every chain begins at the shipped set.
+Chains from 100 on have sets that were tested while the sampler was tuned; the regression learns from them.
 
 Sources: Smith 1984, 10.1287/opre.32.6.1296 (hit-and-run); Neal 2003, 10.1214/aos/1056562461 (shrinkage);
-Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions).
+Braak 2006, 10.1007/s11222-006-8769-1 (differences of sets as directions); Vernon et al. 2010,
+10.1214/10-BA524 (regression before simulation).
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from time import monotonic
 
@@ -36,13 +36,11 @@ from unstuck.parameters import default_parameters
 
 from unstuck_analysis.evidence.courses import Floats
 from unstuck_analysis.evidence.ensemble import (
-    CHECKED,
     PATIENTS,
     READINGS,
     SETS,
     Ensemble,
     Outcome,
-    Readings,
     Tried,
     append_readings,
     append_tried,
@@ -54,18 +52,18 @@ from unstuck_analysis.evidence.ensemble import (
 )
 from unstuck_analysis.evidence.facts import Fact, read_facts, shipped_file
 from unstuck_analysis.evidence.findings import OF_COHORT
-from unstuck_analysis.evidence.measure import Evidence, Part, Plan, measure, unwatched
+from unstuck_analysis.evidence.measure import Evidence, Plan, measure, unwatched
+from unstuck_analysis.evidence.regression import Regression, fit
 from unstuck_analysis.output.provenance import model_version
 
-SEED, STEPS, DIRECTIONS = 1, 3, 400
+SEED, STEPS = 1, 40
+CHAINS, TUNING = 2, 100  # chains per round; first chain of the sets that were tested during tuning
+FEW = 40  # patients of round 0
 SHIPPED = -1  # chain of the shipped set in the readings
 ALONG_AXIS = 0.4  # share of steps that change one parameter only
 # Findings on the typical patient that a set fails most often for the time they take, group by group.
 FIRST = (("F18", "F19", "F20", "F21"), ("F35",), ("F05", "F06", "F07", "F08"), ("F26", "F27"), ("F17",))
-QUICK = ("T05", "T06", "F36")  # findings on cohorts that a set fails most often for the time they take
-LONG = ("F16", "F31", "F32", "T07", "T12")  # findings whose courses take longest
-SAMPLES = 50  # bootstrap samples behind a standard error
-EARLY = (10, 40, 100)  # patients after which hopeless sets are rejected
+LONG = ("F16", "F31", "F32", "T12")  # findings on cohorts that take longest and are rarely failed
 FAULTS = (RunError, ValueError, ArithmeticError)
 Values = Mapping[str, float]
 
@@ -93,149 +91,135 @@ def step(
 
 
 class Screen:
-    """Which sets the steps may visit; counts the sets that were tried and those that failed.
+    """Which sets the steps may visit; counts the sets that were simulated and those that failed.
 
-    shipped: readings of the shipped set by number of patients; None: the typical patient decides alone.
+    regression: predicts the findings on cohorts; None: the typical patient decides alone.
     """
 
-    def __init__(self, shipped: Mapping[int, Readings] | None) -> None:
+    def __init__(self, regression: Regression | None) -> None:
         typical = {f.id: f for f in read_facts() if f.group == "fitted" and f.id not in OF_COHORT}
         first = [id for group in FIRST for id in group]
         rest = [fact for id, fact in typical.items() if id not in first]
         self.groups = [*([typical[id] for id in group] for group in FIRST), rest]
-        self.shipped, self.tried, self.failed = shipped, 0, 0
+        self.regression, self.tried, self.failed = regression, 0, 0
 
     def passes(self, place: Floats) -> bool:
-        """Whether a set reproduces the findings on the typical patient and is not hopeless in patients."""
+        """Whether a set reproduces the findings on the typical patient and probably the others, too."""
+        if self.regression is not None and not self.regression.likely(place):
+            return False
         self.tried += 1
-        values = values_at(place)
-        plan = Plan(seed=SEED, values=tuple(values.items()))
+        plan = Plan(seed=SEED, values=tuple(values_at(place).items()))
         try:
-            if any(outside(measure(facts, plan, unwatched)) for facts in self.groups):
-                return False
-            if self.shipped is None:
-                return True
-            quick, rest = (fact for fact in _fitted() if fact.id in QUICK), _fitted((*QUICK, *LONG))
-            return not any(faults(values, self.shipped, EARLY[0], facts) for facts in (list(quick), rest))
+            return not any(outside(measure(facts, plan, unwatched)) for facts in self.groups)
         except FAULTS:
             self.failed += 1
             return False
 
 
-def _fitted(left_out: Sequence[str] = ()) -> list[Fact]:
-    """The fitted findings on cohorts, without some."""
-    fitted = [fact for fact in read_facts() if fact.group == "fitted" and fact.id in OF_COHORT]
-    return [fact for fact in fitted if fact.id not in left_out]
+def on_cohorts(ids: Callable[[str], bool]) -> list[Fact]:
+    """The fitted findings on cohorts whose ids are asked for."""
+    return [f for f in read_facts() if f.group == "fitted" and f.id in OF_COHORT and ids(f.id)]
 
 
-def faults(
-    values: Values,
-    shipped: Mapping[int, Readings],
-    patients: int,
-    facts: Sequence[Fact],
-    folder: Path | None = None,
-) -> str:
-    """What is hopeless in so many patients, or outside its range in all of them."""
-    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()), samples=SAMPLES)
-    evidence = measure(facts, plan, unwatched)
-    return (
-        outside(evidence, shipped[patients], shipped[PATIENTS]) if patients < PATIENTS else outside(evidence)
-    )
+def outside(evidence: Evidence) -> str:
+    """Parts outside their ranges, with their values."""
+    parts = (part for finding in evidence.findings for part in finding.parts if not part.inside)
+    return "; ".join(f"{f'{part.id} {part.name}'.strip()} {part.value:.3g}" for part in parts)
 
 
-def outside(evidence: Evidence, shipped: Readings | None = None, final: Readings | None = None) -> str:
-    """Parts outside their ranges, with their values; with readings of the shipped set only hopeless ones.
-
-    shipped, final: readings of the shipped set in these patients and in all of them.
-    """
-    found: list[str] = []
-    for part in (part for finding in evidence.findings for part in finding.parts):
-        name = part.id, part.name
-        if hopeless(part, final[name] - shipped[name]) if shipped and final else not part.inside:
-            found.append(f"{' '.join(name).strip()} {part.value:.3g}")
-    return "; ".join(found)
+def quick_findings(values: Values, patients: int, folder: Path | None = None) -> Evidence:
+    """The fitted findings on cohorts that do not take long."""
+    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()), samples=1)
+    return measure(on_cohorts(lambda id: id not in LONG), plan, unwatched)
 
 
-def hopeless(part: Part, correction: float) -> bool:
-    """Whether a value is outside its range, and by more than its standard error after a correction."""
-    value, error = part.value + correction, (part.interval[1] - part.interval[0]) / 4.0
-    if part.inside or not isfinite(value) or not isfinite(error):
-        return False
-    low, high = part.range
-    return not low - error <= value <= high + error
-
-
-def verdict(values: Values, shipped: Mapping[int, Readings]) -> tuple[Outcome, str, int, Evidence | None]:
-    """Test a set in cohorts: outcome, reason, number of patients, and all readings of an accepted set.
-
-    shipped: readings of the shipped set by number of patients.
-    """
-    patients = 0
-    stages = [(EARLY[1], _fitted(LONG)), *((number, _fitted()) for number in (*EARLY[1:], PATIENTS))]
+def verdict(values: Values) -> tuple[Outcome, str, Evidence | None]:
+    """Test a set in cohorts: outcome, reason, and its readings (all findings if the set is accepted)."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for patients, facts in stages:
-                if reason := faults(values, shipped, patients, facts, Path(folder)):
-                    return "rejected", reason, patients, None
-            plan = Plan(PATIENTS, 0, SEED, 1, Path(folder), values=tuple(values.items()))
-            return "accepted", "", PATIENTS, measure(read_facts(), plan, unwatched)
+            evidence = quick_findings(values, PATIENTS, Path(folder))
+            if reason := outside(evidence):
+                return "rejected", reason, evidence
+            plan = Plan(PATIENTS, 0, SEED, 1, Path(folder), values=tuple(values.items()), samples=1)
+            if reason := outside(measure(on_cohorts(lambda id: id in LONG), plan, unwatched)):
+                return "rejected", reason, evidence
+            return "accepted", "", measure(read_facts(), plan, unwatched)
         except FAULTS as fault:
-            return "failed", str(fault), patients, None
+            return "failed", str(fault), None
 
 
 def run_chain(chain: int, minutes: float, sets: Path, readings: Path) -> None:
     """Continue a chain for some minutes; an iteration that has begun is finished."""
     end_s = monotonic() + 60.0 * minutes
+    measure_shipped(readings)
+    first = chain - chain % CHAINS  # of the round
     while monotonic() < end_s:
         tried = read_tried(sets)
-        exploring = sum(each.outcome == "direction" for each in tried) < DIRECTIONS
-        found, evidence = iterate(chain, tried, None if exploring else shipped_readings(readings))
+        own = [each for each in tried if each.chain == chain]
+        earlier = [each for each in tried if each.chain < first or each.chain >= TUNING]
+        screen = Screen(regression_on([*earlier, *own], readings) if chain >= CHAINS else None)
+        found, evidence = iterate(chain, own, screen, [place_of(each.values) for each in earlier])
         if evidence is not None:
-            append_readings(readings, (chain, found.iteration, PATIENTS), evidence)
+            append_readings(readings, (chain, found.iteration, found.patients), evidence)
         append_tried(sets, [found])
         print(chain, found.iteration, found.outcome, found.reason, flush=True)
 
 
 def iterate(
-    chain: int, tried: Sequence[Tried], shipped: Mapping[int, Readings] | None
+    chain: int, own: Sequence[Tried], screen: Screen, archive: Sequence[Floats]
 ) -> tuple[Tried, Evidence | None]:
-    """The next set of a chain, and all its readings if it is accepted.
+    """The next set of a chain, and its readings.
 
-    tried: the sets so far; shipped: as for `Screen`.
+    own: the sets of the chain so far; archive: the places of the sets of earlier rounds.
     """
-    own = [each for each in tried if each.chain == chain]
-    directions = [each for each in tried if each.outcome == "direction"]
-    visited = [each for each in own if shipped is None or each.patients > EARLY[0]]
-    place = place_of(visited[-1].values if visited else default_parameters())
-    archive = [place_of(each.values) for each in directions]
-    screen, rng = Screen(shipped), np.random.default_rng(np.random.SeedSequence([SEED, chain, len(own)]))
-    for _ in range(STEPS if shipped else 1):
-        place = step(place, archive, screen.passes, rng)
-    values = values_at(place)
-    outcome, reason, patients, evidence = verdict(values, shipped) if shipped else ("direction", "", 0, None)
+    good = [each for each in own if each.outcome in ("training", "accepted")]
+    place = place_of(good[-1].values if good else default_parameters())
+    rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, len(own)]))
+    if chain < CHAINS:
+        place = step(place, [place_of(each.values) for each in own], screen.passes, rng)
+        outcome, reason, evidence, patients = "training", "", quick_findings(values_at(place), FEW), FEW
+    else:
+        for _ in range(STEPS):
+            place = step(place, archive, screen.passes, rng)
+        (outcome, reason, evidence), patients = verdict(values_at(place)), PATIENTS
     counts = patients, screen.tried, screen.failed
-    return Tried(chain, len(own), outcome, reason, *counts, model_version(), values), evidence
+    return Tried(chain, len(own), outcome, reason, *counts, model_version(), values_at(place)), evidence
 
 
-def shipped_readings(path: Path) -> dict[int, Readings]:
-    """Readings of the shipped set by number of patients; what is not in the file yet is measured."""
+def regression_on(sets: Sequence[Tried], path: Path) -> Regression:
+    """The regression of the readings of earlier sets, and of the shipped set, on their parameters."""
+    readings = read_readings(path)
+    places = {(each.chain, each.iteration, each.patients): place_of(each.values) for each in sets}
+    places |= {(SHIPPED, 0, patients): place_of(default_parameters()) for patients in (FEW, PATIENTS)}
+    ranges = {
+        (part.id, part.name): part.range
+        for finding in quick_findings({}, 2).findings
+        for part in finding.parts
+    }
+    keys = [key for key in places if key in readings]
+    values = [[readings[key][name] for name in ranges] for key in keys]
+    more = np.array([float(patients > FEW) for _, _, patients in keys])
+    return fit(np.array([places[key] for key in keys]), np.array(values), more, list(ranges.values()))
+
+
+def measure_shipped(path: Path) -> None:
+    """Measure the shipped set in few and in all patients, if its readings are not in the file yet."""
     known = read_readings(path)
-    with tempfile.TemporaryDirectory() as folder:
-        for patients in (*EARLY, PATIENTS):
-            key, plan = (SHIPPED, 0, patients), Plan(patients, seed=SEED, folder=Path(folder))
-            if key not in known:
-                append_readings(path, key, measure(read_facts(), plan, unwatched))
-    known = read_readings(path)
-    return {patients: known[SHIPPED, 0, patients] for patients in (*EARLY, PATIENTS)}
+    for patients in (FEW, PATIENTS):
+        if (SHIPPED, 0, patients) not in known:
+            append_readings(path, (SHIPPED, 0, patients), quick_findings({}, patients))
 
 
-def check(number: int, workers: int, sets: Path, readings: Path) -> None:
-    """Measure every finding in 1,000 patients for so many more of the accepted sets, the first ones first."""
+def complete(number: int, patients: int, workers: int, sets: Path, readings: Path) -> None:
+    """Measure what has no reading in so many patients yet, in the first accepted sets."""
     ensemble = Ensemble(read_tried(sets), read_readings(readings))
-    keys = {(each.chain, each.iteration, CHECKED): each for each in ensemble.accepted}
-    for key, each in [item for item in keys.items() if item[0] not in ensemble.readings][:number]:
-        plan = Plan(CHECKED, 0, SEED, workers, values=tuple(each.values.items()))
-        append_readings(readings, key, measure(read_facts(), plan, unwatched))
+    for each in ensemble.accepted[:number]:
+        key = each.chain, each.iteration, patients
+        known = {id for id, _ in ensemble.readings.get(key, {})}
+        missing = [fact for fact in read_facts() if fact.id not in known]
+        plan = Plan(patients, 0, SEED, workers, values=tuple(each.values.items()), samples=1)
+        if missing:
+            append_readings(readings, key, measure(missing, plan, unwatched))
 
 
 def main() -> None:
@@ -245,12 +229,14 @@ def main() -> None:
     )
     parser.add_argument("--chain", type=int, default=0, help="which chain is continued")
     parser.add_argument("--minutes", type=float, default=0.0, help="for how long")
-    parser.add_argument("--check", type=int, default=0, help=f"accepted sets to check in {CHECKED} patients")
-    parser.add_argument("--workers", type=int, default=1, help="processes of the check")
+    parser.add_argument("--complete", type=int, default=0, help="how many accepted sets are completed")
+    parser.add_argument("--patients", type=int, default=PATIENTS, help="in how many patients")
+    parser.add_argument("--workers", type=int, default=1, help="processes that complete sets")
     asked = parser.parse_args()
     files = shipped_file(SETS), shipped_file(READINGS)
-    run_chain(asked.chain, asked.minutes, *files)
-    check(asked.check, asked.workers, *files)
+    if asked.minutes:
+        run_chain(asked.chain, asked.minutes, *files)
+    complete(asked.complete, asked.patients, asked.workers, *files)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """What is said about the ensemble: counts of sets, ranges over sets, and constrained directions."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import nan
 
 import numpy as np
+import pytest
 from unstuck.parameters import default_parameters
 from unstuck_analysis.evidence.answer import group_tables
 from unstuck_analysis.evidence.ensemble import (
@@ -11,8 +14,10 @@ from unstuck_analysis.evidence.ensemble import (
     Outcome,
     Tried,
     fitted_parameters,
+    independent,
     profiles,
     summary,
+    values_at,
 )
 from unstuck_analysis.evidence.facts import Fact, read_facts
 from unstuck_analysis.evidence.measure import Evidence, Finding, Part, Plan
@@ -56,13 +61,29 @@ def test_the_tables_show_sets_next_to_the_published_range_and_nothing_for_an_emp
 
 
 def test_the_summary_counts_sets_that_were_rejected_and_sets_that_failed() -> None:
-    sets = ensemble(["direction", "accepted", "rejected", "failed"], [])
+    sets = ensemble(["training", "accepted", "rejected", "failed"], [])
     sets = Ensemble(sets.tried, {(0, 1, 1_000): {("F18", ""): 0.9}})
     said = summary(sets, list(FACTS.values()))
     assert said.startswith("Parameter sets that reproduce every fitted finding: 1 found, 64 wanted.")
     assert "12 sets were tried on the typical patient (4 failed runs)." in said
     assert "3 were tested in up to 250 patients: 1 accepted, 1 rejected, 1 failed." in said
     assert "sets checked in 1000 patients: 1, of which 0 reproduce every fitted finding there." in said
+
+
+def test_successive_sets_that_are_similar_count_as_fewer_independent_sets() -> None:
+    rng = np.random.default_rng(1)
+    places = rng.uniform(0.3, 0.7, size=(400, len(SYMBOLS)))
+    for before, now in pairwise(places):
+        now[0] = 0.5 + 0.8 * (before[0] - 0.5) + 0.1 * rng.standard_normal()
+    tried = [
+        Tried(k // 200, k % 200, "accepted", "", 250, 3, 1, "", values_at(place))
+        for k, place in enumerate(places)
+    ]
+    said = independent(Ensemble(tried, {}))
+    least, most = map(int, re.findall(r"count as (\d+) to (\d+) independent sets", said)[0])
+    assert least == pytest.approx(400 * (1 - 0.8) / (1 + 0.8), rel=0.4)
+    assert 330 < most <= 400
+    assert independent(Ensemble(tried[:5], {})) == "There are too few sets to say how similar."
 
 
 def test_directions_are_bounded_open_on_one_side_or_flat() -> None:

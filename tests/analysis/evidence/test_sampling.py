@@ -7,11 +7,18 @@ import pytest
 from unstuck.parameters import default_parameters
 from unstuck_analysis.evidence import sampling
 from unstuck_analysis.evidence.courses import Floats
-from unstuck_analysis.evidence.ensemble import Ensemble, place_of, read_tried, values_at
+from unstuck_analysis.evidence.ensemble import (
+    Ensemble,
+    fitted_parameters,
+    place_of,
+    read_tried,
+    values_at,
+)
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.evidence.findings import OF_COHORT
-from unstuck_analysis.evidence.measure import Part, Plan, measure, unwatched
-from unstuck_analysis.evidence.sampling import Screen, hopeless, run_chain, step
+from unstuck_analysis.evidence.measure import Plan, measure, unwatched
+from unstuck_analysis.evidence.regression import Regression, features
+from unstuck_analysis.evidence.sampling import Screen, run_chain, step
 
 
 def tilted_slab(place: Floats) -> bool:
@@ -34,20 +41,27 @@ def test_steps_visit_a_narrow_tilted_region_evenly() -> None:
     assert np.std(places[:, 0] - places[:, 1]) == pytest.approx(0.1 * 12**-0.5, abs=0.003)
 
 
-def test_a_stopped_chain_continues_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chain", [1, 2])
+def test_a_stopped_chain_continues_exactly(
+    chain: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The chain is stopped within every test, and so repeats every iteration once."""
     begun: list[float] = []
     stops: set[int] = set()
 
-    def verdict(values: dict[str, float], shipped: object) -> tuple[str, str, int, None]:
+    def tested(values: dict[str, float]) -> None:
         begun.append(values["kM"])
         if len(begun) in stops:
             raise KeyboardInterrupt
-        return ("accepted", "", 250, None) if values["kM"] < 0.002 else ("rejected", "F31 0.9", 40, None)
 
-    monkeypatch.setattr(sampling, "DIRECTIONS", 25)
+    def verdict(values: dict[str, float]) -> tuple[str, str, None]:
+        tested(values)
+        return ("accepted", "", None) if values["kM"] < 0.002 else ("rejected", "F31 0.9", None)
+
     monkeypatch.setattr(sampling, "STEPS", 3)
-    monkeypatch.setattr(sampling, "shipped_readings", lambda path: {250: {}})
+    monkeypatch.setattr(sampling, "measure_shipped", lambda path: None)
+    monkeypatch.setattr(sampling, "regression_on", lambda sets, path: None)
+    monkeypatch.setattr(sampling, "quick_findings", lambda values, patients: tested(values))
     monkeypatch.setattr(sampling, "verdict", verdict)
     monkeypatch.setattr(Screen, "passes", lambda self, place: bool(np.all(np.abs(place - 0.5) < 0.45)))
     tables: list[str] = []
@@ -58,10 +72,21 @@ def test_a_stopped_chain_continues_exactly(tmp_path: Path, monkeypatch: pytest.M
         path = tmp_path / f"{starts}.csv"
         for _ in range(starts):
             with pytest.raises(KeyboardInterrupt):
-                run_chain(2, 60.0, path, tmp_path / "readings.csv")
+                run_chain(chain, 60.0, path, tmp_path / "readings.csv")
         tables.append(path.read_text())
     assert tables[0] == tables[1]
-    assert [each.iteration for each in read_tried(path)] == list(range(30))
+    assert [each.iteration for each in read_tried(path)] == list(range(5))
+
+
+def test_a_set_that_the_regression_excludes_is_not_simulated() -> None:
+    place = place_of(default_parameters())
+    symbols = [record.symbol for record in fitted_parameters()]
+    weights = np.zeros((features(place[None, :], np.ones(1)).shape[1], 1))
+    weights[1 + symbols.index("kM")] = 1.0  # predicts the place of kM, less 0.5
+    here = place[symbols.index("kM")] - 0.5
+    for high, simulated in ((here - 0.01, 0), (here + 0.01, 1)):
+        screen = Screen(Regression(weights, np.array([-np.inf]), np.array([high])))
+        assert (screen.passes(place), screen.tried) == (bool(simulated), simulated)
 
 
 def test_places_and_values_are_inverse_and_the_ends_are_those_of_the_table() -> None:
@@ -79,18 +104,6 @@ def test_the_shipped_set_passes_the_screen_and_a_set_without_ketamine_effects_do
     assert screen.passes(place)
     without_ketamine = np.where([symbol == "kB" for symbol in values_at(place)], 0.0, place)
     assert (screen.passes(without_ketamine), screen.tried, screen.failed) == (False, 2, 0)
-
-
-def test_a_finding_is_hopeless_beyond_its_standard_error() -> None:
-    def part(value: float) -> Part:
-        return Part("T02", "", value, (value - 0.2, value + 0.2), (0.4, 0.7))  # standard error 0.1
-
-    assert [hopeless(part(value), 0.0) for value in (0.29, 0.31, 0.5, 0.79, 0.81)] == [
-        True,
-        *[False] * 3,
-        True,
-    ]
-    assert [hopeless(part(value), -0.2) for value in (0.35, 0.45)] == [True, False]  # 0.45 is inside
 
 
 def test_every_shipped_set_is_in_the_prior_and_the_accepted_ones_reproduce_every_fitted_finding() -> None:
