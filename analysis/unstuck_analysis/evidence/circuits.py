@@ -36,7 +36,7 @@ from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.study.processes import LOST, in_processes
 
 CIRCUITS = ("anxiety", "ocd")  # those with a table of findings of this name
-PATIENTS, QUICK_PATIENTS = 1_000, 100
+PATIENTS, QUICK_PATIENTS = 300, 50
 BELOW_RESPONSE, RELAPSE_DAYS = 0.2, 28
 MOST_ILL = 0.15  # share of healthy patients that a year of life events may make ill before a warning
 KNOCKS = (1.1, 0.9)
