@@ -7,14 +7,18 @@
     walltime: "02:00:00"
     queue: normal
 
-Workers have one thread each, and write their rows to the disk that all of them share.
+Workers have one thread each, and write their rows to the disk that all of them share. Whoever can reach a
+Dask scheduler can run any program as its user. So the jobs of a queue use TLS, with keys that are made for
+this study. A scheduler that runs elsewhere is used by TLS or over this machine's own address (a tunnel).
 """
 
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+SAFE_ADDRESS = re.compile(r"tls://|tcp://(localhost|127\.0\.0\.1|\[::1\]):")
 QUEUED_S, WITHOUT_QUEUE_S = 24 * 3600.0, 60.0  # how long a study waits while there is no worker
 
 
@@ -49,16 +54,20 @@ class ClusterFile(Document):
 
 def dask_workers(path: Path) -> Workers:
     """The workers that a cluster file describes; InputError if dask is not installed."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(
-            "a cluster needs dask. In Unstuck's folder, type: pip install '.[cluster]'"
-        ) from None
+    if missing := [name for name in ("distributed", "dask_jobqueue", "cryptography") if not find_spec(name)]:
+        needed = ", ".join(missing)
+        raise InputError(f"a cluster needs {needed}. In Unstuck's folder, type: pip install '.[cluster]'")
+    from distributed import Client
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tracebacks of connections that end
     file, refused = read_document(path, ClusterFile), list[str]()
     if (file.kind == "scheduler") != (file.address is not None):
         raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
+    if file.address and not SAFE_ADDRESS.match(file.address):
+        raise InputError(
+            f"{path}: address: {file.address}: anyone could send programs over it. Use tls://..., or a tunnel"
+            " (ssh -L 8786:localhost:8786 MACHINE) and tcp://localhost:8786"
+        )
     client = Client(file.address) if file.address else Client(make_cluster(file, refused.append))
     patience_s = QUEUED_S if file.kind in ("slurm", "pbs") else WITHOUT_QUEUE_S
     return client_workers(client, file.jobs * file.workers_per_job, patience_s, refused)
@@ -77,9 +86,13 @@ def make_cluster(file: ClusterFile, on_refused: Callable[[str], None]) -> Any:
 
 
 def queued_cluster(file: ClusterFile, on_refused: Callable[[str], None] = print) -> Any:
-    """A Dask cluster on a queueing system, with no job submitted yet and no dashboard."""
+    """A Dask cluster on a queueing system, with no job submitted yet and no dashboard.
+
+    Its keys are files in the home folder, readable by their owner only, for as long as the study runs.
+    """
     from dask_jobqueue.pbs import PBSCluster
     from dask_jobqueue.slurm import SLURMCluster
+    from distributed import Security
 
     kind: Any = SLURMCluster if file.kind == "slurm" else PBSCluster
     settings: dict[str, Any] = {
@@ -93,6 +106,8 @@ def queued_cluster(file: ClusterFile, on_refused: Callable[[str], None] = print)
         "job_script_prologue": [*(f"export {name}={n}" for name, n in ONE_THREAD.items()), *file.before],
         "worker_extra_args": ["--no-dashboard"],
         "scheduler_options": {"dashboard_address": None},
+        "security": Security.temporary(),
+        "shared_temp_directory": str(Path.home()),
     }
     return kind(job_cls=_reporting(kind.job_cls, on_refused), **settings)
 

@@ -473,7 +473,7 @@ def _verified(path: Path) -> bytes:
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
     """Columns of a Parquet file by their present names (all as they are); InputError if one is missing.
 
-    Without threads of pyarrow: one that still holds `content` while Python ends aborts the program
+    Without threads of pyarrow: one that still keeps `content` while Python ends aborts the program
     (https://github.com/apache/arrow/issues/34314).
     """
     try:

@@ -121,9 +121,10 @@ def power_figure(found: Sequence[Power]) -> Figure:
     lines = list(dict.fromkeys((one.arm, one.analysis) for one in found))
     for position, (arm, analysis) in enumerate(lines):
         of_line = [one for one in found if (one.arm, one.analysis) == (arm, analysis)]
-        points = [(one.patients_per_arm, one.power, 2 * one.error) for one in of_line]
+        points = ((one.patients_per_arm, one.power, 2 * one.error) for one in of_line)
+        sizes, power, error = zip(*points, strict=True)
         color = PALETTE[(1 + position) % len(PALETTE)]
-        axes.errorbar(*zip(*points, strict=True), color=color, label=f"{arm}, {analysis}", capsize=3)
+        axes.errorbar(sizes, power, error, color=color, label=f"{arm}, {analysis}", capsize=3)
     axes.axhline(0.8, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
     axes.set(xlabel="patients per arm", ylabel="power", ylim=(0, 1.02), title="Power by sample size")
     axes.legend(frameon=False)

@@ -1,6 +1,7 @@
 """Studies on a queueing system, with a made-up `sbatch`: jobs that run, and jobs that are refused."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_a_cluster_file_becomes_jobs_of_a_queueing_system(kind: str, line: str) 
     assert "module load python" in script
     assert "export OMP_NUM_THREADS=1" in script
     assert "--no-dashboard" in script
+    assert "--protocol tls://" in script
+    key = Path(script.split("--tls-key ")[1].split()[0])
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.7:8786", "tcp://localhost.example.org:8786", "ucx://x:1"])
+def test_a_scheduler_that_anyone_could_use_is_refused(tmp_path: Path, address: str) -> None:
+    (tmp_path / "cluster.yaml").write_text(f"kind: scheduler\naddress: {address}\n")
+    with pytest.raises(InputError, match="anyone could send programs over it"):
+        dask_workers(tmp_path / "cluster.yaml")
 
 
 def test_a_cluster_file_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
