@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import circuits
 import evidence
 import example_page
 import landscape
@@ -58,6 +59,7 @@ PAGES = (
     Page("tutorial", tutorial.FILES, tutorial.make),
     Page("trials", ("explanation/trials.md",), trials.make),
     Page("example-page", (example_page.FILE,), example_page.make),
+    Page("circuits", circuits.FILES, circuits.make),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

@@ -26,7 +26,7 @@ from unstuck.patient.checks import check_illness
 from unstuck.patient.draw import Patient, draw_patient
 from unstuck.patient.life import RATED_DAYS, Checkpoint, Life, PatientRun, run_treatment
 from unstuck.patient.stability import after_knock
-from unstuck.state import Floats, State
+from unstuck.state import Floats, Integers, State
 
 from unstuck_analysis.evidence.ensemble import Ensemble
 from unstuck_analysis.evidence.facts import Fact, read_facts, shipped_file
@@ -116,7 +116,7 @@ class Drawn:
     continued: Floats
     healthy_ill: Floats
 
-    def picked(self, rows: Floats) -> "Drawn":
+    def picked(self, rows: Integers) -> "Drawn":
         """The patients of some rows."""
         return Drawn(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 

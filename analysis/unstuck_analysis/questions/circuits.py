@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CIRCUITS = ("default", "anxiety", "ocd")
 # None of these is the protocol of a held-out finding about anxiety or OCD.
-TREATMENTS = (UNTREATED, "ssri-like", "ketamine-like", "ketamine-like-six", "psilocybin-like")
+TREATMENTS = (UNTREATED, "ssri-like", "ssri-two-weeks", "ketamine-like", "psilocybin-like")
 DAYS = (1, 7, 28, 84)
 SHOWN_DAYS = 84.0
 LOWEST, HIGHEST = -0.5, 1.2  # of R in the figure; what lies beyond is cut

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from unstuck.circuit import RECEPTOR_5HT2C, Circuit, healthy_state, mean_field_circuit
 from unstuck.drugs.exposure import Constant
@@ -20,7 +21,7 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import TYPICAL_STRESS_H
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet
-from unstuck.state import Integers, State
+from unstuck.state import Floats, Integers, State
 from unstuck.targets import NO_EFFECT, Effects
 
 WITHIN = 0.005  # every activity and every projection must come back this close
@@ -45,7 +46,13 @@ def rates_of_return(circuit: Circuit) -> RatesOfReturn:
     now, (up, down) = rates[0], np.split(rates[1:], 2)
     kept = _moving(circuit)
     sides = ((up - now) / _STEP)[:, kept], ((now - down) / _STEP)[:, kept]
-    return RatesOfReturn(*(HOURS_A_DAY * float(np.linalg.eigvals(side).real.max()) for side in sides))
+    return RatesOfReturn(*(HOURS_A_DAY * _largest_real_part(side) for side in sides))
+
+
+def _largest_real_part(matrix: Floats) -> float:
+    """Largest real part among the eigenvalues."""
+    eigenvalues: npt.NDArray[np.complex128] = np.linalg.eigvals(matrix).astype(np.complex128)
+    return float(eigenvalues.real.max())
 
 
 def _moving(circuit: Circuit) -> Integers:
