@@ -299,12 +299,15 @@ def page(numbers: Numbers) -> str:
     shown = [row for row in findings if row["id"] in known]
     equal, arms = numbers["equal"], numbers["arms"]
     heads = ("finding", "trial", "read", "published", "model", "verdict")
+    rows = [_row(row, known) for row in shown]
+    verdicts = [row[-1] for row in rows if row[0] in HELD_OUT]
     errors = [
         (name, f"{share:.3f}", "{:.2f} ({:.2f})".format(*equal["complete"][name]), str(equal["hits"][name]))
         for name, share in equal["resampled"].items()
     ]
     parts = {
-        "findings": table(heads, [_row(row, known) for row in shown]),
+        "findings": table(heads, rows),
+        "held_out": f"{verdicts.count('reproduced')} of {len(verdicts)} are reproduced",
         "additive": table(("finding", "care in the circuit", "care added to the rating"), _additive(numbers)),
         "arms": table(_ARM_HEADS, [_arm(name, arm) for name, arm in arms.items()]),
         "error": table(_ERROR_HEADS, errors),
@@ -312,7 +315,6 @@ def page(numbers: Numbers) -> str:
             ("patients per arm", "power", "Monte Carlo error"),
             [(str(n), f"{p:.2f}", f"{e:.2f}") for n, p, e in numbers["power"]],
         ),
-        "waiting": ", ".join(row["id"] for row in findings if row not in shown) or "none",
         "pool": str(equal["pool"]),
         "screened": str(arms["placebo"]["screened"]),
         "ratings": str(RATINGS),
