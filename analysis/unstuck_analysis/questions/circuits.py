@@ -100,9 +100,8 @@ def ask(treatments: Sequence[str], circuits: Sequence[str]) -> Answer:
 
 CAPTION = (
     "Recovery R of the typical patient over the 12 weeks from day 0, one panel per circuit: 0 is this"
-    " patient's own stuck"
-    " state, 1 is health. Below the name of the circuit: what R is read from. R below -0.5 and above 1.2"
-    " is cut."
+    " patient's own stuck state, 1 is health. Below the name of the circuit: what R is read from. R below"
+    " -0.5 and above 1.2 is cut."
 )
 
 
@@ -143,5 +142,5 @@ def _draw(axes: "Axes", each: InCircuit) -> None:
         rows = [(r.day, run.recovery(r.connectivity)) for r in run.readings if r.day <= SHOWN_DAYS]
         axes.plot(*zip(*rows, strict=True), label=name, linewidth=1.8, **style)
     axes.set(xlim=(0, SHOWN_DAYS), ylim=(LOWEST, HIGHEST), xlabel="day", xticks=(0, 28, 56, 84))
-    axes.set_title(each.name)
+    axes.set_title("default (depression)" if each.name == CIRCUITS[0] else each.name)
     axes.text(0.02, 0.98, each.file.readout_name, transform=axes.transAxes, va="top", fontsize=9)
