@@ -7,13 +7,8 @@
     walltime: "02:00:00"
     queue: normal
 
-<<<<<<< HEAD
-Workers have one thread each, and write their rows to the disk that all of them share. Anyone who can reach a
-Dask scheduler can run any program as its user. So the jobs of a queue use TLS, with keys that are made for
-=======
 Workers have one thread each, and write their rows to the disk that all of them share. A person who can reach
 a Dask scheduler can run any program as its user. So the jobs of a queue use TLS, with keys that are made for
->>>>>>> main
 this study. A scheduler that runs elsewhere is used by TLS or over this machine's own address (a tunnel).
 """
 
