@@ -33,7 +33,8 @@ def test_every_control_is_an_argument_of_the_model() -> None:
     values: dict[str, Any] = {
         name: one["value"] if isinstance(one, dict) else one.value for name, one in parameters().items()
     }
-    assert DosedModel(**(values | {"neurons": 100})).day == 0.0
+    values["neurons"] = 100
+    assert DosedModel(**values).day == 0.0
 
 
 def test_patients_who_vary_start_on_their_own_day_0() -> None:
