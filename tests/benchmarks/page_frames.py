@@ -6,6 +6,8 @@
 Three copies of one patient are played in Chromium without a window. Let no other program run meanwhile.
 """
 
+# pyright: reportMissingImports=false
+
 import argparse
 import statistics
 import sys

@@ -57,8 +57,8 @@ def mean_field(patient: Patient, treatment: Treatment, lesions: Sequence[Lesion]
 def _lesion(circuit: Circuit, lesion: Lesion) -> dict[str, object]:
     """Hour after day 0; the neurons that get another bias, and the synapses of which a share is left."""
     neurons, synapses = (np.flatnonzero(mask).tolist() for mask in lost(circuit, lesion))
-    what = {"neurons": neurons, "bias": SILENT_DRIVE, "synapses": synapses, "share": CUT_SHARE}
-    return {"hour": lesion.hour} | what
+    change = {"neurons": neurons, "bias": SILENT_DRIVE, "synapses": synapses, "share": CUT_SHARE}
+    return {"hour": lesion.hour, **change}
 
 
 def _circuit(circuit: Circuit) -> dict[str, object]:

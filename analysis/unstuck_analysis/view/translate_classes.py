@@ -166,7 +166,7 @@ class ClassTranslator(Translator):
                 )
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"!py.bool({self.value(operand)})"
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
                 return literal(-value)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return f"op.mul(-1, {self.value(operand)})"

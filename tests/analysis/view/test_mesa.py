@@ -3,6 +3,7 @@
 # pyright: reportMissingImports=false
 
 from inspect import signature
+from typing import Any
 
 import pytest
 from unstuck.circuit_model import CircuitModel
@@ -29,10 +30,11 @@ def test_a_dosed_model_gives_every_dose_times_the_factor() -> None:
 
 def test_every_control_is_an_argument_of_the_model() -> None:
     assert "kwargs" in signature(DosedModel).parameters  # SolaraViz accepts no other name for the rest
-    values = {
+    values: dict[str, Any] = {
         name: one["value"] if isinstance(one, dict) else one.value for name, one in parameters().items()
     }
-    assert DosedModel(**(values | {"neurons": 100})).day == 0.0
+    values["neurons"] = 100
+    assert DosedModel(**values).day == 0.0
 
 
 def test_patients_who_vary_start_on_their_own_day_0() -> None:
