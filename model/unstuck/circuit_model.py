@@ -90,7 +90,7 @@ class CircuitModel(Model):
         self.circuit = person.circuit
         self.life = Life(person, plan)
         if start == "day 0":
-            self.life.advance(plan.file.day_0_h)
+            self.life.advance(self.life.treatment.file.day_0_h)  # of this patient, after their own stress
         self.milieu = Milieu(self.circuit, self.life.state, *self.life.exposure.at(self.life.time_h))
         self._create_agents()
         self.datacollector = DataCollector(

@@ -81,6 +81,12 @@ def test_an_unknown_treatment_is_refused_with_the_nearest_name() -> None:
         small("ssri-lik")
 
 
+def test_a_patient_who_varies_starts_on_their_own_day_0() -> None:
+    patients = [small(neurons=0, varied=True, patient=index) for index in range(3)]
+    assert len({model.life.time_h for model in patients}) == 3  # stress lasts differently long
+    assert [model.day for model in patients] == [0.0, 0.0, 0.0]
+
+
 def test_patients_differ_in_their_parameters_only_when_asked() -> None:
     typical, varied = small(start="healthy"), small(start="healthy", varied=True)
     other = small(start="healthy", varied=True, patient=1)

@@ -34,12 +34,10 @@ ASKED_VARIABLE = "UNSTUCK_MESA_PAGE"  # treatment, seed, patient, neurons, one p
 
 
 class DosedModel(CircuitModel):
-    """`CircuitModel` from the patient's own day 0 on, with every dose times `dose`; all else is the same."""
+    """`CircuitModel` with every dose times `dose`; all else is the same."""
 
     def __init__(self, treatment: str = "ssri-like", dose: float = 1.0, **kwargs: Any) -> None:
         super().__init__(treatment, **kwargs)
-        # Patients who vary are under stress for longer or shorter than the treatment file says.
-        self.life.advance(self.life.treatment.file.day_0_h)
         changed = with_doses_times(self.life.treatment, dose)
         self.life = Life(self.life.patient, changed, self.life.checkpoint)
         for column in self.datacollector.model_vars.values():
