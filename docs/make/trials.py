@@ -284,7 +284,7 @@ def measure_all(workers: int) -> Numbers:
     }
     power = [
         [one.patients_per_arm, one.power, one.error]
-        for one in power_of(pools[0], [6, 8, 10, 15, 20], 500)
+        for one in power_of(pools[0], [8, 10, 15, 20], 500)
         if one.analysis == "mmrm"
     ]
     numbers: Numbers = {"rows": rows, "additive": added_to_the_rating(), "arms": arms, "power": power}

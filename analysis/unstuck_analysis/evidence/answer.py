@@ -229,7 +229,7 @@ def figure(evidence: Evidence) -> "Figure":
     axes.set(xlim=(-0.6, 3.1), ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)), yticklabels=labels)
     axes.set_xticks([0, 1], ["lowest\npublished", "highest\npublished"])
     axes.tick_params(axis="y", length=0, labelsize=8)
-    axes.set_title("Values of the model in their published ranges")
+    axes.set_title("Values of the model and published ranges")
     axes.spines["left"].set_visible(False)
     return picture
 

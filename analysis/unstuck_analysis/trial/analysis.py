@@ -37,8 +37,8 @@ NAMES = {
     "baseline-carried-forward": "baseline carried forward",
 }
 HANDLING = {
-    "mmrm": "those who left are estimated from patients with the same course until then (missing at random)",
-    "locf": "the last rating before leaving counts (while on treatment)",
+    "mmrm": "missing ratings are estimated from patients with similar ratings until then (missing at random)",
+    "locf": "the last rating before leaving counts; this can be biased in either direction",
     "completers": "only patients who stayed are compared",
     "multiple-imputation": "missing ratings are drawn 20 times (missing at random)",
     "baseline-carried-forward": "leaving and rescue count as no change (composite)",
@@ -231,7 +231,7 @@ class TrialResult:
 
     @cached_property
     def arms(self) -> list[ArmSummary]:
-        """Every arm: from the last rating carried forward, without patients who were never rated again."""
+        """Every arm, from the last rating carried forward; the baseline where there is no later one."""
         return [self._summary(group) for group in self.groups]
 
     def _summary(self, group: Group) -> ArmSummary:
@@ -411,11 +411,16 @@ def dose_trend(result: TrialResult) -> DoseTrend:
     return DoseTrend(float(line.slope), float(line.pvalue), lowest)
 
 
-def needed_to_treat(arm: ArmSummary, control: ArmSummary) -> float | None:
-    """1 / difference in response; None where the arm does not respond more often."""
-    if arm.response is None or control.response is None or arm.response <= control.response:
-        return None
-    return 1.0 / (arm.response - control.response)
+def difference_in_response(arm: ArmSummary, control: ArmSummary) -> tuple[float, float, float]:
+    """Share of responders minus that of the control arm, and its 95 % interval (Wald); NaN without shares."""
+    if arm.response is None or control.response is None:
+        return nan, nan, nan
+    difference = arm.response - control.response
+    variances = [
+        share * (1.0 - share) / n for share, n in ((arm.response, arm.n), (control.response, control.n))
+    ]
+    error = 1.96 * sqrt(sum(variances))
+    return difference, difference - error, difference + error
 
 
 def _pooled_sd(one: Floats, other: Floats) -> float:

@@ -5,7 +5,7 @@
 
 rounded (half to even) and cut to the scale. MADRS is a multiple of the same sum. C, the connectivity at the
 start of the day, is 1 in health. All normal numbers come from the patient's own stream, so that a change of
-the scale needs no new simulation. Sources: the trial file; docs/trials.md.
+the scale needs no new simulation. Sources: the trial file; docs/explanation/trials.md.
 """
 
 from collections.abc import Sequence

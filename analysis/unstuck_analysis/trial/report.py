@@ -1,7 +1,7 @@
 """The report of a trial: flow of participants, baseline, arms, contrasts, curves and the true state."""
 
 from collections.abc import Sequence
-from math import nan
+from math import ceil, nan
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,10 @@ from unstuck_analysis.trial.analysis import (
     TrialResult,
     carried_forward,
     crossed_over,
+    difference_in_response,
     dose_trend,
     event_times,
     log_rank,
-    needed_to_treat,
 )
 from unstuck_analysis.trial.conduct import conduct_text
 from unstuck_analysis.trial.dataset import Group, Pool
@@ -75,8 +75,8 @@ def findings(result: TrialResult) -> list[str]:
     lines = [_contrast(contrast, scale) for contrast in primary]
     lines += [_response(result)] if primary else [_course(arm, scale) for arm in result.arms]
     lines += [
-        f"True effect of {name}, known only in a simulation: {mean:+.2f} points at the last visit,"
-        f" with an SD of {spread:.2f} between patients."
+        f"True effect of {name} on these patients, if all had stayed: {mean:+.2f} points at the last visit"
+        f" (SD between patients {spread:.2f}). Only a simulation knows this."
         for name, mean, spread in result.true_effects
     ]
     of_the_design = [line for line in [_of_the_design(result)] if line]
@@ -94,13 +94,22 @@ def _contrast(contrast: Contrast, scale: str) -> str:
 
 
 def _response(result: TrialResult) -> str:
-    """Response by arm, and the number needed to treat; nothing after an open phase."""
+    """Response by arm, and its difference; nothing after an open phase.
+
+    The number needed to treat has no meaning where the interval of the difference includes 0.
+    """
     if any(arm.response is None for arm in result.arms):
         return ""
-    shares = [f"{arm.name} {_percent(arm.response)}" for arm in result.arms]
-    needed = [(arm.name, needed_to_treat(arm, result.arms[0])) for arm in result.arms[1:]]
-    numbers = [f" Number needed to treat with {name}: {number:.0f}." for name, number in needed if number]
-    return f"Response: {', '.join(shares)}.{''.join(numbers)}"
+    lines = [f"Response: {', '.join(f'{arm.name} {_percent(arm.response)}' for arm in result.arms)}."]
+    for arm in result.arms[1:]:
+        difference, low, high = difference_in_response(arm, result.arms[0])
+        lines.append(
+            f"Difference with {arm.name}: {100 * difference:+.0f} % (95 % interval {100 * low:.0f} to"
+            f" {100 * high:.0f} %)."
+        )
+        if low > 0.0:
+            lines.append(f"Number needed to treat: {ceil(1.0 / difference)}.")
+    return " ".join(lines)
 
 
 def _course(arm: ArmSummary, scale: str) -> str:
@@ -157,7 +166,7 @@ def notes(result: TrialResult) -> list[str]:
 
 
 _ESTIMANDS = {
-    "treatment-policy": "All ratings count, whatever was taken, missed doses and rescue included.",
+    "treatment-policy": "Ratings count whether or not doses were taken. There are no ratings after leaving.",
     "hypothetical": "Every dose is taken, and ratings after rescue count as missing.",
     "composite": "Leaving and rescue count as no change.",
 }
@@ -347,7 +356,7 @@ def _draw_arm(axes: Axes, center: float, group: Group, *, rescue: bool) -> None:
     _arrow(axes, (center, 0.46), (center, 0.33))
     _box(axes, center, 0.27, "\n".join(left))
     _arrow(axes, (center, 0.19), (center, 0.10))
-    _box(axes, center, 0.07, f"Analysed (n = {group.n})\nlast visit seen: {group.n - int(gone.sum())}")
+    _box(axes, center, 0.07, f"In the analysis (n = {group.n})\nlast visit seen: {group.n - int(gone.sum())}")
 
 
 def _box(axes: Axes, x: float, y: float, text: str) -> None:
