@@ -54,7 +54,7 @@ def test_first_measurements_of_generation_1_are_kept() -> None:
         (F18.replace("0.40", "0.80"), "facts.csv:2: low 0.8 is above high 0.75"),
         (F18.replace("fit", "fitt"), "facts.csv:2: unknown role 'fitt', did you mean 'fit'?"),
         (F18.replace("F18", "F81"), "facts.csv:2: unknown id 'F81'"),
-        (F18.replace("fit,1", "fit,3"), "facts.csv:2: unknown generation '3'"),
+        (F18.replace("fit,1", "fit,4"), "facts.csv:2: unknown generation '4'"),
         (F18 + ",more", "facts.csv:2: 12 cells, but there are 11 columns"),
     ],
 )

@@ -23,7 +23,7 @@ def test_recovery_is_read_from_each_circuits_own_readout(found: list[InCircuit])
 
 def test_the_figure_has_a_panel_per_circuit_and_a_line_per_treatment(found: list[InCircuit]) -> None:
     panels = circuits_figure(found).axes
-    assert [panel.get_title(loc="left") for panel in panels] == ["default", "anxiety", "ocd"]
+    assert [panel.get_title(loc="left") for panel in panels] == ["default (depression)", "anxiety", "ocd"]
     assert all(len([line for line in panel.lines if line.get_label()[0] != "_"]) == 2 for panel in panels)
 
 

@@ -9,7 +9,8 @@ function connectivityAtRest(given, scar) {
   const { rules, start, variables } = given.circuit, held = { ...rules, scar: { ...rules.scar, kM: 0, tauM: HELD_H } };
   const circuit = new MeanField({ ...given.circuit, rules: held }, 1e-3), place = variables.indexOf('scar'), end = REST_DAYS * DAY_H;
   circuit.y.fill(scar, start[place], start[place + 1]);
-  circuit.go(new Exposure(given.circuit, [], [], [], end), 0, [end], () => {});
+  const { regions } = given.circuit, nothing = new exposure.PatientExposure(regions, [], [], np.zeros([1, regions.length]), end);
+  circuit.go(nothing, 0, [end], () => {});
   return circuit.connectivity;
 }
 
