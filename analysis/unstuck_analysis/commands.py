@@ -128,7 +128,7 @@ def compare(
             out=folder,
             on_progress=show,
         )
-    options = {"patients": patients, "seed": seed, "neurons": neurons}
+    options: dict[str, int | str] = {"patients": patients, "seed": seed, "neurons": neurons}
     options |= {"circuit": circuit} if circuit else {}
     return ComparisonAnswer(found, treatments or defaults.TREATMENTS, options)
 

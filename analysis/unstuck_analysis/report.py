@@ -324,7 +324,7 @@ class ComparisonAnswer:
 
     comparison: Comparison
     treatments: Sequence[str]
-    options: Mapping[str, int]
+    options: Mapping[str, int | str]
     opens = "report.html"
     next_step = "unstuck survival {folder}"
     files = COMPARISON_FILES

@@ -94,7 +94,7 @@ class ParameterSet(Mapping[str, float]):
         if not isinstance(number_or_symbol, str):
             return float(number_or_symbol)
         sign, factors = factors_of(number_or_symbol)
-        known = (f if isinstance(f, float) else self[choose(f, self.records, "parameter")] for f in factors)
+        known = (self[choose(f, self.records, "parameter")] if isinstance(f, str) else f for f in factors)
         return sign * prod(known)
 
     def with_rows(self, records: Mapping[str, Parameter]) -> "ParameterSet":

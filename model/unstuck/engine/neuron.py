@@ -110,9 +110,10 @@ def serotonin_pools(
     mean_x: (populations,) mean activity.
     """
     for r in range(serotonin_nM.size):
-        feeder = w.feeder[r]
+        feeder = int(w.feeder[r])
         release = mean_x[feeder] * acting.release_gain
-        vmax = acting.sert_vmax_factor * y.sert_vmax_following[w.populations.source[feeder]]
+        source = int(w.populations.source[feeder])
+        vmax = acting.sert_vmax_factor * y.sert_vmax_following[source]
         serotonin_nM[r] = serotonin_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
 
 
@@ -187,7 +188,7 @@ def surround(
     """
     of = w.populations
     for k in range(around.gain.size):
-        source = of.source[k]
+        source = int(of.source[k])
         receptors = Receptors(
             y.nmda_receptors[k] * here[k, NMDA_LEFT],
             y.autoreceptor_sensitivity[source] if source >= 0 else 1.0,

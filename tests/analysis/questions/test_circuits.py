@@ -18,13 +18,16 @@ def test_recovery_is_read_from_each_circuits_own_readout(found: list[InCircuit])
     assert [row["minus_untreated"] for row in rows[::2]] == [0.0, 0.0, 0.0]
     expected = {"default": 0.61, "anxiety": 0.875, "ocd": 0.391}
     for row in rows[1::2]:
-        assert row["recovery_day_84"] == pytest.approx(expected[row["circuit"]], abs=0.01)
+        assert row["recovery_day_84"] == pytest.approx(expected[str(row["circuit"])], abs=0.01)
 
 
 def test_the_figure_has_a_panel_per_circuit_and_a_line_per_treatment(found: list[InCircuit]) -> None:
     panels = circuits_figure(found).axes
     assert [panel.get_title(loc="left") for panel in panels] == ["default (depression)", "anxiety", "ocd"]
-    assert all(len([line for line in panel.lines if line.get_label()[0] != "_"]) == 2 for panel in panels)
+    assert all(
+        len([line for line in panel.lines if not str(line.get_label()).startswith("_")]) == 2
+        for panel in panels
+    )
 
 
 def test_the_answer_names_the_best_treatment_of_each_circuit() -> None:

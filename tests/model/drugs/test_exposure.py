@@ -161,7 +161,9 @@ def test_a_longer_noise_begins_as_the_shorter_one() -> None:
 
 
 POPULATIONS = {
-    name: PopulationFile(region=region, cells=cells, share=1, set_point_Hz=5, maximal_Hz=60, nmda_share=0.1)
+    name: PopulationFile.model_validate(
+        {"region": region, "cells": cells, "share": 1, "set_point_Hz": 5, "maximal_Hz": 60, "nmda_share": 0.1}
+    )
     for name, region, cells in (
         ("A_P", "A", "pyramidal"),
         ("A_I", "A", "interneuron"),
