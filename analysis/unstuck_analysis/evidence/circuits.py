@@ -30,7 +30,16 @@ from unstuck.state import Floats, Integers, State
 
 from unstuck_analysis.evidence.ensemble import Ensemble
 from unstuck_analysis.evidence.facts import Fact, read_facts, shipped_file
-from unstuck_analysis.evidence.measure import Evidence, Finding, Part, Plan, Watch, at_edges, headline
+from unstuck_analysis.evidence.measure import (
+    Evidence,
+    Finding,
+    Part,
+    Plan,
+    Watch,
+    at_edges,
+    headline,
+    resamples,
+)
 from unstuck_analysis.evidence.runs import evidence_folder
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.study.processes import LOST, in_processes
@@ -90,6 +99,11 @@ class Typical:
         circuit, strength = self.patient.circuit, self.reading(treatment, day).strength
         return float(np.mean([strength[circuit.projections.index(name)] for name in of])) - 1.0
 
+    @property
+    def growing(self) -> list[str]:
+        """The projections that grow in this illness: those of the readout `growth`."""
+        return self.file.readouts["growth"].of
+
     def population(self, treatment: str, day: float, what: str, name: str) -> float:
         """A column of the reading of one population, such as its activity."""
         values = getattr(self.reading(treatment, day), what)
@@ -140,9 +154,9 @@ def follow_drawn(who: tuple[str, int, int]) -> list[float]:
     cohort = read_cohort(cohort_path())
     patient = draw_patient(file, default_parameters(), cohort, seed=seed, index=index, neurons=0)
     healthy_ill = float(
-        file.readout.is_ill(_rated(_daily(Life(patient, _plan("healthy-year", circuit)))[-7:]))
+        file.readout.is_ill(_rated(_daily(Life(patient, treatment_in("healthy-year", circuit)))[-7:]))
     )
-    life = Life(patient, _plan(law.stop, circuit))
+    life = Life(patient, treatment_in(law.stop, circuit))
     before = _daily(life, life.treatment.file.day_0_h)
     stuck = _rated(before[-RATED_DAYS:])
     if not file.readout.is_ill(stuck) or life.checkpoint is None:
@@ -158,13 +172,9 @@ def follow_drawn(who: tuple[str, int, int]) -> list[float]:
     return [stuck, recovery, *relapsed, healthy_ill]
 
 
-def _plan(name: str, circuit: str) -> Treatment:
-    return treatment_in(name, circuit)
-
-
 def _continued(patient: Patient, law: CohortCourse, circuit: str, checkpoint: Checkpoint) -> Floats:
     """Daily readouts of a patient who goes on with the drug after the course."""
-    life = Life(patient, _plan(law.go_on, circuit), checkpoint)
+    life = Life(patient, treatment_in(law.go_on, circuit), checkpoint)
     life.advance(checkpoint.time_h + 84 * HOURS_A_DAY)
     return _daily(life)
 
@@ -210,14 +220,13 @@ def draw_all(circuit: str, plan: Plan, watch: Watch) -> Drawn:
 
 
 Measure = Callable[[Typical], float]
-GROWING = ("vHPC_P > BLA_P", "PL_P > BLA_P", "BLA_P > BNST_O")  # the readout `growth` of anxiety
 BENZODIAZEPINE, STIMULATED = "benzodiazepine-42d-off-14d", "ofc-stimulation-6d"
 HIGH, LOW = "ssri-88-84d", "ssri-76-84d"
 TYPICAL: Mapping[str, Measure] = {
     "A01": lambda t: t.value("healthy", 60),
     "A03": lambda t: t.value("stress-7d", 60),
-    "A04": lambda t: 1.0 + t.growth("stress-10d", 0, GROWING),
-    "A05": lambda t: t.growth("stress-10d", 21, GROWING) / t.growth("stress-10d", 0, GROWING),
+    "A04": lambda t: 1.0 + t.growth("stress-10d", 0, t.growing),
+    "A05": lambda t: t.growth("stress-10d", 21, t.growing) / t.growth("stress-10d", 0, t.growing),
     "A06": lambda t: t.value("untreated-84d", 0),
     "A07": lambda t: t.population("stress-10d", 21, "bdnf", "BLA_P"),
     "A08": lambda t: t.recovery("ssri-84d", 1),
@@ -226,7 +235,7 @@ TYPICAL: Mapping[str, Measure] = {
     "A11": lambda t: t.recovery(BENZODIAZEPINE, 2 / 24),
     "A12": lambda t: t.recovery(BENZODIAZEPINE, 41) / t.recovery(BENZODIAZEPINE, 2 / 24),
     "A13": lambda t: t.recovery(BENZODIAZEPINE, 56),
-    "A14": lambda t: t.growth("stress-10d-tianeptine", 0, GROWING) / t.growth("stress-10d", 0, GROWING),
+    "A14": lambda t: t.growth("stress-10d-tianeptine", 0, t.growing) / t.growth("stress-10d", 0, t.growing),
     "A15": lambda t: t.recovery("ketamine-once", 1),
     "A16": lambda t: t.recovery("ketamine-once", 7),
     "A17": lambda t: t.recovery("ketamine-once", 21),
@@ -308,10 +317,8 @@ def _parts(fact: Fact, typical: Typical, drawn: Drawn | None, plan: Plan) -> lis
 
 def _interval(id: str, drawn: Drawn, plan: Plan) -> tuple[float, float]:
     """95 % bootstrap interval over patients."""
-    rng = np.random.default_rng(np.random.SeedSequence([plan.seed, *id.encode()]))
-    size = len(drawn.stuck)
     with np.errstate(all="ignore"):
-        samples = [OF_COHORT[id](drawn.picked(rng.integers(size, size=size))) for _ in range(plan.samples)]
+        samples = [OF_COHORT[id](drawn.picked(rows)) for rows in resamples(id, len(drawn.stuck), plan)]
     low, high = np.nanquantile(samples, [0.025, 0.975], method="inverted_cdf")
     return float(low), float(high)
 

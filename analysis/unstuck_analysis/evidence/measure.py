@@ -7,7 +7,7 @@ import csv
 import io
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from unstuck.parameters import default_parameters
+from unstuck.state import Integers
 
 from unstuck_analysis.evidence.courses import Cohort
 from unstuck_analysis.evidence.facts import (
@@ -187,14 +188,18 @@ def _interval(
     if fact.id not in OF_COHORT:
         return dict.fromkeys(names, nan), dict.fromkeys(names, nan)
 
-    size = data.everyone.size
-    rng = np.random.default_rng(np.random.SeedSequence([plan.seed, *fact.id.encode()]))
     samples = np.empty((plan.samples, len(names)))
-    for sample in samples:
-        picked = data.everyone.picked(rng.integers(size, size=size))
+    for sample, rows in zip(samples, resamples(fact.id, data.everyone.size, plan), strict=True):
+        picked = data.everyone.picked(rows)
         sample[:] = list(part_values(fact.id, Recorded.of(data.typical, picked)).values())
     low, high = np.quantile(samples, [0.025, 0.975], axis=0, method="inverted_cdf")
     return dict(zip(names, map(float, low), strict=True)), dict(zip(names, map(float, high), strict=True))
+
+
+def resamples(id: str, size: int, plan: Plan) -> Iterator[Integers]:
+    """Rows of the patients of every bootstrap sample of so many patients; each finding has its own stream."""
+    rng = np.random.default_rng(np.random.SeedSequence([plan.seed, *id.encode()]))
+    return (rng.integers(size, size=size) for _ in range(plan.samples))
 
 
 def headline(evidence: Evidence) -> list[str]:

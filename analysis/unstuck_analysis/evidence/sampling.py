@@ -191,11 +191,9 @@ def regression_on(sets: Sequence[Tried], path: Path) -> Regression:
     readings = read_readings(path)
     places = {(each.chain, each.iteration, each.patients): place_of(each.values) for each in sets}
     places |= {(SHIPPED, 0, patients): place_of(default_parameters()) for patients in (FEW, PATIENTS)}
-    ranges = {
-        (part.id, part.name): part.range
-        for finding in quick_findings({}, 2).findings
-        for part in finding.parts
-    }
+    quick = {fact.id: fact for fact in on_cohorts(lambda id: id not in LONG)}
+    parts = [name for name in readings[SHIPPED, 0, FEW] if name[0] in quick]
+    ranges = {(id, part): quick[id].range_of(part) for id, part in parts}
     keys = [key for key in places if key in readings]
     values = [[readings[key][name] for name in ranges] for key in keys]
     more = np.array([float(patients > FEW) for _, _, patients in keys])

@@ -152,6 +152,7 @@ class Tab:
         told = time.monotonic()
 
         def on_day(day: float) -> None:
+            """Tell the page how far the simulation is; end it if the tab was closed."""
             nonlocal told
             if task is not None and (task.cancelling() or task.done()):
                 raise _TabClosedError
