@@ -273,10 +273,10 @@ function startLive() {
     plan.panels.forEach((panel, k) => { kept[k] = panel; });
     plan.panels = kept.slice(0, +event.target.value);
   }));
-  $('reset').addEventListener('click', async () => {
+  $('reset').addEventListener('click', () => {
     leaveStory();
-    await change(plan => { for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); });
-    jump(0, false);
+    jump(0, false); // before the server answers: a step that is taken meanwhile counts
+    change(plan => { for (const panel of plan.panels) Object.assign(panel, { ...UNCHANGED(), dose: panel.dose }); });
   });
   $('copy-link').addEventListener('click', copyLink);
   $('save-page').addEventListener('click', () => saveFile({ export: live.query }));
