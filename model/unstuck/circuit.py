@@ -22,29 +22,33 @@ from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile, ReadoutFile, projection_ends
 from unstuck.parameters import ParameterSet
 from unstuck.rules import Rules, healthy_loss, healthy_potentiation, rules_of
-from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.rules.firing import needed_drive
+from unstuck.rules.monoamine import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.state import Floats, Integers, Layout, Positions, State, bound
 
 Indices = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.uint16]
 
-PYRAMIDAL, INTERNEURON, SEROTONERGIC, PROJECTION_GABA = 0, 1, 2, 3
+PYRAMIDAL, INTERNEURON, SEROTONERGIC, PROJECTION_GABA, NORADRENERGIC = range(5)
 CELL_TYPES = {
     "pyramidal": PYRAMIDAL,
     "interneuron": INTERNEURON,
     "serotonergic": SEROTONERGIC,
     "projection_gaba": PROJECTION_GABA,
+    "noradrenergic": NORADRENERGIC,
 }
+SEROTONIN, NORADRENALINE = 0, 1  # the monoamine of a pool
 
 # Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of
 # it.
 NMDA_SHARE, AMPA_SHARE, GAIN_5HT1B, GAIN_5HT2A, HETERORECEPTOR, RECEPTOR_5HT2C = range(6)
-STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS, STRESS_DRIVE = range(6, 12)
+STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS = range(6, 11)
+NORADRENALINE_RAISES_BDNF, STRESS_DRIVE = 11, 12
 TRAITS = (
     *(("nmda_share", 1.0), ("ampa_share", 1.0), ("gain_5ht1b", 1.0), ("gain_5ht2a", 1.0)),
     *(("heteroreceptor", 1.0), ("receptor_5ht2c", 1.0), ("stress_on_bdnf", -1.0)),
     *(("serotonin_on_bdnf", 1.0), ("scar_on_bdnf", -1.0), ("healing", 1.0), ("homeostasis", 1.0)),
+    ("noradrenaline_on_bdnf", 1.0),
 )
 # Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that
 # follow.
@@ -71,17 +75,27 @@ class Populations(NamedTuple):
     region: Integers
     cells: Integers  # one of CELL_TYPES
     source: Integers  # number of a serotonergic population among the serotonergic ones; else -1
+    pool: Integers  # of the monoamine that moves its drive: its own if noradrenergic, else serotonin
+    noradrenaline: Integers  # pool of noradrenaline around it; -1 where there is none
     traits: (
         Floats  # (populations, traits) numbers with names as NMDA_SHARE; stress drive is that at full stress
     )
+
+
+class Pools(NamedTuple):
+    """Extracellular monoamines: serotonin of every region in their order, then noradrenaline where it is."""
+
+    amine: Integers  # SEROTONIN or NORADRENALINE
+    feeder: Integers  # population that releases it there
+    uncleared: Floats  # share k that the transporter does not clear
 
 
 class Wiring(NamedTuple):
     """All that compiled code needs of a circuit; neurons are sorted by population."""
 
     populations: Populations
-    uncleared: Floats  # (regions,) share k_r of serotonin not cleared by SERT
-    feeder: Integers  # (regions,) population that releases serotonin there
+    regions: int
+    pools: Pools
     sources: Integers  # (sources,) the serotonergic populations
     population: Numbers  # (neurons,)
     bias: Floats  # (neurons,)
@@ -123,6 +137,25 @@ class Circuit:
     def projections(self) -> list[str]:
         """Names of the projections; synapses carry the position in this list."""
         return list(self.file.projections)
+
+    @cached_property
+    def healthy_nM(self) -> Floats:
+        """Healthy concentration of the monoamine of every pool."""
+        serotonergic = self.wiring.pools.amine == SEROTONIN
+        return np.where(serotonergic, self.rules.serotonin.S0, self.rules.noradrenaline.S0)
+
+    @property
+    def pool_names(self) -> list[str]:
+        """What each pool is, for messages: "serotonin in mPFC"."""
+        return [
+            *(f"serotonin in {r}" for r in self.regions),
+            *(f"noradrenaline in {r}" for r in self.noradrenaline_pools),
+        ]
+
+    @cached_property
+    def noradrenaline_pools(self) -> dict[str, int]:
+        """Pools of noradrenaline by the region that they are in."""
+        return {r: len(self.regions) + k for k, r in enumerate(self.file.noradrenaline_feeders)}
 
     @cached_property
     def healthy_strength(self) -> Floats:
@@ -216,8 +249,7 @@ class Circuit:
 def healthy_state(circuit: Circuit) -> State:
     """The healthy state: every activity 1, every slow variable its healthy value."""
     y = circuit.layout.filled(lambda variable: bound(variable.healthy, circuit.parameters))
-    serotonin_nM = np.full(len(circuit.regions), circuit.rules.serotonin.S0)
-    return State(y, np.ones(circuit.neurons), serotonin_nM, circuit.layout)
+    return State(y, np.ones(circuit.neurons), circuit.healthy_nM.copy(), circuit.layout)
 
 
 def _sizes(shares: list[float], neurons: int) -> list[int]:
@@ -284,12 +316,13 @@ def _row_sums(synapses: Synapses) -> Floats:
 
 
 def _healthy_bias(wiring: Wiring, p: Rules) -> Floats:
-    """Bias at which every neuron fires at its set-point in health: all x = 1, serotonin at S0, no drug."""
+    """Bias at which every neuron fires at its set-point in health: all x = 1, monoamines at S0, no drug."""
     needed = 1.0 / np.sqrt(wiring.highest_activity - 1.0)
     received = _row_sums(wiring.excitatory) + _row_sums(wiring.plastic) - _row_sums(wiring.inhibitory)
-    drive = autoreceptor_drive(p.serotonin.S0, 0.0, 0.0, p.autoreceptor)
-    serotonergic = wiring.populations.cells[wiring.population] == SEROTONERGIC
-    received[serotonergic] -= autoreceptor_inhibition(1.0, drive, p.autoreceptor)
+    for cells, monoamine in ((SEROTONERGIC, p.serotonin), (NORADRENERGIC, p.noradrenaline)):
+        drive = autoreceptor_drive(monoamine.S0, 0.0, 0.0, monoamine)
+        braked = wiring.populations.cells[wiring.population] == cells
+        received[braked] -= autoreceptor_inhibition(1.0, drive, monoamine)
     return needed - wiring.scaling * received
 
 
@@ -333,18 +366,37 @@ def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -
     """What the neurons of each population have in common."""
     populations, regions = file.populations.values(), list(file.regions)
     stress = {name: parameters.number(drive) for name, drive in file.roles.stress_input.items()}
-    sources = list(file.serotonin_sources)
+    sources, feeders = list(file.serotonin_sources), list(file.noradrenaline_feeders)
+    serotonin = [regions.index(p.region) for p in populations]
+    noradrenaline = [
+        len(regions) + feeders.index(p.region) if p.region in feeders else -1 for p in populations
+    ]
+    noradrenergic = [p.cells == "noradrenergic" for p in populations]
     return Populations(
         first=first,
-        region=np.array([regions.index(p.region) for p in populations]),
+        region=np.array(serotonin),
         cells=np.array([CELL_TYPES[p.cells] for p in populations]),
         source=np.array([sources.index(name) if name in sources else -1 for name in file.populations]),
+        pool=np.where(noradrenergic, noradrenaline, serotonin),
+        noradrenaline=np.array(noradrenaline),
         traits=np.array(
             [
                 [*(sign * parameters.number(p.trait(key)) for key, sign in TRAITS), stress.get(name, 0.0)]
                 for name, p in file.populations.items()
             ]
         ),
+    )
+
+
+def _pools(file: CircuitFile, parameters: ParameterSet) -> Pools:
+    """The pools of serotonin of every region, then those of noradrenaline."""
+    names, fed = list(file.populations), file.noradrenaline_feeders
+    feeders = [file.feeder_of(region) for region in file.regions] + [name for name, _ in fed.values()]
+    shares = [r.uncleared_serotonin for r in file.regions.values()] + [share for _, share in fed.values()]
+    return Pools(
+        amine=np.repeat([SEROTONIN, NORADRENALINE], [len(file.regions), len(fed)]),
+        feeder=np.array([names.index(name) for name in feeders]),
+        uncleared=np.array([parameters.number(share) for share in shares]),
     )
 
 
@@ -412,8 +464,8 @@ def _assemble(
     pre, post = np.array(pairs).T.copy()
     wiring = Wiring(
         populations=_populations(file, parameters, first),
-        uncleared=np.array([parameters.number(r.uncleared_serotonin) for r in file.regions.values()]),
-        feeder=np.array([names.index(file.feeder_of(region)) for region in file.regions]),
+        regions=len(file.regions),
+        pools=_pools(file, parameters),
         sources=np.array([names.index(name) for name in file.serotonin_sources]),
         population=np.repeat(np.arange(len(sizes)), sizes).astype(np.uint16),
         bias=np.zeros(int(first[-1])),
