@@ -165,7 +165,7 @@ class State:
 
     y: Floats
     x: Floats  # (neurons,) activity, healthy = 1
-    monoamine_nM: Floats  # (pools,) serotonin of each region, then noradrenaline where it is released
+    monoamine_nM: Floats  # (pools,) as in `Wiring`
     layout: Layout
 
     def __post_init__(self) -> None:

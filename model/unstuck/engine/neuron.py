@@ -7,23 +7,24 @@ from typing import NamedTuple
 
 from unstuck.circuit import (
     AMPA_SHARE,
+    AUTORECEPTOR,
     CORE,
     GAIN_5HT1B,
     GAIN_5HT2A,
+    HALF_AUTORECEPTOR,
     HEALING,
     HETERORECEPTOR,
     HOMEOSTASIS,
     INTERNEURON,
+    IS_5HT1A,
     LARGEST_STRENGTH,
     LOSS,
     NMDA_SHARE,
     NORADRENALINE_RAISES_BDNF,
-    NORADRENERGIC,
+    OWN_POOL,
     POTENTIATION,
     RECEPTOR_5HT2C,
     SCAR_LOWERS_BDNF,
-    SEROTONERGIC,
-    SEROTONIN,
     SEROTONIN_RAISES_BDNF,
     STRESS_DRIVE,
     STRESS_LOWERS_BDNF,
@@ -75,7 +76,7 @@ class Fast(NamedTuple):
     """What settles within seconds."""
 
     x: Floats  # (neurons,) activity
-    monoamine_nM: Floats  # (pools,) as in `Pools`
+    monoamine_nM: Floats  # (pools,) as in `Wiring`
 
 
 class Receptors(NamedTuple):
@@ -117,16 +118,16 @@ def monoamine_pools(
 
     mean_x: (populations,) mean activity.
     """
-    for k in range(monoamine_nM.size):
-        feeder, uncleared = int(w.pools.feeder[k]), w.pools.uncleared[k]
-        if w.pools.amine[k] == SEROTONIN:
-            release = mean_x[feeder] * acting.release_gain
-            source = int(w.populations.source[feeder])
-            vmax = acting.sert_vmax_factor * y.sert_vmax_following[source]
-            monoamine_nM[k] = monoamine_pool(release, acting.sert_occupancy, vmax, uncleared, p.serotonin)
-        else:
-            release = mean_x[feeder]
-            monoamine_nM[k] = monoamine_pool(release, acting.net_occupancy, 1.0, uncleared, p.noradrenaline)
+    for r in range(w.regions):
+        feeder = int(w.feeder[r])
+        release = mean_x[feeder] * acting.release_gain
+        source = int(w.populations.source[feeder])
+        vmax = acting.sert_vmax_factor * y.sert_vmax_following[source]
+        monoamine_nM[r] = monoamine_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
+    for r in range(w.regions, monoamine_nM.size):
+        feeder = int(w.feeder[r])
+        release = mean_x[feeder] if feeder >= 0 else 0.0
+        monoamine_nM[r] = monoamine_pool(release, acting.net_occupancy, 1.0, w.uncleared[r], p.noradrenaline)
 
 
 @compiled
@@ -163,11 +164,11 @@ def population_drive(
     own_nM: float,
     k: int,
 ) -> tuple[float, float]:
-    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, monoamines).
+    """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, serotonin).
 
-    local_nM: serotonin of its region. own_nM: noradrenaline around noradrenergic cells, else the same. It
-    gets few arrays, because numba counts references to every array that is passed to a function with
-    branches, which takes longer than the rest.
+    local_nM: serotonin of its region. own_nM: the same, or noradrenaline around noradrenergic cells. It gets
+    few arrays, because numba counts references to every array that is passed to a function with branches,
+    which takes longer than the rest. More branches cost as much.
     """
     firing = Firing(of.traits[k, GAIN_5HT1B], p.firing.K1B, p.firing.S0)
     gain = receptor_gain(
@@ -176,12 +177,11 @@ def population_drive(
     gain *= serotonin_gain(local_nM, acting.agonist_5ht1b, acting.antagonist_5ht1b, firing)
     gain *= 1.0 + of.traits[k, GAIN_5HT2A] * acting.gain_5ht2a
     input_drive = of.traits[k, STRESS_DRIVE] * here[k, STRESS] + here[k, INPUT]
-    if of.cells[k] == SEROTONERGIC:
-        drive = autoreceptor_drive(own_nM, acting.agonist_5ht1a, acting.antagonist_5ht1a, p.serotonin)
-        input_drive -= autoreceptor_inhibition(receptors.autoreceptors, drive, p.serotonin)
-    if of.cells[k] == NORADRENERGIC:
-        drive = autoreceptor_drive(own_nM, 0.0, 0.0, p.noradrenaline)
-        input_drive -= autoreceptor_inhibition(1.0, drive, p.noradrenaline)
+    if of.traits[k, AUTORECEPTOR] != 0.0:
+        agonist = of.traits[k, IS_5HT1A] * acting.agonist_5ht1a
+        antagonist = of.traits[k, IS_5HT1A] * acting.antagonist_5ht1a
+        drive = autoreceptor_drive(own_nM, agonist, antagonist, of.traits[k, HALF_AUTORECEPTOR])
+        input_drive -= autoreceptor_inhibition(of.traits[k, AUTORECEPTOR], receptors.autoreceptors, drive)
     if of.traits[k, HETERORECEPTOR] != 0.0:
         input_drive -= heteroreceptor_inhibition(
             of.traits[k, HETERORECEPTOR],
@@ -218,7 +218,8 @@ def surround(
             y.sensitivity_5ht2c[k],
         )
         around.inhibition[k] = y.gaba_receptors[k] * here[k, GABA_GAIN]
-        local_nM, own_nM = float(monoamine_nM[of.region[k]]), float(monoamine_nM[of.pool[k]])
+        local_nM = float(monoamine_nM[of.region[k]])
+        own_nM = float(monoamine_nM[int(of.traits[k, OWN_POOL])])
         around.gain[k], around.input_drive[k] = population_drive(
             of, p, acting, here, receptors, local_nM, own_nM, k
         )
@@ -263,7 +264,7 @@ def neuron_change(
     synthesis = Bdnf(lowered, raised, p.bdnf.KS, p.bdnf.S0, scar_lowers, p.bdnf.tauB)
     gain = acting.bdnf_gain
     if traits[k, NORADRENALINE_RAISES_BDNF] != 0.0:
-        around_nM = float(fast.monoamine_nM[w.populations.noradrenaline[k]])
+        around_nM = float(fast.monoamine_nM[w.regions + w.populations.region[k]])
         own = p.noradrenaline
         gain *= raised_by_monoamine(traits[k, NORADRENALINE_RAISES_BDNF], around_nM, own.KS, own.S0)
     rate.bdnf[i] = bdnf_change(bdnf, scar, serotonin_nM, stress, gain, synthesis)
@@ -316,7 +317,7 @@ def circuit_change(
             float(fast.monoamine_nM[of.region[raphe]]),
             acting.agonist_5ht1a,
             acting.antagonist_5ht1a,
-            p.serotonin,
+            p.serotonin.KA,
         )
         rate.autoreceptor_sensitivity[s] = sensitivity_change(
             y.autoreceptor_sensitivity[s], drive, p.serotonin

@@ -81,7 +81,7 @@ def take_readings(
         (labile[:, summed].sum(axis=1) / whole[:, summed].sum(axis=1)).tolist(),
         slow.autoreceptor_sensitivity.mean(axis=1).tolist(),
         readouts,
-        monoamines[:, len(circuit.regions) :],
+        monoamines[:, list(circuit.noradrenaline_pools.values())],
     )
     return [Reading(*row) for row in zip(days, *columns, strict=True)]
 

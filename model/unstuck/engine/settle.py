@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unstuck.circuit import Circuit, Wiring
+from unstuck.circuit import NORADRENERGIC, Circuit, Wiring
 from unstuck.engine.neuron import (
     Fast,
     Surroundings,
@@ -144,7 +144,8 @@ def couple_populations(w: Wiring, do: Work) -> None:
     """Set how the drive to every population changes with the mean activity of every other."""
     populations = do.mean_x.size
     for k in range(populations):
-        feeder = w.pools.feeder[w.populations.pool[k]]
+        noradrenergic = w.populations.cells[k] == NORADRENERGIC
+        feeder = w.feeder[w.populations.region[k] + (w.regions if noradrenergic else 0)]
         raphe_step = RELATIVE_STEP * max(do.mean_x[feeder], RELATIVE_STEP)
         onto = 0.0
         for m in range(populations):

@@ -73,15 +73,17 @@ def transporter_change(vmax_factor: float, raphe_trkb: float, follow_gain: float
 
 
 @compiled
-def autoreceptor_drive(concentration_nM: float, agonist: float, antagonist: float, p: Monoamine) -> float:
+def autoreceptor_drive(
+    concentration_nM: float, agonist: float, antagonist: float, half_effect_nM: float
+) -> float:
     """Drive H' of the autoreceptor (0 to 1) by the monoamine around the source and by drugs."""
-    return receptor_drive(hill(concentration_nM, p.KA, 1.0), agonist, antagonist)
+    return receptor_drive(hill(concentration_nM, half_effect_nM, 1.0), agonist, antagonist)
 
 
 @compiled
-def autoreceptor_inhibition(sensitivity: float, drive: float, p: Monoamine) -> float:
+def autoreceptor_inhibition(strength: float, sensitivity: float, drive: float) -> float:
     """Inhibition (drive) of the neurons of the source."""
-    return p.gA * sensitivity * drive
+    return strength * sensitivity * drive
 
 
 @compiled

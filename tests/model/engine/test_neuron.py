@@ -37,10 +37,6 @@ def without_brake() -> Circuit:
     return mean_field_circuit(file, default_parameters())
 
 
-def test_noradrenaline_is_as_in_health_without_a_drug() -> None:
-    np.testing.assert_allclose(noradrenaline(CIRCUIT, NO_EFFECT), 1.0, rtol=1e-12)
-
-
 def test_a_full_block_of_the_transporter_raises_noradrenaline_as_in_the_sources_of_the_circuit() -> None:
     blocked = Effects(net_occupancy=1.0)
     np.testing.assert_allclose(noradrenaline(without_brake(), blocked), 8.0, rtol=1e-9)

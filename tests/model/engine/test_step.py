@@ -47,7 +47,7 @@ def fast_change(circuit: Circuit, state: State, effects: Effects, fast: Floats) 
     raphe = x[circuit.members(circuit.populations[w.sources[0]])].mean()
     free, vmax = 1 - e.sert_occupancy, e.sert_vmax_factor * state.slow.sert_vmax_following[0]
     by_transporter = vmax * free * serotonin_nM * (p.Km + p.S0) / ((p.Km + free * serotonin_nM) * p.S0)
-    cleared = (1 - w.pools.uncleared) * by_transporter + w.pools.uncleared * serotonin_nM / p.S0
+    cleared = (1 - w.uncleared) * by_transporter + w.uncleared * serotonin_nM / p.S0
     surplus = raphe * e.release_gain - cleared
     driven = driven_to(circuit, state, effects, x, serotonin_nM)
     return np.concatenate([(driven - x) / tau, surplus / SECONDS["serotonin"]])
@@ -146,7 +146,7 @@ def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweep
         ("kM", "(BDNF|scar) of mPFC_P is nan on day 0"),
         ("k2", "strength of .* > .* is nan on day 0"),
         ("Km", "serotonin in mPFC is nan on day 0"),
-        ("gA", "firing of DRN_S is nan on day 0"),
+        ("K1B", "firing of mPFC_P is nan on day 0"),
     ],
 )
 def test_a_parameter_that_is_not_a_number_stops_the_run_and_says_where(

@@ -176,13 +176,13 @@ def test_labile_decay_is_the_derivative_of_the_change_of_labile_strength() -> No
 
 
 def test_autoreceptors_desensitize_until_raphe_firing_is_back() -> None:
-    healthy = autoreceptor_drive(60.0, 0.0, 0.0, R.serotonin)
+    healthy = autoreceptor_drive(60.0, 0.0, 0.0, P["K1A"])
     assert healthy == approx(60.0 / 157.3)
     assert sensitivity_change(1.0, 2.0 * healthy, R.serotonin) == approx(-0.5 / 240.0)
     assert sensitivity_change(0.9, 0.5 * healthy, R.serotonin) == approx(0.1 / 240.0)  # at most 1
     assert sensitivity_change(0.9, 0.0, R.serotonin) == approx(0.1 / 240.0)
     assert np.isnan(sensitivity_change(1.0, float("nan"), R.serotonin))
-    assert autoreceptor_inhibition(0.5, 0.4, R.serotonin) == approx(0.7 * 0.5 * 0.4)
+    assert autoreceptor_inhibition(P["g1A"], 0.5, 0.4) == approx(0.7 * 0.5 * 0.4)
 
 
 def test_receptors_adapt_to_a_steady_drug() -> None:

@@ -65,10 +65,10 @@ class MeanField {
     this.end = this.vector(size);
     this.stages = STAGES.map(() => this.vector(size));
     this.rate = this.vector(size);
-    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), monoamine_nM: floats(this.wiring.pools.feeder.length), inverse: null }));
+    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), monoamine_nM: floats(this.wiring.feeder.length), inverse: null }));
     this.around = { gain: floats(populations), input_drive: floats(populations), inhibition: floats(populations), strength: floats(this.readout.length) };
     this.here = Array.from({ length: populations }, () => floats(5));
-    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.wiring.pools.feeder.length) });
+    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.wiring.feeder.length) });
   }
 
   /** A vector of slow variables, and its parts by name. */
