@@ -36,6 +36,7 @@ from unstuck_analysis.output.markdown import table
 
 PROSE = Path(__file__).with_suffix(".md")
 DOSES = (1, 2, 3, 4)  # of the table of noradrenaline, relative to the usual one
+SPELLED = {"bdnf": "BDNF", "trkb": "TrkB"}
 
 
 def description() -> str:
@@ -73,7 +74,7 @@ def _submodels() -> Iterable[str]:
         if module.name == "compiled":
             continue
         rule = importlib.import_module(f"unstuck.rules.{module.name}")
-        yield f"### {module.name.capitalize()}\n\n{_documented(rule.__doc__)}"
+        yield f"### {SPELLED.get(module.name, module.name.capitalize())}\n\n{_documented(rule.__doc__)}"
 
 
 def _noradrenaline_table() -> str:
