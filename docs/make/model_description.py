@@ -28,6 +28,7 @@ from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.output.markdown import table
 
 PROSE = Path(__file__).with_suffix(".md")
+SPELLED = {"bdnf": "BDNF", "trkb": "TrkB"}
 
 
 def description() -> str:
@@ -64,7 +65,7 @@ def _submodels() -> Iterable[str]:
         if module.name == "compiled":
             continue
         rule = importlib.import_module(f"unstuck.rules.{module.name}")
-        yield f"### {module.name.capitalize()}\n\n{_documented(rule.__doc__)}"
+        yield f"### {SPELLED.get(module.name, module.name.capitalize())}\n\n{_documented(rule.__doc__)}"
 
 
 def _circuit_tables() -> str:

@@ -27,6 +27,7 @@ class ByLaw:
     law: Callable[[float], Effects]
     jumps_h: list[float] = field(default_factory=list)
     regions: int = 5
+    local_columns: int = 0
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """What acts at this moment."""

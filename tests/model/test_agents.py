@@ -37,6 +37,8 @@ EVERYTHING = Effects(
 class Held:
     """Constant effects and region inputs."""
 
+    local_columns = 0
+
     def __init__(self, effects: Effects, region_input: Floats) -> None:
         self.jumps_h: list[float] = []
         self._effects, self._input = effects, region_input

@@ -33,6 +33,7 @@ from unstuck_analysis.study.store import SERIES
 from unstuck_analysis.study.vary import ArmFiles, VariedTreatment
 from unstuck_analysis.trial.file import (
     CrossOver,
+    Endpoint,
     LeadIn,
     LoadedTrial,
     Sequential,
@@ -60,9 +61,9 @@ class Conduct(Document):
 
 def conduct_text(trial: LoadedTrial) -> str:
     """The conduct of a trial as text, without what only matters afterwards."""
-    neutral = TrialFile.model_fields
-    changes = {name: neutral[name].default for name in ("description", "endpoint")}
-    file = trial.file.model_copy(update={**changes, "title": "", "patients_per_arm": 2})
+    endpoint = Endpoint(analyses=["locf"], remission=trial.file.remission)  # valid in every design
+    neutral = {"title": "", "description": "", "endpoint": endpoint, "patients_per_arm": 2}
+    file = trial.file.model_copy(update=neutral)
     found = Conduct(file=file, context=trial.context, regimens=trial.regimens, open_phase=trial.open_phase)
     return found.model_dump_json()
 

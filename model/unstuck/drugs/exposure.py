@@ -35,6 +35,8 @@ class Spell:
 class Constant:
     """An exposure of constant effects, and inputs in drive, on a circuit with so many regions; no noise."""
 
+    local_columns = 0
+
     def __init__(
         self, regions: int, effects: Effects = NO_EFFECT, region_input: Floats | None = None
     ) -> None:

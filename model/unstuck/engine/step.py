@@ -500,7 +500,7 @@ class Engine:
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
         """
-        columns = FIELDS + len(self.circuit.regions) + getattr(exposure, "local_columns", 0)
+        columns = FIELDS + len(self.circuit.regions) + exposure.local_columns
         if columns != self._columns:
             self._columns = columns
             self._solver = self._solver._replace(acting=np.empty((2, columns)))

@@ -154,7 +154,7 @@ def test_new_never_writes_over_a_file(unstuck: Unstuck, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("mine")
     done = unstuck("new", "drug", "mine")
     assert (done.code, done.out) == (2, "")
-    assert "is there already" in done.err
+    assert "exists already" in done.err
     assert (tmp_path / "mine.yaml").read_text() == "mine"
 
 
@@ -216,7 +216,7 @@ def test_a_regimen_is_said_in_words(regimen: dict[str, object], words: str) -> N
         ("untreated", "without a drug"),
         ("ssri-like", "one drug every day"),
         ("ketamine-like", "single doses"),
-        ("ssri-then-ketamine", "decided on the way"),
+        ("ssri-then-ketamine", "with a condition"),
         ("ssri-with-pindolol", "several drugs"),
     ],
 )
