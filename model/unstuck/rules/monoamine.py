@@ -23,7 +23,7 @@ Sources: Km 60 nM and share of other routes, Mena, Hashemi, Best, Nijhout, Reed 
 keeps a steady state where loss of Vmax would not (derived). Fall and return of raphe firing on an SSRI within
 14 d, Chaput 1986 (10.1007/BF00500007), Czachura 2000; a small tone at rest, Andrade 2015 (PMC4849862).
 The brake of the locus coeruleus, Mateo 1998 (10.1046/j.1471-4159.1998.71020790.x); it does not desensitize,
-Sacchetti 1999 (PMC1571760), Parini 2005. Model description, sections 5, 8 and 9.
+Sacchetti 1999 (PMC1571760), Parini 2005.
 """
 
 from math import sqrt
