@@ -172,7 +172,8 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "up": Mode("gaba_gain", "multiply", "inhibition raised by this share"),
     },
     "region.input": {
-        "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells")
+        "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells"),
+        "inhibit": Mode("region_input", "add", "drive taken from the same cells", sign=-1.0),
     },
     "stress.effect": {
         "lower": Mode(
