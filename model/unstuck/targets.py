@@ -47,6 +47,7 @@ class Effects(NamedTuple):
     trkb_facilitation: float = 0.0
     trkb_block: float = 0.0
     gaba_gain: float = 1.0
+    net_occupancy: float = 0.0
 
 
 NO_EFFECT = Effects()
@@ -120,6 +121,11 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "enhance": Mode("sert_vmax_factor", "multiply", "SERT Vmax raised by this share"),
         "lower": Mode("sert_vmax_factor", "multiply", "share of SERT Vmax lost", sign=-1.0, highest=1.0),
         "follow-trkb": Mode("sert_follows_trkb", "add", "gain e_v of SERT Vmax that follows raphe TrkB"),
+    },
+    "net.occupancy": {
+        "block": Mode(
+            "net_occupancy", "together", "share of the noradrenaline transporter blocked", highest=1.0
+        )
     },
     "ampa": {
         "potentiate": Mode("ampa", "gain", "AMPA drive raised by this share"),

@@ -263,7 +263,7 @@ class Life:
     def settle(self, effects: Effects, region_input: Floats) -> None:
         """Settle the firing of the present state under given effects; slow variables stay as they are."""
         settled = self.engine.settled(effects, region_input)
-        self.state.x[:], self.state.serotonin_nM[:] = settled.x, settled.serotonin_nM
+        self.state.x[:], self.state.monoamine_nM[:] = settled.x, settled.monoamine_nM
 
     @property
     def _next_turn_h(self) -> float:
