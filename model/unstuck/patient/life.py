@@ -302,7 +302,7 @@ class Life:
     def _answer(self, hour: float, number: int, kind: Literal["when", "stop_when"]) -> None:
         regimen, recovery = self._regimens[number][1], self.recovery
         condition = regimen.when if kind == "when" else regimen.stop_when
-        applied = condition is not None and condition.holds(recovery)
+        applied = condition is not None and condition.is_met(recovery)
         self.conditions.append(ConditionResult(regimen.drug, kind, self.day, recovery, applied))
         if applied:
             from_h, _ = self._given_h.get(number, (-inf, inf))
