@@ -180,7 +180,14 @@ def power(
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> Answering:
+<<<<<<< HEAD
     """Power of one or several trials by sample size, with its Monte Carlo error.
+=======
+    """Estimate the power of a trial for several sample sizes; trials share one pool of patients."""
+    from unstuck_analysis.study.command import team, watched
+    from unstuck_analysis.trial.power import parse_sizes, power_answer
+    from unstuck_analysis.trial.run import Trial
+>>>>>>> main
 
     The trials of one file are drawn from one pool of simulated patients.
     """
@@ -207,9 +214,7 @@ def view(
     host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
-    patient: Annotated[
-        int | None, typer.Option(min=0, help="Number of the patient; 4 if not given, who shows most.")
-    ] = None,
+    patient: Annotated[int | None, typer.Option(min=0, help="Number of the patient; 4 if not given.")] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
@@ -232,11 +237,11 @@ def view(
 @plain_command(app, "unstuck list drugs", FILES, "list")
 def list_files(
     kind: Annotated[
-        str, typer.Argument(help="treatments, drugs, circuits or studies; ten drugs if not given.")
+        str, typer.Argument(help="treatments, drugs, circuits, studies or trials; ten drugs if not given.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="All files of every kind.")] = False,
 ) -> None:
-    """List ten drugs to begin with, or all drugs, treatments, circuits and studies (--all)."""
+    """List ten drugs to begin with, or all drugs, treatments, circuits, studies and trials (--all)."""
     from unstuck_analysis.library.list import recommended_drugs, shelf_tables
 
     if kind or everything:
@@ -270,11 +275,11 @@ def show(
 
 @plain_command(app, "unstuck new drug my-drug", FILES)
 def new(
-    kind: Annotated[str, typer.Argument(help="drug, treatment, circuit or study.")],
+    kind: Annotated[str, typer.Argument(help="drug, treatment, circuit, study or trial.")],
     name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
     events: Annotated[
         Path | None,
-        typer.Option("--from", help="Dosing table (NONMEM-style CSV) that a treatment is made of."),
+        typer.Option("--from", help="Dosing table (NONMEM-style CSV) from which to make the treatment."),
     ] = None,
     drug: Annotated[str, typer.Option(help="The drug in the dosing table.")] = "",
 ) -> None:
@@ -294,7 +299,7 @@ def check(
         list[Path] | None, typer.Argument(help="Files to check; their kind follows from their keys.")
     ] = None,
     schema: Annotated[
-        str, typer.Option(metavar="KIND", help="Print the JSON Schema of drugs, treatments, ... instead.")
+        str, typer.Option(metavar="KIND", help="Print the JSON Schema of a kind of file instead.")
     ] = "",
 ) -> None:
     """Check files without a simulation; every error has file, line and key."""
@@ -319,13 +324,13 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")] = None,
     workers: Workers = None,
     seed: StudySeed = None,
-    shard: Annotated[str, typer.Option(help="Do the i-th of n parts only: i/n.")] = "1/1",
+    shard: Annotated[str, typer.Option(help="Run only part i of n parts, written i/n.")] = "1/1",
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
     mix_versions: Annotated[
         bool,
-        typer.Option("--mix-versions", help="Continue with other versions of code or libraries."),
+        typer.Option("--mix-versions", help="Continue a study of other versions of the code or libraries."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
@@ -432,7 +437,7 @@ def dose_response(
     drug: Annotated[str, typer.Argument(help="A drug: shipped name or path.")],
     amounts: Annotated[str, typer.Option(help="Doses relative to the usual dose, such as 0.5,1,2.")] = "",
     length: Annotated[
-        int | None, typer.Option(min=1, help="Days (84 if not given), or single doses (6), of the course.")
+        int | None, typer.Option(min=1, help="Course in days (84 if not given) or single doses (6).")
     ] = None,
     circuit: CircuitName = "default",
 ) -> Answering:
@@ -509,17 +514,15 @@ def evidence(
         bool, typer.Option("--quick", help="Use 100 patients instead of 1,000 (faster).")
     ] = False,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="Patients drawn for findings on cohorts; 1000 if not given.")
+        int | None, typer.Option(min=1, help="Drawn patients for findings on shares; 1000 if not given.")
     ] = None,
     networks: Annotated[
         int,
-        typer.Option(min=0, help="Read typical patients in so many networks (medians); 0: mean-field."),
+        typer.Option(min=0, help="Networks for findings on typical patients (medians); 0: mean-field."),
     ] = 0,
     seed: Seed = 1,
     workers: Workers = None,
-    facts: Annotated[
-        Path | None, typer.Option(help="Another table of findings than the shipped one.")
-    ] = None,
+    facts: Annotated[Path | None, typer.Option(help="Table of findings, instead of the shipped one.")] = None,
     circuit: Annotated[
         str,
         typer.Option(help="A circuit with findings of its own: anxiety or ocd (cohorts of 300 patients)."),

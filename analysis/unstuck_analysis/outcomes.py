@@ -1,4 +1,4 @@
-"""Outcomes of one patient under one treatment, by the definitions of the model description, section 12.
+"""Outcomes of one patient under one treatment.
 
 R = (C - C_stuck) / (1 - C_stuck);  onset: first R >= 0.5;  relapse: after an onset, the first daily reading
 with R < 0.5 that is followed by another

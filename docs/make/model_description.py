@@ -7,6 +7,7 @@ two. The prose is in model_description.md.
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
@@ -28,6 +29,7 @@ from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.output.markdown import table
 
 PROSE = Path(__file__).with_suffix(".md")
+SPELLED = {"bdnf": "BDNF", "trkb": "TrkB"}
 
 
 def description() -> str:
@@ -54,8 +56,13 @@ def description() -> str:
 
 
 def _documented(docstring: str | None) -> str:
-    """A module's docstring as Markdown: equations are already indented, as code blocks are."""
-    return inspect.cleandoc(docstring or "")
+    """A module's docstring as Markdown, without references to this page; equations are indented already."""
+    return re.sub(
+        r"[.;]?\s+model description,\s+sections?[\d and]+\.",
+        ".",
+        inspect.cleandoc(docstring or ""),
+        flags=re.I,
+    )
 
 
 def _submodels() -> Iterable[str]:
@@ -64,7 +71,7 @@ def _submodels() -> Iterable[str]:
         if module.name == "compiled":
             continue
         rule = importlib.import_module(f"unstuck.rules.{module.name}")
-        yield f"### {module.name.capitalize()}\n\n{_documented(rule.__doc__)}"
+        yield f"### {SPELLED.get(module.name, module.name.capitalize())}\n\n{_documented(rule.__doc__)}"
 
 
 def _circuit_tables() -> str:

@@ -298,7 +298,7 @@ def page(numbers: Numbers) -> str:
     known = {**numbers["rows"], **numbers.get("held_out", {})}
     shown = [row for row in findings if row["id"] in known]
     equal, arms = numbers["equal"], numbers["arms"]
-    heads = ("finding", "trial", "read", "published", "model", "verdict")
+    heads = ("finding", "trial", "measure", "published range", "model", "result")
     rows = [_row(row, known) for row in shown]
     verdicts = [row[-1] for row in rows if row[0] in HELD_OUT]
     errors = [
@@ -322,12 +322,12 @@ def page(numbers: Numbers) -> str:
     return Template(PROSE.read_text(encoding="utf-8")).substitute(parts)
 
 
-_ARM_HEADS = ("arm", "patients", "baseline (SD)", "SD of change", "left")
+_ARM_HEADS = ("arm", "patients", "baseline (SD)", "SD of change", "left the trial")
 _ERROR_HEADS = (
     "analysis",
     "1,000 resampled trials",
-    "40 complete trials: t, mean (SD)",
-    "of 40 with p < 0.05",
+    "40 complete trials: mean t (SD)",
+    "of these, with p < 0.05",
 )
 
 

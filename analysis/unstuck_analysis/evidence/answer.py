@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from unstuck_analysis.output.table import Cell, Column, Table
 from unstuck_analysis.output.terminal import progress
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -231,7 +233,22 @@ def figure(evidence: Evidence) -> "Figure":
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.set_title("Values of the model and published ranges")
     axes.spines["left"].set_visible(False)
+    picture.legend(handles=_legend(), loc="outside upper right", ncols=5, frameon=False, fontsize=8)
     return picture
+
+
+def _legend() -> list["Artist"]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    dot = partial(Line2D, [], [], marker="o", linestyle="")
+    return [
+        Patch(color=FAINT, label="published range (dark: tight; pale: wide or open)"),
+        dot(color=PALETTE[1], label="model, inside the range"),
+        dot(color=PALETTE[2], label="model, outside"),
+        Line2D([], [], color=INK, linewidth=1, label="95 % interval over patients"),
+        Line2D([], [], color=PALETTE[1], alpha=0.4, linewidth=5, label="95 % of other parameter sets"),
+    ]
 
 
 def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | None) -> None:
@@ -249,7 +266,7 @@ def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | 
         axes.plot(placed(over_sets), [line, line], color=PALETTE[1], alpha=0.4, linewidth=5)
     axes.plot(placed(part.interval), [line, line], color=INK, linewidth=1)
     axes.plot(placed([part.value]), line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[2])
-    axes.text(1.55, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
+    axes.text(1.62, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
 
 
 def _shade(part: Part) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StorageError(RuntimeError):
-    """The disk would not take a file."""
+    """A file could not be written."""
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -46,7 +46,7 @@ def release_folders() -> None:
     while _CLAIMED:
         lock = _CLAIMED.pop()
         with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink(missing_ok=True)  # before the release: nobody else holds it yet
+            Path(lock.lock_file).unlink(missing_ok=True)  # while no other process can lock it
         lock.release()
 
 

@@ -1,14 +1,14 @@
-"""How the illness forms and ends: connectivity at each scar, and where the scar moves.
+"""How the illness forms and ends: connectivity at each scar, and how fast the scar changes.
 
-With the scar M held fixed the circuit has one state. Its connectivity over M is the slow manifold:
+At a fixed scar M the circuit has one resting state. Its connectivity as a function of M is the slow manifold:
 
     C(M)        connectivity with all other slow variables at rest
     dM/dt       mean over all cells of kM stress^2 (1 - M) - M Q(T) / Q(1) / tauM, in that state
 
 So there are not two stable states: a stuck patient returns without treatment, and the question is how fast.
 Two rates decide: how fast the scar heals, and how fast connectivity follows, because consolidated strength
-is as slow as the scar. Holding M is exact: growth kM = 0 and decay tauM so long that nothing happens.
-Typical patient in the mean-field, no noise, no life events. Source: model description, sections 1, 6 and 16.
+is as slow as the scar. M is fixed exactly: growth kM = 0, and the decay tauM is so slow that nothing changes.
+All is measured in the typical patient in the mean-field, without noise and life events.
 """
 
 from collections.abc import Sequence
@@ -174,7 +174,7 @@ def _follows_days(found: Floats) -> Floats:
 
 
 def on_day_0(patient: Patient, treatment: Treatment) -> Life:
-    """The life of a patient under a treatment, on day 0; InputError if it does not become stuck."""
+    """A patient under a treatment, simulated until day 0; InputError if it does not become stuck."""
     life = Life(patient, treatment)
     life.advance(life.treatment.file.day_0_h)
     assert life.checkpoint is not None

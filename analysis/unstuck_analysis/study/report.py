@@ -75,7 +75,7 @@ def _figure(title: str, figure: Figure | None, caption: str, alternative: str) -
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
-    """What of the drugs of a study is outside the model, doses that may be a slip, equal treatments."""
+    """Notes on a study: effects that the model lacks, doses that may be typing errors, equal treatments."""
     arms = results.inputs.basis.arms.values()
     of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)

@@ -61,7 +61,7 @@ _ABOUT_RUN = [
 ]
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
-_PROBED_S = 1.0  # a lock that another process only looks at is free again by then
+_PROBED_S = 1.0  # seconds; a process that only checks a lock has released it by then
 _AGAIN = "Run the same command again: it sets the file aside and repeats its runs; all other runs are kept"
 
 
@@ -115,7 +115,7 @@ class Store:
 
     @property
     def can_continue(self) -> bool:
-        """Whether the folder contains a study, or only what a stop leaves while one is made."""
+        """Whether the folder contains a study, or one whose preparation was interrupted."""
         return holds_study(self.folder)
 
     @property
@@ -156,8 +156,9 @@ class Store:
         """The study as it was when the folder was made."""
         from unstuck_analysis.study.file import StudyInputs
 
+        stored = json.dumps(_with_current_names(self.about["inputs"]))
         try:
-            return StudyInputs.model_validate_json(json.dumps(_with_current_names(self.about["inputs"])))
+            return StudyInputs.model_validate_json(stored)
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -311,7 +312,7 @@ class Store:
 
     @contextmanager
     def working(self, part: tuple[int, int] = (1, 1)) -> Iterator[None]:
-        """Hold the i-th of n parts of the study; InputError if another process is in the way."""
+        """Lock the i-th of n parts of the study; InputError if another process works on it."""
         number, parts = part
         lock = self._lock(f"part-{number}-of-{parts}.lock")
         if lock is None:

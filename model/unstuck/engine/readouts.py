@@ -1,12 +1,10 @@
-"""What is read from a circuit: its readouts, functional connectivity, and averages by population and region.
+"""Readouts of a circuit, functional connectivity, and averages by population and region.
 
 A readout of strength is the mean over its projections of sum w / sum w0; a readout of activity is the mean
 activity of its populations. Both are 1 in health. Recovery is read from the primary one, which is
 connectivity C in depression:
 
     C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone
-
-Source: model description, section 12.
 """
 
 from collections.abc import Mapping, Sequence

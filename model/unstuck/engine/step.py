@@ -1,18 +1,18 @@
-"""Weeks of slow change over firing that has always settled.
+"""Simulate weeks in slow steps; firing and serotonin are fast, and at their steady state at every stage.
 
 One slow step, from t to t + h (exponential Runge-Kutta of third order, Hochbruck & Ostermann 2010):
 
-1. under the effects at t, settle firing and serotonin; rates of change now
-2. the same at t + h/3, where the rates now lead
-3. the same at t + 2h/3, where both lead
-4. end point from the first and third rates, companion from the first and second
-5. accept if end point and companion agree within the tolerance, else shorten
+1. Settle firing and serotonin under the effects at t, and compute the first rates of the slow state.
+2. Follow the first rates to t + h/3, settle again, and compute the second rates.
+3. Follow both rates to t + 2h/3, settle again, and compute the third rates.
+4. Compute the end point from the first and third rates, and a second one from the first and second rates.
+5. Accept the step if both end points agree within the tolerance; else repeat it with a shorter length.
 
 Half of the linear decay of labile strength, the fastest variable, is solved exactly. A step ends exactly on
-every event that makes an effect jump. Output is dense interpolation and never changes a step. If firing does
-not settle, or a variable is no longer a number, the run stops and says where.
+every event that makes an effect jump. Readings within a step are interpolated, so they never change a step.
+If firing does not settle, or a variable is not a finite number, the run stops with the place of the fault.
 
-Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048); model description, section 2.
+Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048).
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 Any number may be written as the symbol of a parameter, or as a product such as `ffi*long` or `-mM`; what it
 then is worth is checked in `numbers.py`. The defaults are those of a circuit that becomes ill by the loss of
-connections. In one that becomes ill because connections grow, some populations have other signs.
+connections. Where illness comes from connections that grow, stress and scar raise BDNF in some populations.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ NumberOrSymbol = float | str
 ILL_AT = {
     "weaker": 0.85,
     "stronger": 1.12,
-}  # unless said: the value of the readout from which a patient is ill
+}  # if not given: the value of the readout from which a patient is ill
 
 
 class RegionFile(Document):
@@ -100,7 +100,7 @@ class PopulationFile(Document):
 
 
 class ProjectionFile(Document):
-    """One projection: weight times `times`, spread over `inputs` presynaptic neurons a target.
+    """One projection: weight times `times`, spread over `inputs` presynaptic neurons per target.
 
     Of a plastic one: the largest strength it may reach, and the core that is never lost, as shares of health.
     """

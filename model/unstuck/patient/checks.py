@@ -69,8 +69,8 @@ def check_illness(file: CircuitFile, places: Places) -> list[str]:
             f" {verdict.stuck:.3f} of health, and ill is {side} {readout.limit:g}",
         )
     return [
-        f"Rates of return to health: {verdict.above:+.4f} per day from above, {verdict.below:+.4f} from"
-        " below.",
+        f"Return to health after a small change: rate {verdict.above:+.4f} per day from above,"
+        f" {verdict.below:+.4f} from below.",
         f"Ill after 6 weeks of stress and 60 days of rest: {name} is {verdict.stuck:.3f} of health.",
     ]
 

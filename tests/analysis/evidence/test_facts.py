@@ -35,8 +35,8 @@ def test_every_finding_is_measured_with_treatments_that_exist() -> None:
 
 def test_a_range_that_moved_says_so() -> None:
     history = {fact.id: fact.history for fact in read_facts()}
-    assert history["T11"].startswith("high 1.0 at first; 5.0 before anything was built")
-    assert "looked at by everyone" in history["T02"]
+    assert history["T11"].startswith("upper end 1.0 at first; 5.0 before anything was built")
+    assert "seen while it was built" in history["T02"]
 
 
 def test_first_measurements_of_generation_1_are_kept() -> None:

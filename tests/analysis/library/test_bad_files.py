@@ -117,7 +117,7 @@ FAULTS = [
         "on_days: [28]",
         "every: 1 d, for: 20 d",
         "7:phases.treatment.drugs.0.when.day",
-        "over by day 28",
+        "ends by day 28",
     ),
     (
         ADDED,
