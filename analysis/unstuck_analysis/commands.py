@@ -180,14 +180,7 @@ def power(
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> Answering:
-<<<<<<< HEAD
-    """Power of one or several trials by sample size, with its Monte Carlo error.
-=======
-    """Estimate the power of a trial for several sample sizes; trials share one pool of patients."""
-    from unstuck_analysis.study.command import team, watched
-    from unstuck_analysis.trial.power import parse_sizes, power_answer
-    from unstuck_analysis.trial.run import Trial
->>>>>>> main
+    """Estimate the power of one or several trials for several sample sizes.
 
     The trials of one file are drawn from one pool of simulated patients.
     """
