@@ -503,11 +503,14 @@ def evidence(
         list[str] | None,
         typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Use 100 patients instead of 1,000 (faster).")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Use fewer patients (faster).")] = False,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="Drawn patients for findings on shares; 1000 if not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Drawn patients for findings on shares; 1000 if not given (300 in anxiety and ocd;"
+            " with --quick 100, and 50).",
+        ),
     ] = None,
     networks: Annotated[
         int,
@@ -518,25 +521,16 @@ def evidence(
     facts: Annotated[Path | None, typer.Option(help="Table of findings, instead of the shipped one.")] = None,
     circuit: Annotated[
         str,
-        typer.Option(help="A circuit with findings of its own: anxiety or ocd (cohorts of 300 patients)."),
-    ] = "",
+        typer.Option(help="Circuit whose findings are measured: anxiety and ocd have findings of their own."),
+    ] = "default",
     held_out: Annotated[bool, typer.Option("--held-out", hidden=True)] = False,
 ) -> Answering:
     """Compare the model with published findings, with or without one of its mechanisms."""
     from unstuck_analysis.evidence import answer as question
-    from unstuck_analysis.evidence.measure import PATIENTS, QUICK_PATIENTS, Plan
+    from unstuck_analysis.evidence.measure import Plan, patients_of
     from unstuck_analysis.study.processes import available_cores
 
     ids = [*(row or []), *(more_rows or [])]
-    if circuit:
-        from unstuck_analysis.evidence import circuits
-
-        if without or networks or facts or held_out:
-            circuits.refuse_options()
-        drawn = patients or (circuits.QUICK_PATIENTS if quick else circuits.PATIENTS)
-        return circuits.ask(
-            circuit, ids, Plan(drawn, 0, seed, workers or available_cores()), question.progress
-        )
-    drawn = patients or (QUICK_PATIENTS if quick else PATIENTS)
-    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS)
+    drawn = patients or patients_of(circuit, quick=quick)
+    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS, circuit=circuit)
     return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

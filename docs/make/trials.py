@@ -339,6 +339,7 @@ def _row(row: Mapping[str, str], known: Mapping[str, Any]) -> tuple[str, ...]:
     band = f"{row['low']} to {row['high']}"
     told = f"{value:.{digits}f} (SE {error:.{digits}f})"
     verdict = "reproduced" if inside else "**miss**"
+    verdict += "" if row["role"] == "test" else ", fitted"
     return row["id"], row["trial"], row["measure"], f"{band} ({row['source']})", told, verdict
 
 

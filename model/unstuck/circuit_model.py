@@ -151,7 +151,7 @@ class CircuitModel(Model):
             RunError: firing does not settle.
         """
         for _ in range(MOST_SWEEPS):
-            self.milieu.release_serotonin()
+            self.milieu.release_monoamines()
             if self.milieu.approach(np.array(self.agents.map("fire"))) <= SETTLED:
                 return
         raise RunError(f"firing does not settle on day {self.day:g}")

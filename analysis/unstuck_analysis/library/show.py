@@ -222,7 +222,12 @@ def _roles(circuit: CircuitFile) -> Iterator[str]:
     roles = circuit.roles
     stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
     sources = " and ".join(circuit.serotonin_sources)
-    yield wrapped("", f"Serotonin comes from {sources}; stress drives {stress or 'no population directly'}.")
+    noradrenergic = " and ".join(roles.noradrenaline_source)
+    noradrenaline = f"noradrenaline comes from {noradrenergic}; " if noradrenergic else ""
+    yield wrapped(
+        "",
+        f"Serotonin comes from {sources}; {noradrenaline}stress drives {stress or 'no population directly'}.",
+    )
     if circuit.readouts:
         for key, readout in circuit.all_readouts.items():
             primary = " Recovery is read from it." if key == circuit.readout_name else ""

@@ -70,6 +70,7 @@ COLUMNS: dict[str, tuple[str, str]] = {  # unit and meaning
 }
 FAMILIES: dict[str, tuple[str, str, str]] = {  # by first word: the rest, unit, meaning
     "serotonin": ("REGION", "healthy = 1", "Extracellular serotonin"),
+    "noradrenaline": ("REGION", "healthy = 1", "Extracellular noradrenaline, where a circuit has it"),
     "activity": ("POPULATION", "healthy = 1", "Mean firing"),
     "bdnf": ("POPULATION", "healthy = 1", "BDNF supply"),
     "trkb": ("POPULATION", "healthy = 1", "TrkB signalling"),

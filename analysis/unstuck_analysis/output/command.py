@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from unstuck_analysis.output.folder import RESULTS, claim_folder, holds_study, release_folders, remove_study
+from unstuck_analysis.output.folder import (
+    RESULTS,
+    claim_folder,
+    contains_study,
+    release_folders,
+    remove_study,
+)
 from unstuck_analysis.output.terminal import say, whole_seed
 
 if TYPE_CHECKING:
@@ -104,7 +110,7 @@ def command(
 
         def run(**given: Any) -> None:
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
-            stored = out is not None and (holds_study(out) or any(out.glob("*/study.json")))
+            stored = out is not None and (contains_study(out) or any(out.glob("*/study.json")))
             resumes = name in RESUMED and stored
             with results_folder(out, name, overwrite or resumes) as folder:
                 if overwrite:
@@ -159,10 +165,10 @@ def mark_latest(folder: Path) -> None:
     if folder.resolve().parent != RESULTS.resolve() or (link.exists() and not link.is_symlink()):
         return
     with contextlib.suppress(OSError):
-        beside = RESULTS / f".{LATEST}.{os.getpid()}"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(os.path.relpath(folder, RESULTS), target_is_directory=True)
-        beside.replace(link)
+        temporary = RESULTS / f".{LATEST}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(folder, RESULTS), target_is_directory=True)
+        temporary.replace(link)
 
 
 @contextlib.contextmanager

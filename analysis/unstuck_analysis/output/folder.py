@@ -89,7 +89,7 @@ def _lock(folder: Path) -> None:
     _CLAIMED.append(lock)
 
 
-def holds_study(folder: Path) -> bool:
+def contains_study(folder: Path) -> bool:
     """Whether a folder contains a study, or only what a stop leaves while one is made."""
     return folder.is_dir() and (
         (folder / "study.json").exists() or all(is_of_study(path) for path in folder.iterdir())

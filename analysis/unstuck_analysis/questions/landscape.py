@@ -51,7 +51,7 @@ SCARS = np.linspace(0.0, 1.0, 11)
 STRESSES = (0.25, 0.5, 0.75, 1.0)
 STRESS_DAYS = (14.0, 28.0, 42.0, 84.0, 168.0)
 EPISODES, EPISODE_DAYS, REST_DAYS = 5, 28.0, 60.0
-HELD_H = 1e9  # decay of a scar that is held fixed
+HELD_H = 1e9  # time constant of the decay of a fixed scar
 SETTLING_DAYS = (200.0, 400.0, 800.0)  # after the last, connectivity is at rest within 1e-3
 MOVING = 1e-4  # distance from rest, in connectivity, that is large enough to measure a rate
 AT_REST = Accuracy(firing=1e-6, longest_step_h=10 * HOURS_A_DAY)
@@ -275,14 +275,14 @@ def sentences(found: Landscape) -> list[str]:
     low, high = found.manifolds[1].scar_at_rest, found.manifolds[len(STRESSES)].scar_at_rest
     episodes = found.stress[(found.stress.stress == 1) & (found.stress.days == EPISODE_DAYS)]
     return [
-        f"There is one state at every scar, not two: {len(found.starts)} starts end within {apart:.4f} in"
+        f"Every scar has one resting state, not two: {len(found.starts)} starts end within {apart:.4f} in"
         " connectivity C.",
         f"C at rest decreases from {rest.connectivity[0]:.2f} without a scar to"
         f" {rest.connectivity[-1]:.2f} with a full one. The stuck patient has scar {scar:.2f} and"
         f" C {stuck:.2f}.",
         f"Without treatment every scar heals. At the stuck state it would take {rest.heals_days(scar):.0f}"
         f" days to fall to 1/e. The typical patient reaches R = 0.5 {recovers}.",
-        f"At a scar held fixed, C comes nearer to rest by a factor of e in {np.nanmin(follows):.0f} to"
+        f"At a fixed scar, the distance of C from rest shrinks to 1/e in {np.nanmin(follows):.0f} to"
         f" {np.nanmax(follows):.0f} days. So C follows the scar with a delay.",
         f"Under stress without end the scar goes to {low:.2f} at stress {STRESSES[0]:g} and to {high:.2f} at"
         f" stress {STRESSES[-1]:g}.",
@@ -304,7 +304,7 @@ def tables_of(found: Landscape) -> dict[str, Table]:
     return {
         "slow-manifold": Table((Column("acting"), _SCAR, _CONNECTIVITY, _CHANGE), _long(manifolds)),
         "starts": Table((Column("start"), _SCAR, _CONNECTIVITY, _FOLLOWS), _long(starts)),
-        "leaving": Table(_LEAVING, _leaving_rows(found), "Leaving the stuck state"),
+        "leaving": Table(_LEAVING, _leaving_rows(found), "Recovery from the stuck state"),
         "paths": Table((Column("treatment"), day, _SCAR, _CONNECTIVITY), _long(paths)),
         "stress": Table.of(found.stress, _STRESS, f"What stress leaves {REST_DAYS:.0f} days after it"),
     }
@@ -340,7 +340,9 @@ def data_of(found: Landscape) -> dict[str, object]:
 _SCAR = Column("scar", meaning="lasting repression of BDNF synthesis, mean over all cells", format=".2f")
 _CONNECTIVITY = Column("connectivity", meaning="1 is health", format=".2f")
 _CHANGE = Column("scar_change", "change of the scar", "per day", format="+.4f")
-_FOLLOWS = Column("follows_days", "connectivity follows in", "d", "factor of e, scar held fixed", ".0f")
+_FOLLOWS = Column(
+    "follows_days", "connectivity follows in", "d", "time to 1/e of the distance from rest", ".0f"
+)
 _STRESS = (
     Column("stress", meaning="0 to 1", format=".2f"),
     Column("days", unit="d", meaning="length of each episode", format=".0f"),

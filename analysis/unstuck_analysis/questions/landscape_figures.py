@@ -12,7 +12,7 @@ from unstuck_analysis.output.style import FAINT, INK, PALETTE, looks, styled
 from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
 
 SHOWS = (
-    "Top left: connectivity at rest at each scar held fixed; three starts end in the same state. Top right:"
+    "Top left: connectivity at rest at each fixed scar; three starts end in the same state. Top right:"
     " change of the scar per day in that state, under constant stress and steady treatment. Bottom left: path"
     " of each treatment from the stuck state, dots every 28 days. Bottom right: scar 60 days after stress of"
     " different size and length, and after repeated episodes. Scar: mean over all cells."

@@ -31,7 +31,7 @@ from unstuck.errors import InputError
 
 from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
-from unstuck_analysis.output.folder import LOCK, holds_study
+from unstuck_analysis.output.folder import LOCK, contains_study
 
 if TYPE_CHECKING:
     from unstuck_analysis.study.file import StudyInputs
@@ -116,7 +116,7 @@ class Store:
     @property
     def can_continue(self) -> bool:
         """Whether the folder contains a study, or one whose preparation was interrupted."""
-        return holds_study(self.folder)
+        return contains_study(self.folder)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -417,7 +417,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     store = Store(folder)
     if not store.exists:
-        if not holds_study(folder):
+        if not contains_study(folder):
             raise InputError(
                 f"{folder}: is not the folder of a study, and --new moves nothing else; give another --out"
             )

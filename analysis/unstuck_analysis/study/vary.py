@@ -385,10 +385,10 @@ class Variation:
             for key, value in changes:
                 _write(data, key, value)
             document = _checked(type(document), data)
-            self._check_beside_others(part, document)
+            self._check_with_others(part, document)
         return document, digest(document.model_dump_json(exclude={"title", "description"}))
 
-    def _check_beside_others(self, part: Part, document: Document) -> None:
+    def _check_with_others(self, part: Part, document: Document) -> None:
         """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
         places = _NoFile({})
         if isinstance(document, CircuitFile):

@@ -89,7 +89,7 @@ def _values(columns: Columns, day: float, state: State) -> Values:
     whole = slow.labile + slow.intermediate + slow.consolidated
     strength = projection_strength(circuit, whole)[columns.plastic]
     head = [day, np.nan, connectivity(circuit, state)[0], population_means(circuit, slow.scar).mean()]
-    serotonin = state.serotonin_nM / circuit.parameters["S0"]
+    serotonin = (state.monoamine_nM / circuit.healthy_nM)[: len(circuit.regions)]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 
 

@@ -63,7 +63,11 @@ class Response:
     half_lives: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def exposure_at(self, target: str, drug_name: str) -> float:
-        """Factor on the exposure of a target to a drug (1 in the typical patient)."""
+        """Factor on the exposure of a target to a drug (1 in the typical patient).
+
+        Both transporters of monoamines see the same plasma level, so that of SERT counts for NET.
+        """
+        target = "sert.occupancy" if target == "net.occupancy" else target
         return prod(self.exposure.get((target, name), 1.0) for name in {drug_name, ""})
 
     def half_life_h(self, compound: Compound, parameters: ParameterSet) -> float:

@@ -44,6 +44,7 @@ class Reading:
     labile_share: float  # of the readout projections
     autoreceptor_sensitivity: float  # mean of the serotonergic populations
     readouts: Floats  # by name, as in `CircuitFile.all_readouts`
+    noradrenaline_ratio: Floats  # by region of `CircuitFile.noradrenaline_feeders`
 
 
 def take_reading(
@@ -60,7 +61,7 @@ def take_readings(
 
     probed: effects and region inputs of the states, by number, whose functional connectivity is asked for.
     """
-    slow = states.slow
+    slow, monoamines = states.slow, states.monoamine_nM / circuit.healthy_nM
     labile, whole, structure = _strengths(circuit, states)
     summed = circuit.readout_mean > 0.0
     readouts = _readouts(circuit, whole, states)
@@ -72,12 +73,13 @@ def take_readings(
         (structure @ circuit.readout_mean).tolist(),
         function.tolist(),
         population_means(circuit, states.x),
-        states.serotonin_nM / circuit.rules.serotonin.S0,
+        monoamines[:, : len(circuit.regions)],
         *(population_means(circuit, part) for part in (slow.bdnf, slow.trkb, slow.scar)),
         _relative(circuit, whole),
         (labile[:, summed].sum(axis=1) / whole[:, summed].sum(axis=1)).tolist(),
         slow.autoreceptor_sensitivity.mean(axis=1).tolist(),
         readouts,
+        monoamines[:, list(circuit.noradrenaline_pools.values())],
     )
     return [Reading(*row) for row in zip(days, *columns, strict=True)]
 

@@ -140,7 +140,7 @@ class Outputs(NamedTuple):
     acting: Floats  # (hours, columns) effects and region inputs that firing settles under
     y: Floats
     x: Floats
-    serotonin_nM: Floats
+    monoamine_nM: Floats
 
 
 class Ends(NamedTuple):
@@ -351,7 +351,7 @@ def put_out(
     length_h: float,
 ) -> float:
     """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
-    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.serotonin_nM[k])
+    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k])
     elapsed_h = outputs.hours[k] - start_h
     go_within(course, elapsed_h, length_h, decay, y)
     fast.x[:] = firing.above.x
@@ -425,7 +425,7 @@ def rates_of_rows(
     act_locally(w, effects, acting[FIELDS:], do.here)
     for row in range(y.shape[0]):
         slow, rate = slow_views(y[row], start), slow_views(rates[row], start)
-        fast = Fast(firing.x[row], firing.serotonin_nM[row])
+        fast = Fast(firing.x[row], firing.monoamine_nM[row])
         for i in range(fast.x.size):
             neuron_change(w, p, effects, do.here, slow, fast, i, rate)
         circuit_change(w, p, effects, do.here, slow, fast, rate)
@@ -441,7 +441,7 @@ def rates_of_change(circuit: Circuit, states: State, effects: Effects = NO_EFFEC
     acting = np.append(np.array(effects), np.zeros(len(circuit.regions)))
     settled = settled_states(circuit, states, np.tile(acting, (len(states.y), 1)), EXACT_FIRING)
     w, p, start = circuit.wiring, circuit.rules, circuit.layout.start
-    rates, firing = np.empty_like(settled.y), Fast(settled.x, settled.serotonin_nM)
+    rates, firing = np.empty_like(settled.y), Fast(settled.x, settled.monoamine_nM)
     rates_of_rows(w, p, acting, settled.y, start, firing, work_for(w), rates)
     return rates
 
@@ -463,7 +463,7 @@ class Engine:
         self._day_0_h = day_0_h
         self._at = Progress(time_h, step_h=1.0)
         y, below = self.state.y, self.state.copy()
-        self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
+        self._firing = Firing(Fast(self.state.x, self.state.monoamine_nM), Fast(below.x, below.monoamine_nM))
         bounds, neuron = circuit.layout.groups()
         self._decay = Decay(bounds, neuron, np.empty(len(neuron)))
         self.course = Course(*(np.empty_like(y) for _ in range(5)))
@@ -519,7 +519,7 @@ class Engine:
             waiting = waiting[at.outputs :]
             if on_output and at.outputs:
                 n, layout = at.outputs, self.circuit.layout
-                found = State(outputs.y[:n], outputs.x[:n], outputs.serotonin_nM[:n], layout)
+                found = State(outputs.y[:n], outputs.x[:n], outputs.monoamine_nM[:n], layout)
                 on_output(outputs.hours[:n], found)
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
@@ -543,12 +543,12 @@ class Engine:
         most = max(1, BLOCK // len(self.state.y))
         hours, steps = waiting[:most], most if watched else 0
         acting = np.hstack(exposure.reported_at(hours)) if len(hours) else np.empty((0, self._columns))
-        y, x, serotonin_nM = (
+        y, x, monoamine_nM = (
             np.empty((len(hours), len(part)))
-            for part in (self.state.y, self.state.x, self.state.serotonin_nM)
+            for part in (self.state.y, self.state.x, self.state.monoamine_nM)
         )
         ends = Ends(np.empty(steps), np.empty((steps, len(self.state.y))))
-        return Outputs(hours, acting, y, x, serotonin_nM), ends
+        return Outputs(hours, acting, y, x, monoamine_nM), ends
 
     def _follow(
         self, acting: Acting, stops_h: Floats, most_tries: int, outputs: Outputs, ends: Ends

@@ -54,7 +54,7 @@ class Condition(Document):
         """Hours after the start of the phase at which recovery is read."""
         return self.day * HOURS_A_DAY
 
-    def holds(self, recovery: float) -> bool:
+    def is_met(self, recovery: float) -> bool:
         """Whether the condition is met by a recovery index."""
         if self.recovery_below is not None:
             return recovery < self.recovery_below
@@ -317,9 +317,9 @@ class TreatmentFile(Document):
         return sum(phase.lasting for phase in self.phases.values())
 
 
-def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
+def drug_for(circuit: CircuitFile, name_or_path: str, named_in: Path | None = None) -> DrugFile:
     """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
-    drug, places = read("drugs", name_or_path, DrugFile, beside)
+    drug, places = read("drugs", name_or_path, DrugFile, named_in)
     check_drug(drug, places, list(circuit.regions), list(circuit.populations))
     return drug
 

@@ -89,6 +89,10 @@ class Places:
         """The error to raise about `key`, as ("phases", 2, "drug"); an absent key points at its mapping."""
         return _error(*self.written[self.known(key)], message, key)
 
+    def own(self, key: Key) -> Key:
+        """The key, or no key where it is written in a file that this one extends."""
+        return key if self.written[self.known(key)][0] == self.written[()][0] else ()
+
     def known(self, location: Iterable[str | int]) -> Key:
         """The steps of a pydantic location that the file has: without absent keys and the tags of unions."""
         key: Key = ()

@@ -263,7 +263,7 @@ class Life:
     def settle(self, effects: Effects, region_input: Floats) -> None:
         """Settle the firing of the present state under given effects; slow variables stay as they are."""
         settled = self.engine.settled(effects, region_input)
-        self.state.x[:], self.state.serotonin_nM[:] = settled.x, settled.serotonin_nM
+        self.state.x[:], self.state.monoamine_nM[:] = settled.x, settled.monoamine_nM
 
     @property
     def _next_turn_h(self) -> float:
@@ -302,7 +302,7 @@ class Life:
     def _answer(self, hour: float, number: int, kind: Literal["when", "stop_when"]) -> None:
         regimen, recovery = self._regimens[number][1], self.recovery
         condition = regimen.when if kind == "when" else regimen.stop_when
-        applied = condition is not None and condition.holds(recovery)
+        applied = condition is not None and condition.is_met(recovery)
         self.conditions.append(ConditionResult(regimen.drug, kind, self.day, recovery, applied))
         if applied:
             from_h, _ = self._given_h.get(number, (-inf, inf))

@@ -165,6 +165,6 @@ def test_the_figure_has_four_panels_with_every_treatment(landscape: Landscape) -
 
 def test_the_answer_says_that_there_is_one_state(landscape: Landscape) -> None:
     answer = answer_of(landscape, About("", "", "", ""))
-    assert "one state at every scar" in answer.finding[0]
+    assert "one resting state, not two" in answer.finding[0]
     assert not any(word in answer.terminal() for word in ("fold", "saddle", "basin", "rim "))
     assert set(answer.tables) == {"slow-manifold", "starts", "leaving", "paths", "stress"}

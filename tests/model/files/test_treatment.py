@@ -148,8 +148,8 @@ def test_a_condition_asks_on_which_side_recovery_is(
     condition: dict[str, float], below: bool, above: bool
 ) -> None:
     asked = Condition.model_validate(condition)
-    assert asked.holds(0.49) is below
-    assert asked.holds(0.5) is above
+    assert asked.is_met(0.49) is below
+    assert asked.is_met(0.5) is above
 
 
 FAULTS = {
