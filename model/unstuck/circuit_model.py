@@ -193,6 +193,8 @@ class CircuitModel(Model):
         }
         for k, region in enumerate(self.circuit.regions):
             reporters[f"serotonin_{region}"] = partial(_read_entry, "serotonin_ratio", k)
+        for k, region in enumerate(self.circuit.noradrenaline_pools):
+            reporters[f"noradrenaline_{region}"] = partial(_read_entry, "noradrenaline_ratio", k)
         for k, population in enumerate(self.circuit.populations):
             reporters[f"activity_{population}"] = partial(_read_entry, "activity", k)
             reporters[f"bdnf_{population}"] = partial(_read_entry, "bdnf", k)
