@@ -171,21 +171,25 @@ def trial(folder: Path, file: TrialName, workers: Workers = None, cluster: Clust
 @command(app, "unstuck power placebo-against-waiting-list --sizes 10,20,30", TRIALS)
 def power(
     folder: Path,
-    file: TrialName,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Trials to compare: shipped names or paths.")
+    ],
     sizes: Annotated[str, typer.Option(help="Patients per arm, such as 50,100,150.")] = "50,75,100,150,200",
     trials: Annotated[int, typer.Option(min=10, help="Trials per sample size.")] = 500,
     pool: Annotated[int, typer.Option(min=20, help="Patients that the trials are drawn from.")] = 600,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> Answering:
-    """Estimate the power of a trial for several sample sizes; trials share one pool of patients."""
-    from unstuck_analysis.study.command import team, watched
-    from unstuck_analysis.trial.power import parse_sizes, power_answer
-    from unstuck_analysis.trial.run import Trial
+    """Estimate the power of one or several trials for several sample sizes.
 
-    loaded, asked = Trial.load(file), parse_sizes(sizes)
+    The trials of one file are drawn from one pool of simulated patients.
+    """
+    from unstuck_analysis.study.command import team, watched
+    from unstuck_analysis.trial.power import parse_sizes, pools_of, power_answer
+
+    asked = parse_sizes(sizes)
     with watched() as show:
-        found = loaded.pool(folder, pool, team(cluster, workers), show)
+        found = pools_of(files, folder, pool, workers=team(cluster, workers), on_progress=show)
     return power_answer(found, asked, trials)
 
 

@@ -237,7 +237,7 @@ def about_arm(pool: Pool, arm: str) -> Numbers:
     fall = last_fall(group)
     return {
         "patients": len(np.unique(group.patients)),
-        "screened": pool.screening.screened,
+        "screened": pool.screened,
         "baseline": float(group.points[:, 0].mean()),
         "baseline_sd": float(group.points[:, 0].std(ddof=1)),
         "change_sd": float(fall.std(ddof=1)),

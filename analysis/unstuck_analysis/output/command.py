@@ -110,7 +110,8 @@ def command(
 
         def run(**given: Any) -> None:
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
-            resumes = name in RESUMED and out is not None and contains_study(out)
+            stored = out is not None and (contains_study(out) or any(out.glob("*/study.json")))
+            resumes = name in RESUMED and stored
             with results_folder(out, name, overwrite or resumes) as folder:
                 if overwrite:
                     remove_study(folder)

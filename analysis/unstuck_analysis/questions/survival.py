@@ -368,7 +368,7 @@ def survival_figure(outcomes: StuckOutcomes) -> Figure:
     panels = figure.subplots(1, 2)
     for axes, event in zip(panels, EVENTS, strict=True):
         for name, style in looks(outcomes.arms).items():
-            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
+            draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
@@ -394,7 +394,8 @@ def _risk_text(outcomes: StuckOutcomes, event: str) -> str:
     return "\n".join(lines)
 
 
-def _draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
+def draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
+    """The Kaplan-Meier curve of one group with its 95 % band and censored patients; an onset rises."""
     curve = kaplan_meier(times)
     if curve is None:
         return
