@@ -237,7 +237,7 @@ def about_arm(pool: Pool, arm: str) -> Numbers:
     fall = last_fall(group)
     return {
         "patients": len(np.unique(group.patients)),
-        "screened": pool.screening.screened,
+        "screened": pool.screened,
         "baseline": float(group.points[:, 0].mean()),
         "baseline_sd": float(group.points[:, 0].std(ddof=1)),
         "change_sd": float(fall.std(ddof=1)),
@@ -298,7 +298,7 @@ def page(numbers: Numbers) -> str:
     known = {**numbers["rows"], **numbers.get("held_out", {})}
     shown = [row for row in findings if row["id"] in known]
     equal, arms = numbers["equal"], numbers["arms"]
-    heads = ("finding", "trial", "read", "published", "model", "verdict")
+    heads = ("finding", "trial", "measure", "published range", "model", "result")
     rows = [_row(row, known) for row in shown]
     verdicts = [row[-1] for row in rows if row[0] in HELD_OUT]
     errors = [
@@ -322,12 +322,12 @@ def page(numbers: Numbers) -> str:
     return Template(PROSE.read_text(encoding="utf-8")).substitute(parts)
 
 
-_ARM_HEADS = ("arm", "patients", "baseline (SD)", "SD of change", "left")
+_ARM_HEADS = ("arm", "patients", "baseline (SD)", "SD of change", "left the trial")
 _ERROR_HEADS = (
     "analysis",
     "1,000 resampled trials",
-    "40 complete trials: t, mean (SD)",
-    "of 40 with p < 0.05",
+    "40 complete trials: mean t (SD)",
+    "of these, with p < 0.05",
 )
 
 
@@ -339,6 +339,7 @@ def _row(row: Mapping[str, str], known: Mapping[str, Any]) -> tuple[str, ...]:
     band = f"{row['low']} to {row['high']}"
     told = f"{value:.{digits}f} (SE {error:.{digits}f})"
     verdict = "reproduced" if inside else "**miss**"
+    verdict += "" if row["role"] == "test" else ", fitted"
     return row["id"], row["trial"], row["measure"], f"{band} ({row['source']})", told, verdict
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
 from operator import attrgetter
+from os import PathLike
 from typing import Literal
 
 import networkx
@@ -23,7 +24,7 @@ from mesa import DataCollector, Model
 
 from unstuck.agents import AGENTS, Milieu, Neuron
 from unstuck.engine.settle import RunError
-from unstuck.errors import choose
+from unstuck.errors import InputError, choose
 from unstuck.files.find import cohort_path
 from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
@@ -53,7 +54,7 @@ class CircuitModel(Model):
     of `batch_run` use `rng`, because newer Mesa overwrites `seed` there.
 
     Doses and stress can be given on the way: `model.life.give("ketamine-like")`. `running` turns false at the
-    end of the follow-up. InputError or ValueError for what cannot be run, before anything is run.
+    end of the follow-up. InputError, a ValueError, for what cannot be run, before anything is run.
     """
 
     def __init__(
@@ -75,8 +76,7 @@ class CircuitModel(Model):
         agents_recorded = (agents_recorded,) if isinstance(agents_recorded, str) else agents_recorded
         for name in agents_recorded:
             choose(name, _columns_of_agents(), "column of the agents")
-        if not (isfinite(step_h) and step_h > 0):
-            raise ValueError(f"step_h = {step_h}: a step lasts more than 0 hours")
+        _check(treatment, neurons, patient, step_h)
         self.seed, self.step_h, self.by_agents = whole_seed, step_h, by_agents
         plan = runnable_treatment(treatment)
         person = draw_patient(
@@ -84,8 +84,8 @@ class CircuitModel(Model):
             default_parameters(),
             _cohort() if varied else None,
             seed=self.seed,
-            index=patient,
-            neurons=neurons,
+            index=int(patient),
+            neurons=int(neurons),
         )
         self.circuit = person.circuit
         self.life = Life(person, plan)
@@ -151,7 +151,7 @@ class CircuitModel(Model):
             RunError: firing does not settle.
         """
         for _ in range(MOST_SWEEPS):
-            self.milieu.release_serotonin()
+            self.milieu.release_monoamines()
             if self.milieu.approach(np.array(self.agents.map("fire"))) <= SETTLED:
                 return
         raise RunError(f"firing does not settle on day {self.day:g}")
@@ -193,6 +193,8 @@ class CircuitModel(Model):
         }
         for k, region in enumerate(self.circuit.regions):
             reporters[f"serotonin_{region}"] = partial(_read_entry, "serotonin_ratio", k)
+        for k, region in enumerate(self.circuit.noradrenaline_pools):
+            reporters[f"noradrenaline_{region}"] = partial(_read_entry, "noradrenaline_ratio", k)
         for k, population in enumerate(self.circuit.populations):
             reporters[f"activity_{population}"] = partial(_read_entry, "activity", k)
             reporters[f"bdnf_{population}"] = partial(_read_entry, "bdnf", k)
@@ -214,10 +216,21 @@ def _columns_of_agents() -> list[str]:
     return [name for name, value in vars(Neuron).items() if isinstance(value, property) and name[0] != "_"]
 
 
+def _check(treatment: object, neurons: object, patient: object, step_h: object) -> None:
+    """InputError for an argument of a wrong type or outside its range."""
+    if not isinstance(treatment, str | PathLike):
+        raise InputError(f"treatment = {treatment!r}: must be the name of a treatment or a path")
+    for name, count in (("neurons", neurons), ("patient", patient)):
+        if not (isinstance(count, int | float | np.integer) and count >= 0 and count % 1 == 0):
+            raise InputError(f"{name} = {count!r}: must be a whole number of zero or more")
+    if not (isinstance(step_h, int | float | np.integer) and isfinite(step_h) and step_h > 0):
+        raise InputError(f"step_h = {step_h!r}: a step lasts more than 0 hours")
+
+
 def _one_seed(seed: Seed | None, rng: Seed | None) -> int:
     """The whole number that all streams of the model start from, under either of Mesa's two names for it."""
     if seed is not None and rng is not None:
-        raise ValueError("pass either rng or seed, not both")
+        raise InputError("pass either rng or seed, not both")
     given = rng if seed is None else seed
     if isinstance(given, (int, np.integer)) and given >= 0:
         return int(given)
@@ -225,7 +238,7 @@ def _one_seed(seed: Seed | None, rng: Seed | None) -> int:
         return int(given.integers(2**32))
     if given is None or isinstance(given, np.random.SeedSequence):
         return int((given or np.random.SeedSequence()).generate_state(1)[0])
-    raise ValueError(
+    raise InputError(
         f"seed {given!r}: a seed is a whole number of zero or more, a SeedSequence or a Generator"
     )
 

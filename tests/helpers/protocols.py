@@ -18,6 +18,7 @@ class Held:
     regions: int
     effects: Effects = NO_EFFECT
     later: dict[float, Effects] = field(default_factory=dict)
+    local_columns: int = 0
 
     def __post_init__(self) -> None:
         self.jumps_h = sorted(self.later)

@@ -27,6 +27,7 @@ class ByLaw:
     law: Callable[[float], Effects]
     jumps_h: list[float] = field(default_factory=list)
     regions: int = 5
+    local_columns: int = 0
 
     def reported(self, time_h: float) -> tuple[Effects, Floats]:
         """What acts at this moment."""
@@ -172,7 +173,7 @@ def columns(circuit: Circuit, state: State) -> dict[str, float]:
         "labile_share": float(strength["l"][circuit.readout].sum() / whole[circuit.readout].sum()),
         "trkb_mean_mPFC_HPC_NAc": float(np.mean([means[f"trkb_{r}_P"] for r in ("mPFC", "HPC", "NAc")])),
         **means,
-        **{f"serotonin_nM_{r}": float(s) for r, s in zip(circuit.regions, state.serotonin_nM, strict=True)},
+        **{f"serotonin_nM_{r}": float(s) for r, s in zip(circuit.regions, state.monoamine_nM, strict=True)},
         **{
             f"{kind}_{circuit.projections[number].replace(' ', '')}": float(strength[kind][number])
             for kind in strength

@@ -67,7 +67,11 @@ def test_a_seed_that_was_drawn_is_kept_and_gives_the_patient_again() -> None:
         ({"start": "day O"}, "day 0"),
         ({"step_h": 0.0}, "step_h"),
         ({"step_h": float("nan")}, "step_h"),
+        ({"step_h": "a day"}, "step_h"),
         ({"neurons": 20}, "100 to 50000"),
+        ({"neurons": "100"}, "neurons = '100'"),
+        ({"patient": -1}, "patient = -1"),
+        ({"treatment": None}, "treatment = None"),
         ({"agents_recorded": ("rate",)}, "unknown column of the agents 'rate', did you mean 'rate_Hz'"),
     ],
 )

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unstuck.errors import InputError
+from unstuck.files.treatment import circuit_for
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import check_illness
 
 from unstuck_analysis.evidence.ensemble import Ensemble, summary
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
@@ -15,8 +18,6 @@ from unstuck_analysis.evidence.measure import (
     BOOTSTRAP,
     NEURONS,
     NOT_FROZEN,
-    PATIENTS,
-    QUICK_PATIENTS,
     Evidence,
     Finding,
     Part,
@@ -24,9 +25,11 @@ from unstuck_analysis.evidence.measure import (
     at_edges,
     free_parameters,
     headline,
+    healthy_year,
     lost_without,
     measure,
     number,
+    patients_of,
     range_text,
     record_first_measurements,
 )
@@ -38,6 +41,7 @@ from unstuck_analysis.output.table import Cell, Column, Table
 from unstuck_analysis.output.terminal import progress
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -55,11 +59,13 @@ def ask(
     held_out: bool = False,
 ) -> Answer:
     """Measure the findings, and again without each of the named mechanisms."""
-    facts = choose_facts(read_facts(facts_file), ids)
+    facts = choose_facts(read_facts(facts_file, plan.circuit), ids)
     names = choose_mechanisms(without)
-    if held_out and (plan.patients < PATIENTS or plan.networks or facts_file or names):
+    if held_out and (
+        plan.patients < (all_of := patients_of(plan.circuit)) or plan.networks or facts_file or names
+    ):
         raise InputError(
-            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the"
+            f"--held-out measures held-out findings for the first time, over {all_of} patients of the"
             " shipped table: leave out --quick, --patients, --networks, --without and --facts"
         )
     intact = measure(facts, plan, progress, held_out=held_out)
@@ -69,17 +75,18 @@ def ask(
     matrix = {name: measure(facts, replace(plan, without=name), progress) for name in names}
     if quick:
         notes.append(
-            f"--quick: cohort findings are measured over {QUICK_PATIENTS} patients; their intervals are wide."
+            f"--quick: cohort findings are measured over {plan.patients} patients; their intervals are wide."
         )
     return answer(intact, matrix, notes)
 
 
 def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[str] = ()) -> Answer:
     """Sentences, tables and figure of what was measured."""
-    sentences = [*headline(evidence), at_edges(evidence), free_parameters()]
-    ensemble = Ensemble.shipped()
+    circuit, sentences = evidence.plan.circuit, [*headline(evidence), at_edges(evidence)]
+    ensemble = Ensemble.shipped() if circuit == "default" else Ensemble([], {})
+    sentences += [free_parameters()] if circuit == "default" else check_illness(*circuit_for(circuit))
     sentences += [summary(ensemble, read_facts())] if ensemble.tried else []
-    tables = {name: table for name, table in group_tables(evidence).items() if table.rows}
+    tables = {name: table for name, table in group_tables(evidence, ensemble).items() if table.rows}
     printed = list(tables)
     if matrix:
         tables["mechanisms"] = mechanisms_table(evidence, matrix)
@@ -87,14 +94,18 @@ def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[s
     tables["findings"] = parts_table(evidence)
     figures = {"findings": Shown(figure(evidence), CAPTION, " ".join(headline(evidence)))}
     return Answer(
-        "Model and published findings",
+        "Model and published findings" + (f": {circuit}" if circuit != "default" else ""),
         [sentence for sentence in sentences if sentence],
         about(evidence),
         tables,
         figures if any(finding.parts for finding in evidence.findings) else {},
         printed,
-        notes,
-        next_step="unstuck evidence --quick --without all" if not matrix else "",
+        [note for note in (healthy_year(evidence), *notes) if note],
+        next_step=""
+        if matrix
+        else "unstuck evidence --quick --without all"
+        if circuit == "default"
+        else f"unstuck compare --circuit {circuit}",
     )
 
 
@@ -105,7 +116,7 @@ def about(evidence: Evidence) -> About:
     drawn = f"{evidence.drawn} drawn patients, {evidence.stuck} of them stuck; " if evidence.drawn else ""
     n = f"{drawn}typical patient: {kind}; intervals: {BOOTSTRAP} bootstrap samples of patients"
     inputs = inputs_hash(default_parameters(), [finding.fact for finding in evidence.findings])
-    return About("scenarios/evidence", n, str(plan.seed), inputs)
+    return About(f"scenarios/evidence, circuit {plan.circuit}", n, str(plan.seed), inputs)
 
 
 def group_tables(evidence: Evidence, ensemble: Ensemble | None = None) -> dict[str, Table]:
@@ -231,7 +242,22 @@ def figure(evidence: Evidence) -> "Figure":
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.set_title("Values of the model and published ranges")
     axes.spines["left"].set_visible(False)
+    picture.legend(handles=_legend(), loc="outside upper right", ncols=5, frameon=False, fontsize=8)
     return picture
+
+
+def _legend() -> list["Artist"]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    dot = partial(Line2D, [], [], marker="o", linestyle="")
+    return [
+        Patch(color=FAINT, label="published range (dark: tight; pale: wide or open)"),
+        dot(color=PALETTE[1], label="model, inside the range"),
+        dot(color=PALETTE[2], label="model, outside"),
+        Line2D([], [], color=INK, linewidth=1, label="95 % interval over patients"),
+        Line2D([], [], color=PALETTE[1], alpha=0.4, linewidth=5, label="95 % of other parameter sets"),
+    ]
 
 
 def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | None) -> None:
@@ -249,7 +275,7 @@ def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | 
         axes.plot(placed(over_sets), [line, line], color=PALETTE[1], alpha=0.4, linewidth=5)
     axes.plot(placed(part.interval), [line, line], color=INK, linewidth=1)
     axes.plot(placed([part.value]), line, "o", markersize=5, color=PALETTE[1] if part.inside else PALETTE[2])
-    axes.text(1.55, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
+    axes.text(1.62, line, f"{value_text(part)}   [{range_text(part)}]", va="center", fontsize=8)
 
 
 def _shade(part: Part) -> str:

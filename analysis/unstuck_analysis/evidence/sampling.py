@@ -108,7 +108,7 @@ class Screen:
         if self.regression is not None and not self.regression.likely(place):
             return False
         self.tried += 1
-        plan = Plan(seed=SEED, values=tuple(values_at(place).items()))
+        plan = plan_of(values_at(place), PATIENTS)
         try:
             return not any(outside(measure(facts, plan, unwatched)) for facts in self.groups)
         except FAULTS:
@@ -127,20 +127,24 @@ def outside(evidence: Evidence) -> str:
     return "; ".join(f"{f'{part.id} {part.name}'.strip()} {part.value:.3g}" for part in parts)
 
 
-def quick_findings(values: Values, patients: int, folder: Path | None = None) -> Evidence:
+def plan_of(values: Values, patients: int, folder: Path | None = None, workers: int = 1) -> Plan:
+    """How findings are read under a set of parameters. folder: keeps what was simulated."""
+    return Plan(patients, 0, SEED, workers, folder, values=tuple(values.items()), samples=1)
+
+
+def quick_findings(plan: Plan) -> Evidence:
     """The fitted findings on cohorts that do not take long."""
-    plan = Plan(patients, 0, SEED, 1, folder, values=tuple(values.items()), samples=1)
     return measure(on_cohorts(lambda id: id not in LONG), plan, unwatched)
 
 
 def verdict(values: Values) -> tuple[Outcome, str, Evidence | None]:
     """Test a set in cohorts: outcome, reason, and its readings (all findings if the set is accepted)."""
     with tempfile.TemporaryDirectory() as folder:
+        plan = plan_of(values, PATIENTS, Path(folder))
         try:
-            evidence = quick_findings(values, PATIENTS, Path(folder))
+            evidence = quick_findings(plan)
             if reason := outside(evidence):
                 return "rejected", reason, evidence
-            plan = Plan(PATIENTS, 0, SEED, 1, Path(folder), values=tuple(values.items()), samples=1)
             if reason := outside(measure(on_cohorts(lambda id: id in LONG), plan, unwatched)):
                 return "rejected", reason, evidence
             return "accepted", "", measure(read_facts(), plan, unwatched)
@@ -177,7 +181,12 @@ def iterate(
     rng = np.random.default_rng(np.random.SeedSequence([SEED, chain, len(own)]))
     if chain < CHAINS:
         place = step(place, [place_of(each.values) for each in own], screen.passes, rng)
-        outcome, reason, evidence, patients = "training", "", quick_findings(values_at(place), FEW), FEW
+        outcome, reason, evidence, patients = (
+            "training",
+            "",
+            quick_findings(plan_of(values_at(place), FEW)),
+            FEW,
+        )
     else:
         for _ in range(STEPS):
             place = step(place, archive, screen.passes, rng)
@@ -205,7 +214,7 @@ def measure_shipped(path: Path) -> None:
     known = read_readings(path)
     for patients in (FEW, PATIENTS):
         if (SHIPPED, 0, patients) not in known:
-            append_readings(path, (SHIPPED, 0, patients), quick_findings({}, patients))
+            append_readings(path, (SHIPPED, 0, patients), quick_findings(plan_of({}, patients)))
 
 
 def complete(number: int, patients: int, workers: int, sets: Path, readings: Path) -> None:
@@ -215,8 +224,8 @@ def complete(number: int, patients: int, workers: int, sets: Path, readings: Pat
         key = each.chain, each.iteration, patients
         known = {id for id, _ in ensemble.readings.get(key, {})}
         missing = [fact for fact in read_facts() if fact.id not in known]
-        plan = Plan(patients, 0, SEED, workers, values=tuple(each.values.items()), samples=1)
         if missing:
+            plan = plan_of(each.values, patients, workers=workers)
             append_readings(readings, key, measure(missing, plan, unwatched))
 
 

@@ -6,7 +6,7 @@ RENAMED = {"responded": "recovered", "escaped": "still_recovered", "held_days": 
 
 
 def column_name(text: str) -> str:
-    """A name as a column has it: `strength_mPFC_P > HPC_P` becomes `strength_mPFC_P_to_HPC_P`."""
+    """A text as the name of a column: `strength_mPFC_P > HPC_P` becomes `strength_mPFC_P_to_HPC_P`."""
     return re.sub(r"\W+", "_", text.replace(" > ", "_to_")).strip("_")
 
 
@@ -16,7 +16,7 @@ def current_name(column: str) -> str:
 
 
 def refuse_old_name(name: str) -> None:
-    """ValueError with the new name, for a column that is called otherwise now."""
+    """ValueError with the present name, for an old name of a column."""
     if (now := current_name(name)) != name:
         raise ValueError(f"{name} is now called {now}; write {now}")
 
@@ -70,6 +70,7 @@ COLUMNS: dict[str, tuple[str, str]] = {  # unit and meaning
 }
 FAMILIES: dict[str, tuple[str, str, str]] = {  # by first word: the rest, unit, meaning
     "serotonin": ("REGION", "healthy = 1", "Extracellular serotonin"),
+    "noradrenaline": ("REGION", "healthy = 1", "Extracellular noradrenaline, where a circuit has it"),
     "activity": ("POPULATION", "healthy = 1", "Mean firing"),
     "bdnf": ("POPULATION", "healthy = 1", "BDNF supply"),
     "trkb": ("POPULATION", "healthy = 1", "TrkB signalling"),

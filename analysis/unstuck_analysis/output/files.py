@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class StorageError(RuntimeError):
-    """The disk would not take a file."""
+    """A file could not be written."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a temporary file, flush it to disk, rename it; StorageError (disk full, ...) leaves nothing."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("wb") as file:
+        with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        part.replace(path)
         _flush_folder(path.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):  # a file system that is read-only
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
 
 

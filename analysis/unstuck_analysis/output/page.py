@@ -14,7 +14,7 @@ NOTICE = (
 )
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
-    "There is no dopamine and no noradrenaline; glia, sex, age and genes are absent.",
+    "There is no dopamine. Noradrenaline has no effect on firing and BDNF. Glia, sex and age are absent.",
     "Only ratios of serotonin to health mean something: methods that measure it differ 10 to 100 fold.",
     "Many parameters were fitted to group averages; several sets would fit as well.",
     "The patients are draws around one parameter set, not a sample of people.",

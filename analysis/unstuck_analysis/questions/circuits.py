@@ -28,7 +28,7 @@ CIRCUITS = ("default", "anxiety", "ocd")
 TREATMENTS = (UNTREATED, "ssri-like", "ssri-two-weeks", "ketamine-like", "psilocybin-like")
 DAYS = (1, 7, 28, 84)
 SHOWN_DAYS = 84.0
-LOWEST, HIGHEST = -0.5, 1.2  # of R in the figure; what lies beyond is cut
+LOWEST, HIGHEST = -0.5, 1.2  # of R in the figure; values outside are cut off
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How regions drive each other in one state: response to an input, correlation under noise, the graph.
 
     response[i, j] = change of region j's principal activity for a small input to region i, per unit of input
-    correlation    = of principal activities over many draws of the noise, at a slow state held still
+    correlation    = of principal activities over many draws of the noise, at a fixed slow state
 
 The graph is the circuit's own with the strength of every projection in that state. Its strength (weights
 into a population) and global efficiency (mean of 1 / length of the shortest way, a connection being 1 /
@@ -75,7 +75,7 @@ class RegionalState:
 def regional_state(
     circuit: Circuit, state: State, acting: tuple[Effects, Floats], *, seed: int = 1
 ) -> RegionalState:
-    """Measure one slow state under what acts on it; the slow state is held still."""
+    """Measure one slow state under what acts on it, without changing the slow state."""
     effects, region_input = acting
     of = circuit.wiring.populations
     regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & (of.cells == PYRAMIDAL)).any()]
@@ -96,7 +96,7 @@ def three_states(
 ) -> dict[str, RegionalState]:
     """The patient healthy, stuck (day 0), and on a day of a treatment with what then acts.
 
-    InputError if the patient never gets stuck.
+    InputError if the patient does not become stuck.
     """
     circuit, none = patient.circuit, (NO_EFFECT, np.zeros(len(patient.circuit.regions)))
     checkpoint = get_stuck(patient, treatment)
@@ -141,7 +141,7 @@ def graph_measures(graph: networkx.DiGraph) -> tuple[pd.Series, float]:
 
 
 def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
-    """One row a state: mean response and correlation between regions, strength, global efficiency."""
+    """One row per state: mean response and correlation between regions, strength, global efficiency."""
     rows = []
     for name, found in states.items():
         strength, efficiency = graph_measures(found.graph())
@@ -151,7 +151,7 @@ def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
 
 
 def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
-    """One row a state and ordered pair of regions: response per unit of input, and correlation."""
+    """One row per state and ordered pair of regions: response per unit of input, and correlation."""
     rows = [
         (name, pre, post, found.response.loc[pre, post], found.correlation.loc[pre, post])
         for name, found in states.items()

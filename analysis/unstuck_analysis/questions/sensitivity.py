@@ -52,7 +52,7 @@ def cohort_laws(names: Sequence[str] | None = None) -> dict[str, Law]:
     """
     draws = {d.symbol: d for d in read_cohort(cohort_path()).draws if isinstance(d, ParameterDraw) and d.cv}
     if unknown := [name for name in names or [] if name not in draws]:
-        raise InputError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(draws)})")
+        raise InputError(f"{', '.join(unknown)}: the same in all patients (these differ: {', '.join(draws)})")
     medians, chosen = default_parameters(), [draws[name] for name in names or draws]
     return {
         draw.symbol: {"median": medians[draw.symbol], "cv": draw.cv}

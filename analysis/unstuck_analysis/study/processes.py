@@ -1,4 +1,4 @@
-"""The one loop over worker processes. Workers leave Ctrl-C to their parent and never outlive it.
+"""The one loop over worker processes. Workers ignore Ctrl-C, and end with their parent.
 
     for item, done in in_processes(function, items, workers=2): ...
 
@@ -50,7 +50,7 @@ LOST: Final = Lost()
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers other than this process: how to start them, how many they are, and the fault of one that died.
+    """Workers other than this process: how to start them, their number, and the exceptions if one died.
 
     here: number of workers at this moment, for workers that may never come or may all have ended; patience_s:
     how long to wait while there is none.
@@ -68,7 +68,7 @@ def in_processes(
 ) -> Generator[tuple[Item, "Done | Lost"]]:
     """Yield each item with `function(item)` as it ends; LOST if a worker died on the way.
 
-    A dead worker can take the items of other workers with it: repeat a lost item alone before it is blamed.
+    Items of other workers can be lost with a dead worker: repeat a lost item alone before you blame it.
     Close the generator (`contextlib.closing`) to stop the workers at once. Raises what `function` raises,
     RunError if a cluster has no worker left, and SystemExit if no worker can start.
     """
@@ -226,7 +226,7 @@ def available_cores() -> int:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits; processes started meanwhile never see it, not even while they import."""
+    """Delay Ctrl-C; processes that are started meanwhile never receive it, not even during their imports."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

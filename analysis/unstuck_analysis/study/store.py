@@ -31,7 +31,7 @@ from unstuck.errors import InputError
 
 from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
-from unstuck_analysis.output.folder import LOCK, holds_study
+from unstuck_analysis.output.folder import LOCK, contains_study
 
 if TYPE_CHECKING:
     from unstuck_analysis.study.file import StudyInputs
@@ -61,7 +61,7 @@ _ABOUT_RUN = [
 ]
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
-_PROBED_S = 1.0  # a lock that another process only looks at is free again by then
+_PROBED_S = 1.0  # seconds; a process that only checks a lock has released it by then
 _AGAIN = "Run the same command again: it sets the file aside and repeats its runs; all other runs are kept"
 
 
@@ -115,8 +115,8 @@ class Store:
 
     @property
     def can_continue(self) -> bool:
-        """Whether the folder contains a study, or only what a stop leaves while one is made."""
-        return holds_study(self.folder)
+        """Whether the folder contains a study, or one whose preparation was interrupted."""
+        return contains_study(self.folder)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -156,8 +156,9 @@ class Store:
         """The study as it was when the folder was made."""
         from unstuck_analysis.study.file import StudyInputs
 
+        stored = json.dumps(_with_current_names(self.about["inputs"]))
         try:
-            return StudyInputs.model_validate_json(json.dumps(_with_current_names(self.about["inputs"])))
+            return StudyInputs.model_validate_json(stored)
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -311,7 +312,7 @@ class Store:
 
     @contextmanager
     def working(self, part: tuple[int, int] = (1, 1)) -> Iterator[None]:
-        """Hold the i-th of n parts of the study; InputError if another process is in the way."""
+        """Lock the i-th of n parts of the study; InputError if another process works on it."""
         number, parts = part
         lock = self._lock(f"part-{number}-of-{parts}.lock")
         if lock is None:
@@ -416,7 +417,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     store = Store(folder)
     if not store.exists:
-        if not holds_study(folder):
+        if not contains_study(folder):
             raise InputError(
                 f"{folder}: is not the folder of a study, and --new moves nothing else; give another --out"
             )

@@ -300,7 +300,7 @@ def _strength_key(action: Action) -> Key:
 
 
 class VariedTreatment(Treatment):
-    """A treatment whose files were varied, and lie in no folder."""
+    """A treatment whose files were varied, and are in no folder."""
 
     def __init__(self, name: str, files: ArmFiles) -> None:
         self.path, self.name = Path(name), name
@@ -335,7 +335,7 @@ class _NoFile(Places):
 
 
 class Variation:
-    """A basis with its knobs turned. Checked parts are kept, so that points which share them are quick."""
+    """A basis with some values varied. Checked parts are kept, so that points which share them are quick."""
 
     def __init__(self, basis: Basis) -> None:
         self.basis, self.knobs = basis, knobs(basis)
@@ -385,10 +385,10 @@ class Variation:
             for key, value in changes:
                 _write(data, key, value)
             document = _checked(type(document), data)
-            self._check_beside_others(part, document)
+            self._check_with_others(part, document)
         return document, digest(document.model_dump_json(exclude={"title", "description"}))
 
-    def _check_beside_others(self, part: Part, document: Document) -> None:
+    def _check_with_others(self, part: Part, document: Document) -> None:
         """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
         places = _NoFile({})
         if isinstance(document, CircuitFile):
@@ -419,7 +419,7 @@ class Variation:
 
 
 def _check_health_is_possible(parameters: ParameterSet) -> None:
-    """InputError for parameters with which no healthy state can stand still."""
+    """InputError for parameters for which no healthy steady state exists."""
     try:
         rules_of(parameters)
     except (ValueError, ZeroDivisionError) as fault:

@@ -5,7 +5,7 @@ A frame is one moment:
     values    float32 (columns,)    day, recovery, connectivity, scar, and one value per region or connection
     neurons   uint8 (3, neurons)    activity, BDNF and TrkB of every neuron; a byte is 100 times the value
 
-Frames lie at the end of every step of the engine, once per day, and close together after every dose and
+There is a frame at the end of every step of the engine, once per day, and close together after every dose and
 change of stress. What is read from the model is in `_values`, `_neurons`, `_events` and `Recorder`.
 """
 
@@ -89,7 +89,7 @@ def _values(columns: Columns, day: float, state: State) -> Values:
     whole = slow.labile + slow.intermediate + slow.consolidated
     strength = projection_strength(circuit, whole)[columns.plastic]
     head = [day, np.nan, connectivity(circuit, state)[0], population_means(circuit, slow.scar).mean()]
-    serotonin = state.serotonin_nM / circuit.parameters["S0"]
+    serotonin = (state.monoamine_nM / circuit.healthy_nM)[: len(circuit.regions)]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 
 

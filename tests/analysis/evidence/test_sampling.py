@@ -61,7 +61,7 @@ def test_a_stopped_chain_continues_exactly(
     monkeypatch.setattr(sampling, "STEPS", 3)
     monkeypatch.setattr(sampling, "measure_shipped", lambda path: None)
     monkeypatch.setattr(sampling, "regression_on", lambda sets, path: None)
-    monkeypatch.setattr(sampling, "quick_findings", lambda values, patients: tested(values))
+    monkeypatch.setattr(sampling, "quick_findings", lambda plan: tested(dict(plan.values)))
     monkeypatch.setattr(sampling, "verdict", verdict)
     monkeypatch.setattr(Screen, "passes", lambda self, place: bool(np.all(np.abs(place - 0.5) < 0.45)))
     tables: list[str] = []

@@ -167,7 +167,11 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         ("drug.ketamine-like.dose", "model.tauC", "did you mean 'model.tau"),
         ("{values: [0.1 mg/kg, 0.5 mg/kg]}", "{values: []}", "an empty design"),
         (DOSES, "model.tauB: {from: 10, to: 50}", "a range in a grid needs steps"),
-        (DOSES, "model.tauB: {from: 50, to: 10, steps: 3}", "the range is upside down: from 50 to 10"),
+        (
+            DOSES,
+            "model.tauB: {from: 50, to: 10, steps: 3}",
+            "from must be below to, but from is 50 and to is 10",
+        ),
         (DOSES, "patient.noise.sd: {from: 0, to: 0.01, steps: 3, scale: log}", "starts above 0"),
         (DOSES, "model.tauB: {values: [1], from: 2, to: 3}", "an axis has values, or from and to"),
         ("0.1 mg/kg,", "0.1,", "is a number without a unit"),

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from unstuck.parameters import default_parameters
 from unstuck.rules import rules_of
 from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
-from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
 from unstuck.rules.bdnf import bdnf_change
 from unstuck.rules.firing import (
     activity,
@@ -24,6 +23,13 @@ from unstuck.rules.heteroreceptors import (
     heteroreceptor_inhibition,
     sensitivity_5ht2c_change,
 )
+from unstuck.rules.monoamine import (
+    autoreceptor_drive,
+    autoreceptor_inhibition,
+    monoamine_pool,
+    sensitivity_change,
+    transporter_change,
+)
 from unstuck.rules.plasticity import (
     coincidence,
     consolidated_change,
@@ -35,7 +41,6 @@ from unstuck.rules.plasticity import (
 )
 from unstuck.rules.receptors import hill, receptor_drive
 from unstuck.rules.scar import scar_change
-from unstuck.rules.serotonin import serotonin_pool, transporter_change
 from unstuck.rules.trkb import (
     gate,
     healing_gate,
@@ -97,7 +102,7 @@ def test_drive_is_bias_plus_all_inputs_scaled() -> None:
 def test_serotonin_is_where_clearance_equals_release(
     occupancy: float, vmax: float, uncleared: float, release: float
 ) -> None:
-    free, S = 1.0 - occupancy, serotonin_pool(release, occupancy, vmax, uncleared, R.serotonin)
+    free, S = 1.0 - occupancy, monoamine_pool(release, occupancy, vmax, uncleared, R.serotonin)
     Km, S0 = P["Km"], P["S0"]
     clearance = (1 - uncleared) * vmax * free * S * (Km + S0) / ((Km + free * S) * S0) + uncleared * S / S0
     assert S > 0.0
@@ -105,9 +110,9 @@ def test_serotonin_is_where_clearance_equals_release(
 
 
 def test_serotonin_has_its_healthy_value_and_none_without_release() -> None:
-    assert serotonin_pool(1.0, 0.0, 1.0, 0.08, R.serotonin) == approx(60.0)
-    assert serotonin_pool(0.0, 0.5, 1.0, 0.08, R.serotonin) == 0.0
-    assert serotonin_pool(0.5, 1.0, 1.0, 0.1, R.serotonin) == approx(0.5 * 60.0 / 0.1)
+    assert monoamine_pool(1.0, 0.0, 1.0, 0.08, R.serotonin) == approx(60.0)
+    assert monoamine_pool(0.0, 0.5, 1.0, 0.08, R.serotonin) == 0.0
+    assert monoamine_pool(0.5, 1.0, 1.0, 0.1, R.serotonin) == approx(0.5 * 60.0 / 0.1)
 
 
 def test_transporters_follow_raphe_trkb_only_upwards() -> None:
@@ -184,13 +189,13 @@ def test_labile_decay_is_the_derivative_of_the_change_of_labile_strength() -> No
 
 
 def test_autoreceptors_desensitize_until_raphe_firing_is_back() -> None:
-    healthy = autoreceptor_drive(60.0, 0.0, 0.0, R.autoreceptor)
+    healthy = autoreceptor_drive(60.0, 0.0, 0.0, P["K1A"])
     assert healthy == approx(60.0 / 157.3)
-    assert sensitivity_change(1.0, 2.0 * healthy, R.autoreceptor) == approx(-0.5 / 240.0)
-    assert sensitivity_change(0.9, 0.5 * healthy, R.autoreceptor) == approx(0.1 / 240.0)  # at most 1
-    assert sensitivity_change(0.9, 0.0, R.autoreceptor) == approx(0.1 / 240.0)
-    assert np.isnan(sensitivity_change(1.0, float("nan"), R.autoreceptor))
-    assert autoreceptor_inhibition(0.5, 0.4, R.autoreceptor) == approx(0.7 * 0.5 * 0.4)
+    assert sensitivity_change(1.0, 2.0 * healthy, R.serotonin) == approx(-0.5 / 240.0)
+    assert sensitivity_change(0.9, 0.5 * healthy, R.serotonin) == approx(0.1 / 240.0)  # at most 1
+    assert sensitivity_change(0.9, 0.0, R.serotonin) == approx(0.1 / 240.0)
+    assert np.isnan(sensitivity_change(1.0, float("nan"), R.serotonin))
+    assert autoreceptor_inhibition(P["g1A"], 0.5, 0.4) == approx(0.7 * 0.5 * 0.4)
 
 
 def test_receptors_adapt_to_a_steady_drug() -> None:

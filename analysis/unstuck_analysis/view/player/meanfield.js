@@ -65,10 +65,10 @@ class MeanField {
     this.end = this.vector(size);
     this.stages = STAGES.map(() => this.vector(size));
     this.rate = this.vector(size);
-    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), serotonin_nM: floats(this.regions.length), inverse: null }));
+    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), monoamine_nM: floats(this.wiring.feeder.length), inverse: null }));
     this.around = { gain: floats(populations), input_drive: floats(populations), inhibition: floats(populations), strength: floats(this.readout.length) };
     this.here = Array.from({ length: populations }, () => floats(5));
-    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.regions.length) });
+    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.wiring.feeder.length) });
   }
 
   /** A vector of slow variables, and its parts by name. */
@@ -96,18 +96,18 @@ class MeanField {
   }
 
   /** Set the activity that activity x drives all neurons to. */
-  drive(x, serotonin_nM, slow, { effects, input }) {
+  drive(x, monoamine_nM, slow, { effects, input }) {
     const { wiring: w, rules: p, around, driven } = this;
     model.act_locally(w, effects, input, this.here);
-    model.serotonin_pools(w, p, effects, slow, x, serotonin_nM);
-    model.surround(w, p, effects, this.here, slow, serotonin_nM, around);
+    model.monoamine_pools(w, p, effects, slow, x, monoamine_nM);
+    model.surround(w, p, effects, this.here, slow, monoamine_nM, around);
     for (let i = 0; i < x.length; i++) driven[i] = model.neuron_activity(w, around, x, i);
   }
 
   /** Set how far activity x is from what it drives all neurons to; returns the farthest. */
   setResidual(fast, slow, acting) {
     const { driven, residual } = this;
-    this.drive(fast.x, fast.serotonin_nM, slow, acting);
+    this.drive(fast.x, fast.monoamine_nM, slow, acting);
     let farthest = 0;
     for (let i = 0; i < driven.length; i++) { residual[i] = driven[i] - fast.x[i]; farthest = Math.max(farthest, Math.abs(residual[i])); }
     return farthest;

@@ -176,7 +176,7 @@ class PanelView {
   }
 }
 
-const CELL_NAMES = ['pyramidal', 'inter', 'serotonergic'];
+const CELL_NAMES = ['pyramidal', 'inter', 'serotonergic', 'projection', 'noradrenergic'];
 
 /** One neuron's activity in the form of a recording with one column. */
 function neuronSeries(recording, neuron) {
