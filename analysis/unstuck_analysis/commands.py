@@ -209,6 +209,7 @@ def view(
     seed: Seed = 1,
     patient: Annotated[int | None, typer.Option(min=0, help="Number of the patient; 4 if not given.")] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
+    circuit: OtherCircuit = "",
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
     ] = False,
@@ -217,7 +218,9 @@ def view(
     from unstuck_analysis import view as page
 
     who = page.PATIENT if patient is None else patient
-    shown = page.prepare(treatments or (), seed=seed, patient=who, neurons=neurons, story=story)
+    shown = page.prepare(
+        treatments or (), seed=seed, patient=who, neurons=neurons, story=story, circuit=circuit
+    )
     if mesa:
         shown.serve_mesa(port=port, open_browser=not no_browser)
     elif export is not None:
