@@ -191,7 +191,7 @@ def test_runs_of_a_patient_are_planned_one_after_the_other(tmp_path: Path) -> No
         (DOSES, "treatment.phases.treatment.for: {values: [0 d]}", "must be more than zero"),
         ("patients: 3", "patients: 3\nbudget: 10", "12 runs are planned, the budget is 10"),
         ("patients: 3", "patients: 3\noutcomes: [remited]", "did you mean 'remitted'?"),
-        ("serotonin_mPFC", "strength_mPFC_P > HPC_P", "is now called strength_mPFC_P_to_HPC_P; write"),
+        ("serotonin_mPFC", "strength_mPFC_P > HPC_P", "did you mean 'strength_mPFC_P_to_HPC_P'"),
         ("serotonin_mPFC", "serotonin_PFC", "did you mean 'serotonin_mPFC'?"),
         ("patients: 3", "patients: 3\ndesign: sobol", "samples: needed with sobol"),
         ("patients: 3", "patients: 3\ndesign: list", "points: needed, or it is an empty design"),
