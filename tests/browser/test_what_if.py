@@ -90,6 +90,11 @@ def test_the_page_computes_the_same_daily_recovery_as_python(
     assert there == equal(in_python(treatment, last_day))
 
 
+def test_the_page_computes_a_circuit_with_noradrenaline(open_page: OpenPage) -> None:
+    treatment = Treatment("venlafaxine-like", "with-locus-coeruleus")
+    assert in_the_page(open_page(ready=False), treatment, 14) == equal(in_python(treatment, 14))
+
+
 def test_dose_length_and_stress_act_as_in_a_treatment_file(open_page: OpenPage) -> None:
     page, usual, course = open_page(ready=False), Treatment("fluoxetine-like"), Treatment("ssri-like")
     larger = prescribed(usual, PanelPlan("", dose="30 mg"))

@@ -197,18 +197,26 @@ class TookTooLong(RunError):
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TookTooLong in this thread after some time, at its next Python instruction."""
-    stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    timer = threading.Timer(
-        seconds, stop, (ctypes.c_ulong(threading.get_ident()), ctypes.py_object(TookTooLong))
-    )
-    timer.daemon = True
-    timer.start()
+def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
+    """Raise TookTooLong in this thread after some time, at its next Python instruction.
+
+    It is raised again every `again_s`, because code that answers any exception can swallow it.
+    """
+    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        wait_s = seconds
+        while not ended.wait(wait_s):
+            raise_in(thread, ctypes.py_object(TookTooLong))
+            wait_s = again_s
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
+        raise_in(thread, None)  # one that was not raised yet
 
 
 def available_cores() -> int:

@@ -152,8 +152,9 @@ def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float,
         for key, lowest, highest in _TRAITS:
             yield ("populations", name, key), population.trait(key), lowest, highest
     for name, projection in file.projections.items():
-        yield ("projections", name, "weight"), projection.weight, 0.0, inf
-        yield ("projections", name, "times"), projection.times, 0.0, inf
+        least = 1e-9 if projection.plastic else 0.0  # a plastic strength is measured in its healthy strength
+        yield ("projections", name, "weight"), projection.weight, least, inf
+        yield ("projections", name, "times"), projection.times, least, inf
         yield ("projections", name, "largest"), projection.largest, 1.0 + 1e-6, inf
         yield ("projections", name, "core"), projection.core, 0.0, 1.0
     for name, drive in file.roles.stress_input.items():

@@ -34,7 +34,7 @@ class Rules(NamedTuple):
 
 # Fields of `Monoamine` whose symbol is another than their name, by monoamine. A circuit with noradrenaline
 # gives the symbols of the second; in another one they are those of serotonin and mean nothing.
-_SYMBOLS = {
+_SYMBOLS: dict[str, dict[str, str]] = {
     "serotonin": {"gA": "g1A", "KA": "K1A"},
     "noradrenaline": {"Km": "KmN", "S0": "N0", "gA": "g2A", "KA": "K2A", "KS": "KSN"},
 }
@@ -54,10 +54,15 @@ def rules_of(parameters: Mapping[str, float]) -> Rules:
     if values["b5"] * hill(values["S0"], values["KS"], 1.0) >= 1.0:
         raise ValueError(f"b5 = {values['b5']:g}: BDNF synthesis would be negative without serotonin")
     groups = {
-        name: kind(*(values[_SYMBOLS.get(name, {}).get(field, field)] for field in kind._fields))
+        name: kind(*(values[_symbol(name, field)] for field in kind._fields))
         for name, kind in Rules.__annotations__.items()
     }
     return Rules(**groups)
+
+
+def _symbol(group: str, field: str) -> str:
+    """Symbol of the parameter whose value a field of a group of rules has."""
+    return _SYMBOLS[group].get(field, field) if group in _SYMBOLS else field
 
 
 def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:

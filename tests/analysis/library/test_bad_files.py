@@ -176,7 +176,14 @@ FAULTS = [
         "",
         "projections:\n  mPFC_P > HPC_P: {weight: -0.1}\n",
         "4:projections.mPFC_P > HPC_P.weight",
-        "at least 0, not -0.1",
+        "at least 1e-09, not -0.1",
+    ),
+    (
+        CIRCUIT,
+        "",
+        "projections:\n  mPFC_P > HPC_P: {weight: 0}\n",
+        "4:projections.mPFC_P > HPC_P.weight",
+        "at least 1e-09, not 0",
     ),
     (
         CIRCUIT,

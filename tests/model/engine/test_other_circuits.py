@@ -156,6 +156,7 @@ def stray(circuit: Circuit, state: State) -> tuple[float, float]:
 def test_no_neuron_of_a_network_of_500_runs_away_or_is_lost_for_good(name: str) -> None:
     network = network_circuit(mean_field(name).file, PARAMETERS, 500, np.random.default_rng(1))
     engine, regions = Engine(network), len(network.regions)
+    state = engine.state
     ssri, ketamine = Effects(sert_occupancy=0.85, trkb_facilitation=0.08), Effects(nmda_block_interneuron=0.5)
     days_until = (
         (Effects(stress=1.0), 42),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.parameters import default_parameters
 from unstuck.rules import rules_of
-from unstuck.rules.adaptation import receptors_change
+from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
 from unstuck.rules.bdnf import bdnf_change
 from unstuck.rules.firing import (
     activity,
@@ -17,6 +17,11 @@ from unstuck.rules.firing import (
     receptor_gain,
     serotonin_gain,
     total_drive,
+)
+from unstuck.rules.heteroreceptors import (
+    excitation_by_5ht2c,
+    heteroreceptor_inhibition,
+    sensitivity_5ht2c_change,
 )
 from unstuck.rules.monoamine import (
     autoreceptor_drive,
@@ -36,7 +41,15 @@ from unstuck.rules.plasticity import (
 )
 from unstuck.rules.receptors import hill, receptor_drive
 from unstuck.rules.scar import scar_change
-from unstuck.rules.trkb import gate, recent_activity_change, released, surge, trkb_change, trkb_input
+from unstuck.rules.trkb import (
+    gate,
+    healing_gate,
+    recent_activity_change,
+    released,
+    surge,
+    trkb_change,
+    trkb_input,
+)
 from unstuck.targets import NO_EFFECT, Effects
 
 P, R = default_parameters(), rules_of(default_parameters())
@@ -189,6 +202,64 @@ def test_receptors_adapt_to_a_steady_drug() -> None:
     assert receptors_change(1.0, 1.0, R.adaptation) == 0.0
     assert receptors_change(1.0, 0.8, R.adaptation) == approx(0.2 / 48.0)
     assert receptors_change(1.25, 0.8, R.adaptation) == approx(0.0)
+
+
+def test_gaba_receptors_undo_a_given_share_of_a_lasting_change() -> None:
+    all_of_it, half = R.adaptation._replace(aG=1.0), R.adaptation._replace(aG=0.5)
+    assert gaba_receptors_change(1.0, 1.0, half) == 0.0
+    assert gaba_receptors_change(1.0, 0.8, all_of_it) == approx(0.2 / 48.0)
+    assert gaba_receptors_change(1.25, 0.8, all_of_it) == approx(0.0)
+    assert gaba_receptors_change(1.0, 0.8, half) == approx(0.1 / 48.0)
+    assert gaba_receptors_change(1.0, 1.4, half) == approx(-0.2 / 48.0)
+
+
+def test_heteroreceptors_act_only_beyond_their_healthy_tone() -> None:
+    p = R.heteroreceptors
+    healthy, doubled = 60.0 / 157.3, 120.0 / 217.3
+    assert heteroreceptor_inhibition(0.7, 60.0, 0.0, 0.0, p) == 0.0
+    assert heteroreceptor_inhibition(0.7, 120.0, 0.0, 0.0, p) == approx(0.7 * (doubled - healthy))
+    with_agonist = healthy + (1.0 - healthy) * 0.4
+    assert heteroreceptor_inhibition(0.7, 60.0, 0.4, 0.5, p) == approx(0.7 * (0.5 * with_agonist - healthy))
+    assert excitation_by_5ht2c(0.7, 1.0, 60.0, 0.0, p) == 0.0
+    assert excitation_by_5ht2c(0.7, 0.9, 120.0, 0.25, p) == approx(0.7 * 0.75 * (0.9 * doubled - healthy))
+
+
+def test_5ht2c_desensitizes_while_serotonin_is_high_and_never_becomes_more_sensitive_than_in_health() -> None:
+    p, healthy, doubled = R.heteroreceptors, 60.0 / 157.3, 120.0 / 217.3
+    assert sensitivity_5ht2c_change(1.0, 60.0, p) == 0.0
+    assert sensitivity_5ht2c_change(1.0, 120.0, p) == approx((healthy / doubled - 1.0) / 240.0)
+    assert sensitivity_5ht2c_change(0.9, 30.0, p) == approx(0.1 / 240.0)
+    assert sensitivity_5ht2c_change(0.9, 0.0, p) == approx(0.1 / 240.0)
+
+
+def test_a_scar_heals_where_trkb_signals_or_is_quiet_by_its_direction() -> None:
+    assert healing_gate(2.0, 0.3, R.trkb) == healing_gate(2.0, 0.0, R.trkb) == gate(2.0, R.trkb)
+    assert healing_gate(2.0, -0.3, R.trkb) == gate(0.5, R.trkb)
+    assert healing_gate(0.0, -0.3, R.trkb) == approx(1.0)
+
+
+def test_receptor_constants_that_a_circuit_does_not_give_are_those_of_the_autoreceptor() -> None:
+    given = {name: value for name, value in P.items() if name not in ("K1H", "K2C", "aG")}
+    assert rules_of(given).heteroreceptors == (P["K1A"], P["K1A"], P["S0"], P["tauD"])
+    assert rules_of(given).adaptation.aG == 1.0
+    own = rules_of({**given, "K1H": 7.0, "K2C": 8.0, "aG": 0.25})
+    assert (own.heteroreceptors.K1H, own.heteroreceptors.K2C, own.adaptation.aG) == (7.0, 8.0, 0.25)
+
+
+def test_strength_that_leaves_nothing_to_be_lost_is_refused_by_name_and_one_that_leaves_little_is_not() -> (
+    None
+):
+    nothing_left = {**P, "l0": 0.25, "m0": 0.25, "core": 0.5}
+    with pytest.raises(ValueError, match=r"l0 \+ m0 \+ core = 1 must be below 1"):
+        rules_of(nothing_left)
+    assert rules_of({**nothing_left, "core": 0.49}).plasticity.core == 0.49
+
+
+def test_synthesis_of_bdnf_that_serotonin_alone_could_stop_is_refused() -> None:
+    stopped = {**P, "S0": 60.0, "KS": 60.0, "b5": 2.0}  # half bound in health
+    with pytest.raises(ValueError, match="b5 = 2: BDNF synthesis would be negative"):
+        rules_of(stopped)
+    assert rules_of({**stopped, "b5": 1.99}).bdnf.b5 == 1.99
 
 
 @pytest.mark.parametrize(
