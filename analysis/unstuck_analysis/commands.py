@@ -31,34 +31,11 @@ from unstuck_analysis.output.terminal import say
 
 RUN, TRIALS, FILES = "Run", "Clinical trials", "Your own files"
 STUDIES, ANALYSE = "Studies", "Analyse"
-REMOVED = {
-    "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
-    "report": "a study writes its report by itself: open report.html in its folder",
-    "compact": "a study compacts its files by itself when it ends; there is nothing to type",
-    "schema": "schema is now an option of check: unstuck check --schema treatment",
-    "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
-    " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
-}
 NEXT_AFTER_CHECK = {  # kind of file: command to type next
     "drug": "unstuck compare untreated",
     "treatment": "unstuck compare untreated",
     "circuit": "unstuck show",
     "study": "unstuck sweep",
-}
-_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
-REMOVED_OPTIONS = {
-    (
-        "dose-response",
-        "--with",
-    ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
-    " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): _ONE_STATE,
-    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
-    " (unstuck new study NAME)",
-    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
-    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
-    ("view", "--allow-remote"): "the page is served on this machine only; from another machine use:"
-    " ssh -L 8765:localhost:8765 THIS-MACHINE",
 }
 
 app = typer.Typer(

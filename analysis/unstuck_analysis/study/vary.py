@@ -333,6 +333,10 @@ class _NoFile(Places):
     def error(self, key: Sequence[str | int], message: str) -> InputError:
         return InputError(f"{'.'.join(map(str, key))}: {message}")
 
+    def own(self, key: Key) -> Key:
+        """The key: no file extends another here."""
+        return key
+
 
 class Variation:
     """A basis with some values varied. Checked parts are kept, so that points which share them are quick."""
