@@ -431,6 +431,7 @@ def sensitivity(
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
     workers: Workers = None,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Find the parameters that decide who recovers (Morris screening, Sobol indices)."""
     from unstuck_analysis.questions import sensitivity as question
@@ -439,7 +440,7 @@ def sensitivity(
     if (Path(treatment) / "study.json").exists():
         return question.of_study(Path(treatment))
     sizes = question.Sizes(base_points, paths, seed)
-    return question.ask(treatment, parameters, sizes, workers or available_cores())
+    return question.ask(treatment, parameters, sizes, workers or available_cores(), circuit)
 
 
 ResultsFolder = Annotated[Path, typer.Argument(help="Folder that `unstuck compare` or `sweep` wrote.")]
@@ -468,11 +469,12 @@ def connectivity(
     day: Annotated[float, typer.Option(min=0, help="Day of the treated state.")] = 84.0,
     neurons: NetworkNeurons = 500,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Show how strongly the regions drive each other when healthy, stuck and treated."""
     from unstuck_analysis.questions import connectivity as question
 
-    return question.ask(treatment, day, neurons=neurons, seed=seed)
+    return question.ask(treatment, day, neurons=neurons, seed=seed, circuit=circuit)
 
 
 @command(app, "unstuck evidence --quick --row F18 --row T11", ANALYSE)
