@@ -171,10 +171,10 @@ def imputed(groups: Sequence[Group], rng: np.random.Generator) -> list[Estimate]
     """Multiple imputation: visits are drawn from the chain of regressions, estimates pooled (Rubin)."""
     falls, seen, design = _stacked(groups)
     arm = np.repeat(np.arange(len(groups)), [group.n for group in groups])
-    found = [[_last_falls(falls, seen, design, rng), arm] for _ in range(IMPUTATIONS)]
+    found = [_last_falls(falls, seen, design, rng) for _ in range(IMPUTATIONS)]
     estimates: list[Estimate] = []
     for number in range(1, len(groups)):
-        each = [pooled_t(-last[arm == number], -last[arm == 0]) for last, arm in found]
+        each = [pooled_t(-last[arm == number], -last[arm == 0]) for last in found]
         between = float(np.var([one.difference for one in each], ddof=1))
         within = float(np.mean([one.error**2 for one in each]))
         total = within + (1.0 + 1.0 / IMPUTATIONS) * between
@@ -194,9 +194,8 @@ def _last_falls(falls: Floats, seen: Booleans, design: Floats, rng: np.random.Ge
         found = inverse @ known[here].T @ whole[here, visit]
         rest = whole[here, visit] - known[here] @ found
         variance = rest @ rest / rng.chisquare(max(int(here.sum()) - known.shape[1], 1))
-        drawn = found + sqrt(variance) * np.linalg.cholesky(
-            inverse + 1e-12 * np.eye(len(inverse))
-        ) @ rng.standard_normal(len(found))
+        root = np.linalg.cholesky(inverse + 1e-12 * np.eye(len(inverse)))
+        drawn = found + sqrt(variance) * root @ rng.standard_normal(len(found))
         noise = sqrt(variance) * rng.standard_normal(len(falls))
         whole[:, visit] = np.where(here, whole[:, visit], known @ drawn + noise)
     return whole[:, -1]
@@ -406,9 +405,10 @@ def event_times(result: TrialResult) -> tuple[str, list[Times]]:
 
 
 def log_rank(result: TrialResult) -> list[float]:
-    """p of the log-rank test of every arm after the first against the first."""
+    """p of the log-rank test of every arm after the first against the first; NaN for periods and steps."""
     _, times = event_times(result)
-    return [logrank_p(each, times[0]) for each in times[1:]]
+    independent = not isinstance(result.file.design, CrossOver | Sequential)
+    return [logrank_p(each, times[0]) if independent else nan for each in times[1:]]
 
 
 def dose_trend(result: TrialResult) -> tuple[float, float, float | None]:

@@ -78,9 +78,9 @@ def findings(result: TrialResult) -> list[str]:
         f" (SD between patients {spread:.2f}). Only a simulation knows this."
         for name, mean, spread in result.true_effects
     ]
-    of_the_design = [line for line in [_of_the_design(result)] if line]
     first = result.file.design.kind in ("randomised-withdrawal", "dose-finding", "sequential")
-    return [line for line in (of_the_design + lines if first else lines + of_the_design) if line]
+    lines.insert(0 if first else len(lines), _of_the_design(result))
+    return [line for line in lines if line]
 
 
 def _contrast(contrast: Contrast, scale: str) -> str:
@@ -288,7 +288,8 @@ def figures_of(result: TrialResult) -> dict[str, Shown]:
     numbers = f"Patients rated on days {days}: {'; '.join(rated)}."
     curves = Shown(curves_figure(groups, scale), f"{above} {below} {numbers}")
     tests = zip(groups[1:], log_rank(result), strict=True)
-    against = "".join(f" Log-rank test, {g.name} against {groups[0].name}: {_p(p)}." for g, p in tests)
+    names = [(f"{g.name} against {groups[0].name}", p) for g, p in tests if p == p]
+    against = "".join(f" Log-rank test, {name}: {_p(p)}." for name, p in names)
     without = f"Share without {event} (Kaplan-Meier, 95 % interval); ticks are censored patients.{against}"
     return {
         "flow": Shown(flow_figure(result), "Flow of participants (CONSORT).", f"Patients: {', '.join(low)}."),
@@ -305,17 +306,13 @@ def curves_figure(groups: Sequence[Group], scale: str) -> Figure:
     for position, group in enumerate(groups):
         style = look(position + 1)
         mean, half = _means(np.where(group.seen, group.points, np.nan))
-        observed.fill_between(
-            group.days, mean - half, mean + half, color=style["color"], alpha=0.14, linewidth=0
-        )
+        band = {"color": style["color"], "alpha": 0.14, "linewidth": 0}
+        observed.fill_between(group.days, mean - half, mean + half, **band)
         observed.plot(group.days, mean, label=f"{group.name} (n = {group.n})", linewidth=2, **style)
         true.plot(group.days, _means(group.true_points)[0], linewidth=2, **style)
     observed.set(title="Observed ratings", ylabel=f"{PARAMETERS[scale][1]}")
-    true.set(
-        title="True score: without trait, rater, state and error",
-        ylabel="points",
-        xlabel="days since randomisation",
-    )
+    true.set(title="True score: without trait, rater, state and error", ylabel="points")
+    true.set_xlabel("days since randomisation")
     observed.set_ylim(bottom=0)
     observed.legend(frameon=False)
     return figure
@@ -324,11 +321,10 @@ def curves_figure(groups: Sequence[Group], scale: str) -> Figure:
 def _means(values: Floats) -> tuple[Floats, Floats]:
     """Mean by column and half its 95 % interval; NaN where no patient was seen."""
     counts = np.isfinite(values).sum(axis=0)
-    safe = np.maximum(counts, 1)
+    safe, freedom = np.maximum(counts, 1), np.maximum(counts - 1, 1)
     mean = np.where(counts > 0, np.nansum(values, axis=0) / safe, np.nan)
-    squares = np.nansum((values - mean) ** 2, axis=0)
-    error = np.sqrt(squares / np.maximum(counts - 1, 1) / safe)
-    return mean, stats.t.ppf(0.975, np.maximum(counts - 1, 1)) * error
+    error = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / freedom / safe)
+    return mean, stats.t.ppf(0.975, freedom) * error
 
 
 @styled
@@ -395,15 +391,8 @@ def _draw_arm(axes: Axes, center: float, group: Group, *, rescue: bool) -> None:
 
 
 def _box(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.text(
-        x,
-        y,
-        text,
-        ha="center",
-        va="center",
-        fontsize=9,
-        bbox={"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": INK},
-    )
+    shape = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": INK}
+    axes.text(x, y, text, ha="center", va="center", fontsize=9, bbox=shape)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -61,7 +61,7 @@ def rules_of(parameters: Mapping[str, float]) -> Rules:
 
 
 def _symbol(group: str, field: str) -> str:
-    """Symbol of the parameter that a field of a group of rules holds."""
+    """Symbol of the parameter whose value a field of a group of rules has."""
     return _SYMBOLS[group].get(field, field) if group in _SYMBOLS else field
 
 
