@@ -86,7 +86,7 @@ def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
 
 
 def _end_of(circuit: CircuitFile, population: str) -> str:
-    """The disc that stands for a population: itself, or for interneurons the first one of their region."""
+    """The disc drawn for a population: itself, or for interneurons the first one of their region."""
     discs = discs_of(circuit)
     if population in discs:
         return population

@@ -31,34 +31,11 @@ from unstuck_analysis.output.terminal import say
 
 RUN, TRIALS, FILES = "Run", "Clinical trials", "Your own files"
 STUDIES, ANALYSE = "Studies", "Analyse"
-REMOVED = {
-    "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
-    "report": "a study writes its report by itself: open report.html in its folder",
-    "compact": "a study compacts its files by itself when it ends; there is nothing to type",
-    "schema": "schema is now an option of check: unstuck check --schema treatment",
-    "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
-    " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
-}
 NEXT_AFTER_CHECK = {  # kind of file: command to type next
     "drug": "unstuck compare untreated",
     "treatment": "unstuck compare untreated",
     "circuit": "unstuck show",
     "study": "unstuck sweep",
-}
-_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
-REMOVED_OPTIONS = {
-    (
-        "dose-response",
-        "--with",
-    ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
-    " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): _ONE_STATE,
-    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
-    " (unstuck new study NAME)",
-    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
-    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
-    ("view", "--allow-remote"): "the page is served on this machine only; from another machine use:"
-    " ssh -L 8765:localhost:8765 THIS-MACHINE",
 }
 
 app = typer.Typer(
@@ -209,6 +186,7 @@ def view(
     seed: Seed = 1,
     patient: Annotated[int | None, typer.Option(min=0, help="Number of the patient; 4 if not given.")] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
+    circuit: OtherCircuit = "",
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
     ] = False,
@@ -217,7 +195,9 @@ def view(
     from unstuck_analysis import view as page
 
     who = page.PATIENT if patient is None else patient
-    shown = page.prepare(treatments or (), seed=seed, patient=who, neurons=neurons, story=story)
+    shown = page.prepare(
+        treatments or (), seed=seed, patient=who, neurons=neurons, story=story, circuit=circuit
+    )
     if mesa:
         shown.serve_mesa(port=port, open_browser=not no_browser)
     elif export is not None:
@@ -451,6 +431,7 @@ def sensitivity(
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
     workers: Workers = None,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Find the parameters that decide who recovers (Morris screening, Sobol indices)."""
     from unstuck_analysis.questions import sensitivity as question
@@ -459,7 +440,7 @@ def sensitivity(
     if (Path(treatment) / "study.json").exists():
         return question.of_study(Path(treatment))
     sizes = question.Sizes(base_points, paths, seed)
-    return question.ask(treatment, parameters, sizes, workers or available_cores())
+    return question.ask(treatment, parameters, sizes, workers or available_cores(), circuit)
 
 
 ResultsFolder = Annotated[Path, typer.Argument(help="Folder that `unstuck compare` or `sweep` wrote.")]
@@ -488,11 +469,12 @@ def connectivity(
     day: Annotated[float, typer.Option(min=0, help="Day of the treated state.")] = 84.0,
     neurons: NetworkNeurons = 500,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Show how strongly the regions drive each other when healthy, stuck and treated."""
     from unstuck_analysis.questions import connectivity as question
 
-    return question.ask(treatment, day, neurons=neurons, seed=seed)
+    return question.ask(treatment, day, neurons=neurons, seed=seed, circuit=circuit)
 
 
 @command(app, "unstuck evidence --quick --row F18 --row T11", ANALYSE)

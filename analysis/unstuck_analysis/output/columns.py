@@ -2,23 +2,10 @@
 
 import re
 
-RENAMED = {"responded": "recovered", "escaped": "still_recovered", "held_days": "recovered_days"}
-
 
 def column_name(text: str) -> str:
     """A text as the name of a column: `strength_mPFC_P > HPC_P` becomes `strength_mPFC_P_to_HPC_P`."""
     return re.sub(r"\W+", "_", text.replace(" > ", "_to_")).strip("_")
-
-
-def current_name(column: str) -> str:
-    """The present name of a column of stored results."""
-    return RENAMED.get(column) or column_name(column)
-
-
-def refuse_old_name(name: str) -> None:
-    """ValueError with the present name, for an old name of a column."""
-    if (now := current_name(name)) != name:
-        raise ValueError(f"{name} is now called {now}; write {now}")
 
 
 COLUMNS: dict[str, tuple[str, str]] = {  # unit and meaning

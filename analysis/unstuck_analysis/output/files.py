@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from unstuck.errors import InputError
 
-from unstuck_analysis.output.columns import current_name
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -45,7 +43,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":
-    """Read a table, its columns by their present names; InputError if the file is no Parquet.
+    """Read a table; InputError if the file is no Parquet.
 
     Without threads of pyarrow, which can abort a program that ends (https://github.com/apache/arrow/issues/34314).
     """
@@ -56,6 +54,6 @@ def read_parquet(path: Path) -> "pd.DataFrame":
     try:
         with pq.ParquetFile(content) as file:
             table = file.read(use_threads=False)
-        return table.to_pandas(use_threads=False).rename(columns=current_name)
+        return table.to_pandas(use_threads=False)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None

@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import PYRAMIDAL, Circuit, healthy_state
+from unstuck.circuit import PROJECTION_GABA, PYRAMIDAL, Circuit, healthy_state
 from unstuck.engine.readouts import (
     functional_connectivity,
     population_means,
@@ -78,7 +78,8 @@ def regional_state(
     """Measure one slow state under what acts on it, without changing the slow state."""
     effects, region_input = acting
     of = circuit.wiring.populations
-    regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & (of.cells == PYRAMIDAL)).any()]
+    principal = np.isin(of.cells, (PYRAMIDAL, PROJECTION_GABA))
+    regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & principal).any()]
     names = pd.Index([circuit.regions[k] for k in regions])
     resting = settled_state(circuit, state, effects, region_input, _TOLERANCE)
     response = functional_connectivity(circuit, resting, effects, region_input, _TOLERANCE, regions)
@@ -113,9 +114,11 @@ def three_states(
     return found
 
 
-def typical_states(treatment: str, day: float, *, neurons: int, seed: int) -> dict[str, RegionalState]:
+def typical_states(
+    treatment: str, day: float, *, neurons: int, seed: int, circuit: str = ""
+) -> dict[str, RegionalState]:
     """`three_states` of the typical patient with a network of some neurons (0: the mean-field)."""
-    loaded = runnable_treatment(treatment)
+    loaded = runnable_treatment(treatment, circuit)
     patient = draw_patient(loaded.circuit, default_parameters(), None, seed=seed, index=0, neurons=neurons)
     return three_states(patient, loaded, day, seed=seed)
 
@@ -174,12 +177,12 @@ def graph_files(states: Mapping[str, RegionalState]) -> dict[str, bytes]:
     return files
 
 
-def ask(treatment: str, day: float, *, neurons: int, seed: int) -> Answer:
+def ask(treatment: str, day: float, *, neurons: int, seed: int, circuit: str = "") -> Answer:
     """Connectivity of the typical patient healthy, stuck, and on a day of a treatment."""
-    states = typical_states(treatment, day, neurons=neurons, seed=seed)
+    states = typical_states(treatment, day, neurons=neurons, seed=seed, circuit=circuit)
     table = measures_table(states)
     n = "1 typical patient, " + (f"network of {neurons:,} neurons" if neurons else "mean-field")
-    inputs = inputs_hash(Treatment(treatment), default_parameters(), neurons, seed)
+    inputs = inputs_hash(Treatment(treatment, circuit), default_parameters(), neurons, seed)
     healthy, stuck, treated = table.mean_response
     finding = (
         f"The mean response of one region to another is {stuck / healthy:.0%} of health in the stuck state"

@@ -29,7 +29,6 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from unstuck.errors import InputError
 
-from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
 from unstuck_analysis.output.folder import LOCK, contains_study
 
@@ -156,9 +155,8 @@ class Store:
         """The study as it was when the folder was made."""
         from unstuck_analysis.study.file import StudyInputs
 
-        stored = json.dumps(_with_current_names(self.about["inputs"]))
         try:
-            return StudyInputs.model_validate_json(stored)
+            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -472,7 +470,7 @@ def _verified(path: Path) -> bytes:
 
 
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing.
+    """Columns of a Parquet file (all if none are named); InputError if one is missing.
 
     Without threads of pyarrow: one that still keeps `content` while Python ends aborts the program
     (https://github.com/apache/arrow/issues/34314).
@@ -481,27 +479,11 @@ def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> 
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             if columns is None:
                 return file.read(use_threads=False)
-            stored = {current_name(name): name for name in file.schema_arrow.names}
-            found = [name for name in columns if name in stored]
-            missing = set(columns) - set(stored) - {VERSIONS}  # which older files do not have
-            if not missing:
-                table = file.read(columns=[stored[name] for name in found], use_threads=False)
-                table = table.select([stored[name] for name in found]).rename_columns(found)
-                if VERSIONS in columns and VERSIONS not in stored:
-                    table = table.append_column(VERSIONS, pa.nulls(len(table), pa.string()))
-                return table.select(columns)
+            if not (missing := set(columns) - set(file.schema_arrow.names)):
+                return file.read(columns=list(columns), use_threads=False).select(columns)
     except (pa.ArrowException, OSError):
         missing = {"columns that can be read"}
     raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")
-
-
-def _with_current_names(inputs: Any) -> Any:
-    """Stored inputs of a study with the present names of outcomes and columns."""
-    study = inputs["study"]
-    outcomes = [current_name(name) for name in study["outcomes"]]
-    columns = [current_name(name) for name in study["series"]["columns"]]
-    series = {**study["series"], "columns": columns}
-    return {**inputs, "study": {**study, "outcomes": outcomes, "series": series}}
 
 
 def _move_away(name: str) -> str:

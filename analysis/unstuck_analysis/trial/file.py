@@ -417,6 +417,13 @@ def resolve(path: Path, file: TrialFile, places: Places) -> LoadedTrial:
     """A trial file with its circuit, context and drugs; InputError at the key that names what is missing."""
     with _at(places, ("circuit",)):
         circuit, _ = circuit_for(str(find("circuits", file.circuit, path)))
+    if circuit.readout.ill_when == "stronger":
+        raise places.error(
+            ("circuit",),
+            "the scales of trials rate depression, from connections that are lost; in"
+            f" {file.circuit!r} illness is too much of {circuit.readout_name}."
+            f" Use unstuck compare --circuit {file.circuit}, or a study",
+        )
     context, drugs = None, dict[str, DrugFile]()
     if file.context:
         with _at(places, ("context",)):

@@ -56,6 +56,10 @@ FAULTS = {
     ),
     "an unknown analysis": (TRIAL + "endpoint: {analyses: [anova]}\n", "analyses.0: unknown value 'anova'"),
     "two arms of one name": (TRIAL.replace("drug,", "placebo,"), "arms.1: two arms are called 'placebo'"),
+    "a circuit whose illness no scale rates": (
+        TRIAL + "circuit: anxiety\n",
+        "mine.yaml:6:circuit: the scales of trials rate depression, from connections that are lost",
+    ),
     "an unknown context": (TRIAL + "context: cure\n", "mine.yaml:6:context: unknown context 'cure'"),
     "an unknown key": (TRIAL + "patients: 20\n", "mine.yaml:6:patients: unknown key 'patients'"),
     "a rescue without a visit": (
