@@ -126,7 +126,7 @@ def run(
 
     (name,) = treatment_files([treatment], folder)
     found = run_one(name, patient=patient, seed=seed, neurons=neurons, circuit=circuit)
-    return PatientAnswer(found, patient, folder)
+    return PatientAnswer(found, patient, folder, circuit)
 
 
 TrialName = Annotated[str, typer.Argument(metavar="FILE", help="A trial: shipped name or path of a file.")]

@@ -26,7 +26,6 @@ from unstuck_analysis.output.columns import column_name
 
 RECOVERED, REMITTED = 0.5, 0.8
 BELOW, RELAPSE_DAYS = 0.2, 28  # of a relapse by ratings: below RECOVERED by so much, days in a row
-NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
 BAND_DRAWS = 500  # bootstrap samples of a band over time
 STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read again
 

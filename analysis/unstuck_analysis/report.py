@@ -365,6 +365,7 @@ class PatientAnswer:
     comparison: Comparison
     patient: int
     folder: Path
+    circuit: str = ""  # as it was asked for
     opens = "patient.png"
     files = PATIENT_FILES
 
@@ -376,7 +377,9 @@ class PatientAnswer:
     @property
     def next_step(self) -> str:
         """Compare what was run with no treatment."""
-        return f"unstuck compare {UNTREATED} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
+        other = f" --circuit {shlex.quote(self.circuit)}" if self.circuit else ""
+        treatment, seed = shlex.quote(self.treatment.name), self.comparison.seed
+        return f"unstuck compare {UNTREATED} {treatment} --seed {seed}{other}"
 
     @property
     def notes(self) -> list[str]:

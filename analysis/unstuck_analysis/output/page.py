@@ -37,7 +37,8 @@ WORDS = {
     "still recovered": "R is at least 0.5 twelve weeks after the drug has left the body.",
     "endpoint": "The day on which outcomes are read: day 84, unless the treatment file says otherwise.",
     "day 0": "The start of the treatment. Everything before it is stress and rest.",
-    "scar": "Lasting repression of BDNF synthesis after stress (0 to 1). It heals where TrkB signals.",
+    "scar": "Lasting repression of BDNF synthesis after stress (0 to 1). It heals where TrkB signals. In"
+    " cells whose inputs grow under stress it raises BDNF synthesis instead, and heals where TrkB is quiet.",
 }  # as in docs/glossary.md
 _STYLE = """
 :root { color-scheme: light; }
