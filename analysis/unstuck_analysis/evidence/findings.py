@@ -112,6 +112,10 @@ def reading(data: Recorded, treatment: str, day: float, what: str = "recovery") 
     return float(np.median(data.typical.at(treatment, day, what)))
 
 
+def _read(data: Recorded, read: Read) -> float:
+    return reading(data, read[0], read[1], read[2] if len(read) == 3 else "recovery")
+
+
 def typical(id: str, treatment: str, day: float, what: str = "recovery") -> None:
     """Register a finding that is one reading of the typical patient."""
     combined(id, lambda value: value, (treatment, day, what))
@@ -122,7 +126,7 @@ def typical_parts(id: str, parts: Mapping[str, Read]) -> None:
 
     @finding(id, *dict.fromkeys(read[0] for read in parts.values()))
     def measure(data: Recorded) -> dict[str, float]:
-        return {name: reading(data, *read) for name, read in parts.items()}
+        return {name: _read(data, read) for name, read in parts.items()}
 
 
 def combined(id: str, how: Callable[..., float], *reads: Read, circuit: str = "") -> None:
@@ -130,7 +134,7 @@ def combined(id: str, how: Callable[..., float], *reads: Read, circuit: str = ""
 
     @finding(id, *dict.fromkeys(read[0] for read in reads), circuit=circuit)
     def measure(data: Recorded) -> dict[str, float]:
-        return {"": how(*(reading(data, *read) for read in reads))}
+        return {"": how(*(_read(data, read) for read in reads))}
 
 
 typical("F01", "healthy", 60, "connectivity")

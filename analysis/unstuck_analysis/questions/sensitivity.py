@@ -162,7 +162,7 @@ def sampled(
     return Sampled(measures, sample, len(found), failed, notes, study.inputs.hash, arm.circuit)
 
 
-def _ill(values: "pd.Series[float]", circuit: CircuitFile) -> "pd.Series[bool]":
+def _ill(values: pd.Series, circuit: CircuitFile) -> pd.Series:
     """Whether each value of what recovery is read from is that of an ill patient."""
     readout = circuit.readout
     return values <= readout.limit if readout.ill_when == "weaker" else values >= readout.limit

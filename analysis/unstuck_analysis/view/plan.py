@@ -153,7 +153,7 @@ def from_query(
     panels = tuple(panel for letter in LETTERS if (panel := link.panel(letter)) is not None)
     for key, value in link.pairs[:5]:
         link.ignored(key, value, "unknown key")
-    return Plan(panels or usual.panels, *numbers, circuit), day, link.notes
+    return Plan(panels or usual.panels, *numbers, circuit=circuit), day, link.notes
 
 
 @dataclass

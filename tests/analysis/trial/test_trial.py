@@ -1,7 +1,6 @@
 """Trials that are simulated: against the reference program, missed doses, rescue, and the whole command."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +25,13 @@ from unstuck_analysis.trial.conduct import (
     with_care,
 )
 from unstuck_analysis.trial.dataset import courses_of, planned_days, rating_days
-from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial
+from unstuck_analysis.trial.file import LoadedTrial, conducted_trial, course_file, load_trial
 from unstuck_analysis.trial.run import Trial
 from unstuck_analysis.trial.tables import LABELS
 
 STRICT = "patients_per_arm: 80\nentry: {at_least: 48}\narms: [{name: placebo}]\n"
 REFERENCE = json.loads((Path(__file__).parents[2] / "reference" / "trials.json").read_text())
+OPEN = "title: No dropout\nextends: small.yaml\nleaving: {any_reason: {value: 0, source: none}}\n"
 ARMS = {
     "waiting_list": ("placebo-against-waiting-list", "waiting-list"),
     "placebo": ("ssri-against-placebo", "placebo"),
@@ -66,16 +66,9 @@ def test_patients_are_those_of_the_reference_program(index: str) -> None:
         assert course == pytest.approx(wanted[arm]["connectivity"], abs=1e-3)
         points = subject.ratings.points(days)[0]
         assert points == pytest.approx(wanted[arm]["points"], abs=1)  # a rounding may fall the other way
-    _, seen = subject_of_placebo(int(index))
-    assert seen.astype(int).tolist() == wanted["seen_on_placebo"]
-
-
-def subject_of_placebo(index: int) -> tuple[np.ndarray, np.ndarray]:
-    subject = subject_of(load_trial("ssri-against-placebo"), "placebo", index)
-    run_in(subject)
-    follow(subject)
-    points, seen = subject.shown(9)
-    return points[0], seen[0]
+        if arm == "placebo":
+            _, seen = subject.shown(9)
+            assert seen[0].astype(int).tolist() == wanted["seen_on_placebo"]
 
 
 def test_missed_doses_are_those_of_the_reference_program() -> None:
@@ -118,14 +111,8 @@ def test_rescue_is_given_to_those_who_do_not_improve_and_changes_the_circuit() -
 
 
 def test_an_excluded_patient_is_simulated_no_further() -> None:
-    loaded = load_trial("ssri-against-placebo")
-    strict = replace(
-        loaded,
-        file=loaded.file.model_copy(
-            update={"entry": loaded.file.entry.model_copy(update={"at_least": 50.0})}
-        ),
-    )
-    subject = subject_of(strict, "placebo", 0)
+    strict = Trial.load("ssri-against-placebo", entry={"at_least": 50})
+    subject = subject_of(strict.loaded, "placebo", 0)
     assert not run_in(subject)
     assert len(subject.connectivity) == 1  # excluded at the first rating
 
@@ -141,7 +128,9 @@ def test_visits_are_shifted_within_their_window_only() -> None:
     assert days.max() <= loaded.file.total_days
 
 
-def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Unstuck) -> None:
+def test_a_trial_is_continued_read_by_other_programs_and_compared_in_power_with_another(
+    unstuck: Unstuck,
+) -> None:
     Path("small.yaml").write_text(SMALL)
     done = unstuck("trial", "small.yaml", "--json", "--out", "first", "--workers", "1")
     assert done.code == 0, done.err
@@ -159,21 +148,13 @@ def test_a_trial_can_be_stopped_continued_and_read_by_other_programs(unstuck: Un
     long = Path("first/long.csv").read_text().splitlines()
     assert long[0] == "subject,arm,visit,day,value,baseline,change"
     assert len(long) == 1 + 8 * 3
-
-
-def test_power_compares_trials_and_leaves_the_report_of_a_trial_alone(unstuck: Unstuck) -> None:
-    Path("small.yaml").write_text(SMALL)
-    Path("open.yaml").write_text(
-        "title: No dropout\nextends: small.yaml\nleaving: {any_reason: {value: 0, source: none}}\n"
-    )
-    options = ("--json", "--pool", "20", "--trials", "10", "--sizes", "4,8", "--workers", "1")
-    unstuck("trial", "small.yaml", "--out", "one", "--workers", "1")
-    before = Path("one/report.html").read_text()
-    alone = unstuck("power", "small.yaml", "--out", "one", *options)
+    power_options = ("--json", "--pool", "20", "--trials", "10", "--sizes", "4,8", "--workers", "1")
+    alone = unstuck("power", "small.yaml", "--out", "first", *power_options)
     assert alone.code == 0, alone.err
-    assert Path("one/report.html").read_text() == before
-    assert Path("one/power.html").exists()
-    both = unstuck("power", "small.yaml", "open.yaml", "--out", "both", *options)
+    assert Path("first/report.html").read_text() == report
+    assert Path("first/power.html").exists()
+    Path("open.yaml").write_text(OPEN)
+    both = unstuck("power", "small.yaml", "open.yaml", "--out", "both", *power_options)
     assert both.code == 0, both.err
     rows = [row for row in both.json["power"] if row["analysis"] == "locf"]
     assert [(row["trial"], row["patients_per_arm"]) for row in rows] == [
@@ -183,6 +164,15 @@ def test_power_compares_trials_and_leaves_the_report_of_a_trial_alone(unstuck: U
         ("open", 8),
     ]
     assert [row for row in both.json["power"] if row["trial"] == "small"] == alone.json["power"]
+
+
+def test_all_that_decides_how_patients_live_through_a_trial_is_stored_with_its_runs() -> None:
+    trial = Trial.load("three-steps", endpoint={"analyses": ["locf"], "remission": 5}).loaded
+    stored = conducted_trial(trial.conduct())
+    assert stored.file.remission == 5  # decides who gets the next step
+    assert stored.side_effects == trial.side_effects
+    names = ("circuit", "context", "regimens", "open_phase", "drugs")
+    assert [getattr(stored, name) for name in names] == [getattr(trial, name) for name in names]
 
 
 def test_two_trials_of_one_name_are_not_compared(unstuck: Unstuck) -> None:
