@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from unstuck_analysis.commands import REMOVED, REMOVED_OPTIONS, app
+from unstuck_analysis.commands import app
 from unstuck_analysis.output.folder import release_folders
 from unstuck_analysis.output.terminal import say
 
@@ -17,8 +17,6 @@ from unstuck_analysis.output.terminal import say
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; ends the program with an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if replaced := _replaced(words):
-        _fail(replaced, 2)
     try:
         status = app(args=words or ["--help"], prog_name="unstuck", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -30,13 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if status == 130:  # typer's versions report Ctrl-C in different ways
         _fail("stopped; nothing was written", 130)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _replaced(words: Sequence[str]) -> str:
-    """What replaces a command or option that no longer exists; empty if all words exist."""
-    command, options = (words[0] if words else ""), [word.partition("=")[0] for word in words[1:]]
-    found = [REMOVED_OPTIONS[command, option] for option in options if (command, option) in REMOVED_OPTIONS]
-    return REMOVED.get(command) or "".join(found[:1])
 
 
 def _explain(fault: Exception) -> NoReturn:

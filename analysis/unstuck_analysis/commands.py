@@ -31,34 +31,11 @@ from unstuck_analysis.output.terminal import say
 
 RUN, TRIALS, FILES = "Run", "Clinical trials", "Your own files"
 STUDIES, ANALYSE = "Studies", "Analyse"
-REMOVED = {
-    "batch": "batch is now compare, which takes files and folders: unstuck compare my-treatments/ ssri-like",
-    "report": "a study writes its report by itself: open report.html in its folder",
-    "compact": "a study compacts its files by itself when it ends; there is nothing to type",
-    "schema": "schema is now an option of check: unstuck check --schema treatment",
-    "calibrate": "the parameters of generation 2 were fitted once, and calibrate no longer exists:"
-    " scenarios/parameters.csv says which are fitted, docs/evidence.md to what",
-}
 NEXT_AFTER_CHECK = {  # kind of file: command to type next
     "drug": "unstuck compare untreated",
     "treatment": "unstuck compare untreated",
     "circuit": "unstuck show",
     "study": "unstuck sweep",
-}
-_ONE_STATE = "there is one state at every scar in the present model, and no second one to reach."
-REMOVED_OPTIONS = {
-    (
-        "dose-response",
-        "--with",
-    ): "two drugs together are a study now: unstuck sweep ketamine-dose-on-ssri (or"
-    " a copy of it with other drugs)",
-    ("landscape", "--escape-runs"): _ONE_STATE,
-    ("landscape", "--vary"): f"{_ONE_STATE} To see how a parameter changes recovery: a study that varies it"
-    " (unstuck new study NAME)",
-    ("landscape", "--neurons"): "the landscape is measured in the typical patient, without a network",
-    ("landscape", "--seed"): "the landscape is measured in the typical patient, without random numbers",
-    ("view", "--allow-remote"): "the page is served on this machine only; from another machine use:"
-    " ssh -L 8765:localhost:8765 THIS-MACHINE",
 }
 
 app = typer.Typer(
@@ -149,7 +126,7 @@ def run(
 
     (name,) = treatment_files([treatment], folder)
     found = run_one(name, patient=patient, seed=seed, neurons=neurons, circuit=circuit)
-    return PatientAnswer(found, patient, folder)
+    return PatientAnswer(found, patient, folder, circuit)
 
 
 TrialName = Annotated[str, typer.Argument(metavar="FILE", help="A trial: shipped name or path of a file.")]
@@ -171,21 +148,25 @@ def trial(folder: Path, file: TrialName, workers: Workers = None, cluster: Clust
 @command(app, "unstuck power placebo-against-waiting-list --sizes 10,20,30", TRIALS)
 def power(
     folder: Path,
-    file: TrialName,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Trials to compare: shipped names or paths.")
+    ],
     sizes: Annotated[str, typer.Option(help="Patients per arm, such as 50,100,150.")] = "50,75,100,150,200",
     trials: Annotated[int, typer.Option(min=10, help="Trials per sample size.")] = 500,
     pool: Annotated[int, typer.Option(min=20, help="Patients that the trials are drawn from.")] = 600,
     workers: Workers = None,
     cluster: Cluster = None,
 ) -> Answering:
-    """Power of a trial by sample size, with its Monte Carlo error; trials share one pool of patients."""
-    from unstuck_analysis.study.command import team, watched
-    from unstuck_analysis.trial.power import parse_sizes, power_answer
-    from unstuck_analysis.trial.run import Trial
+    """Estimate the power of one or several trials for several sample sizes.
 
-    loaded, asked = Trial.load(file), parse_sizes(sizes)
+    The trials of one file are drawn from one pool of simulated patients.
+    """
+    from unstuck_analysis.study.command import team, watched
+    from unstuck_analysis.trial.power import parse_sizes, pools_of, power_answer
+
+    asked = parse_sizes(sizes)
     with watched() as show:
-        found = loaded.pool(folder, pool, team(cluster, workers), show)
+        found = pools_of(files, folder, pool, workers=team(cluster, workers), on_progress=show)
     return power_answer(found, asked, trials)
 
 
@@ -203,10 +184,9 @@ def view(
     host: Annotated[str, typer.Option(help="Address of this machine to listen on.")] = "127.0.0.1",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     seed: Seed = 1,
-    patient: Annotated[
-        int | None, typer.Option(min=0, help="Number of the patient; 4 if not given, who shows most.")
-    ] = None,
+    patient: Annotated[int | None, typer.Option(min=0, help="Number of the patient; 4 if not given.")] = None,
     neurons: Annotated[int, typer.Option(min=100, max=5_000, help="Neurons per patient.")] = 500,
+    circuit: OtherCircuit = "",
     mesa: Annotated[
         bool, typer.Option("--mesa", help="Show the first treatment in Mesa's own page.")
     ] = False,
@@ -215,7 +195,9 @@ def view(
     from unstuck_analysis import view as page
 
     who = page.PATIENT if patient is None else patient
-    shown = page.prepare(treatments or (), seed=seed, patient=who, neurons=neurons, story=story)
+    shown = page.prepare(
+        treatments or (), seed=seed, patient=who, neurons=neurons, story=story, circuit=circuit
+    )
     if mesa:
         shown.serve_mesa(port=port, open_browser=not no_browser)
     elif export is not None:
@@ -228,11 +210,11 @@ def view(
 @plain_command(app, "unstuck list drugs", FILES, "list")
 def list_files(
     kind: Annotated[
-        str, typer.Argument(help="treatments, drugs, circuits or studies; ten drugs if not given.")
+        str, typer.Argument(help="treatments, drugs, circuits, studies or trials; ten drugs if not given.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="All files of every kind.")] = False,
 ) -> None:
-    """List ten drugs to begin with, or all drugs, treatments, circuits and studies (--all)."""
+    """List ten drugs to begin with, or all drugs, treatments, circuits, studies and trials (--all)."""
     from unstuck_analysis.library.list import recommended_drugs, shelf_tables
 
     if kind or everything:
@@ -266,11 +248,11 @@ def show(
 
 @plain_command(app, "unstuck new drug my-drug", FILES)
 def new(
-    kind: Annotated[str, typer.Argument(help="drug, treatment, circuit or study.")],
+    kind: Annotated[str, typer.Argument(help="drug, treatment, circuit, study or trial.")],
     name: Annotated[str, typer.Argument(help="Name of the new file, without .yaml.")],
     events: Annotated[
         Path | None,
-        typer.Option("--from", help="Dosing table (NONMEM-style CSV) that a treatment is made of."),
+        typer.Option("--from", help="Dosing table (NONMEM-style CSV) from which to make the treatment."),
     ] = None,
     drug: Annotated[str, typer.Option(help="The drug in the dosing table.")] = "",
 ) -> None:
@@ -290,7 +272,7 @@ def check(
         list[Path] | None, typer.Argument(help="Files to check; their kind follows from their keys.")
     ] = None,
     schema: Annotated[
-        str, typer.Option(metavar="KIND", help="Print the JSON Schema of drugs, treatments, ... instead.")
+        str, typer.Option(metavar="KIND", help="Print the JSON Schema of a kind of file instead.")
     ] = "",
 ) -> None:
     """Check files without a simulation; every error has file, line and key."""
@@ -315,13 +297,13 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")] = None,
     workers: Workers = None,
     seed: StudySeed = None,
-    shard: Annotated[str, typer.Option(help="Do the i-th of n parts only: i/n.")] = "1/1",
+    shard: Annotated[str, typer.Option(help="Run only part i of n parts, written i/n.")] = "1/1",
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Repeat runs that failed.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Start again; the old folder is renamed.")] = False,
     mix_versions: Annotated[
         bool,
-        typer.Option("--mix-versions", help="Continue with other versions of code or libraries."),
+        typer.Option("--mix-versions", help="Continue a study of other versions of the code or libraries."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the number of runs and stop.")] = False,
     print_slurm: Annotated[
@@ -428,7 +410,7 @@ def dose_response(
     drug: Annotated[str, typer.Argument(help="A drug: shipped name or path.")],
     amounts: Annotated[str, typer.Option(help="Doses relative to the usual dose, such as 0.5,1,2.")] = "",
     length: Annotated[
-        int | None, typer.Option(min=1, help="Days (84 if not given), or single doses (6), of the course.")
+        int | None, typer.Option(min=1, help="Course in days (84 if not given) or single doses (6).")
     ] = None,
     circuit: CircuitName = "default",
 ) -> Answering:
@@ -449,6 +431,7 @@ def sensitivity(
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
     workers: Workers = None,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Find the parameters that decide who recovers (Morris screening, Sobol indices)."""
     from unstuck_analysis.questions import sensitivity as question
@@ -457,7 +440,7 @@ def sensitivity(
     if (Path(treatment) / "study.json").exists():
         return question.of_study(Path(treatment))
     sizes = question.Sizes(base_points, paths, seed)
-    return question.ask(treatment, parameters, sizes, workers or available_cores())
+    return question.ask(treatment, parameters, sizes, workers or available_cores(), circuit)
 
 
 ResultsFolder = Annotated[Path, typer.Argument(help="Folder that `unstuck compare` or `sweep` wrote.")]
@@ -486,11 +469,12 @@ def connectivity(
     day: Annotated[float, typer.Option(min=0, help="Day of the treated state.")] = 84.0,
     neurons: NetworkNeurons = 500,
     seed: Seed = 1,
+    circuit: OtherCircuit = "",
 ) -> Answering:
     """Show how strongly the regions drive each other when healthy, stuck and treated."""
     from unstuck_analysis.questions import connectivity as question
 
-    return question.ask(treatment, day, neurons=neurons, seed=seed)
+    return question.ask(treatment, day, neurons=neurons, seed=seed, circuit=circuit)
 
 
 @command(app, "unstuck evidence --quick --row F18 --row T11", ANALYSE)
@@ -501,42 +485,34 @@ def evidence(
         list[str] | None,
         typer.Option(metavar="MECHANISM", help="Also without this mechanism (`all`: each in turn)."),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Use 100 patients instead of 1,000 (faster).")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Use fewer patients (faster).")] = False,
     patients: Annotated[
-        int | None, typer.Option(min=1, help="Patients drawn for findings on cohorts; 1000 if not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Drawn patients for findings on shares; 1000 if not given (300 in anxiety and ocd;"
+            " with --quick 100, and 50).",
+        ),
     ] = None,
     networks: Annotated[
         int,
-        typer.Option(min=0, help="Read typical patients in so many networks (medians); 0: mean-field."),
+        typer.Option(min=0, help="Networks for findings on typical patients (medians); 0: mean-field."),
     ] = 0,
     seed: Seed = 1,
     workers: Workers = None,
-    facts: Annotated[
-        Path | None, typer.Option(help="Another table of findings than the shipped one.")
-    ] = None,
+    facts: Annotated[Path | None, typer.Option(help="Table of findings, instead of the shipped one.")] = None,
     circuit: Annotated[
         str,
-        typer.Option(help="A circuit with findings of its own: anxiety or ocd (cohorts of 300 patients)."),
-    ] = "",
+        typer.Option(help="Circuit whose findings are measured: anxiety and ocd have findings of their own."),
+    ] = "default",
     held_out: Annotated[bool, typer.Option("--held-out", hidden=True)] = False,
 ) -> Answering:
     """Compare the model with published findings, with or without one of its mechanisms."""
     from unstuck_analysis.evidence import answer as question
-    from unstuck_analysis.evidence.measure import PATIENTS, QUICK_PATIENTS, Plan
+    from unstuck_analysis.evidence.measure import Plan, patients_of
     from unstuck_analysis.study.processes import available_cores
 
     ids = [*(row or []), *(more_rows or [])]
-    if circuit:
-        from unstuck_analysis.evidence import circuits
-
-        if without or networks or facts or held_out:
-            circuits.refuse_options()
-        drawn = patients or (circuits.QUICK_PATIENTS if quick else circuits.PATIENTS)
-        return circuits.ask(
-            circuit, ids, Plan(drawn, 0, seed, workers or available_cores()), question.progress
-        )
-    drawn = patients or (QUICK_PATIENTS if quick else PATIENTS)
-    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS)
+    drawn = patients or patients_of(circuit, quick=quick)
+    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS, circuit=circuit)
     return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

@@ -247,7 +247,7 @@ def run(
 
 
 def summary(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as one JSON object (its fields are documented in the README)."""
+    """The comparison as one JSON object (docs/how-to/read-results.md lists its keys)."""
     return {
         "seed": comparison.seed,
         "patients": comparison.patients,

@@ -1,4 +1,4 @@
-"""Outcomes of one patient under one treatment, by the definitions of the model description, section 12.
+"""Outcomes of one patient under one treatment.
 
 R = (C - C_stuck) / (1 - C_stuck);  onset: first R >= 0.5;  relapse: after an onset, the first daily reading
 with R < 0.5 that is followed by another
@@ -26,7 +26,6 @@ from unstuck_analysis.output.columns import column_name
 
 RECOVERED, REMITTED = 0.5, 0.8
 BELOW, RELAPSE_DAYS = 0.2, 28  # of a relapse by ratings: below RECOVERED by so much, days in a row
-NOT_STUCK_ABOVE = 0.85  # a patient whose connectivity at day 0 is above this did not get stuck
 BAND_DRAWS = 500  # bootstrap samples of a band over time
 STILL_RECOVERED_DAYS = 84.0  # after the drug is gone: when recovery is read again
 
@@ -223,6 +222,8 @@ def series_of(run: PatientRun, circuit: Circuit) -> dict[str, Floats]:
     }
     serotonin, strength = column("serotonin_ratio"), column("strength")
     series |= {f"serotonin_{name}": serotonin[:, k] for k, name in enumerate(circuit.regions)}
+    noradrenaline = column("noradrenaline_ratio")
+    series |= {f"noradrenaline_{r}": noradrenaline[:, k] for k, r in enumerate(circuit.noradrenaline_pools)}
     by_population = {name: column(name) for name in BY_POPULATION}
     for k, name in enumerate(circuit.populations):
         series |= {f"{what}_{name}": values[:, k] for what, values in by_population.items()}
@@ -240,6 +241,7 @@ def series_columns(file: CircuitFile) -> list[str]:
     """Names of the columns that `series_of` gives for a circuit, the day aside."""
     columns = ["recovery", "connectivity", "structural_recovery", "functional_recovery", "labile_share"]
     columns += ["autoreceptor_sensitivity", *(f"serotonin_{name}" for name in file.regions)]
+    columns += [f"noradrenaline_{name}" for name in file.noradrenaline_feeders]
     columns += [f"{what}_{name}" for name in file.populations for what in BY_POPULATION]
     columns += [f"strength_{name}" for name, projection in file.projections.items() if projection.plastic]
     return [column_name(name) for name in columns]

@@ -74,7 +74,7 @@ def question(comparison: Comparison) -> str:
     return (
         f"{plural(comparison.patients, 'virtual patient')}, each a circuit of {size} with parameters of"
         f" its own, had stress and then rest. {len(comparison.arm(first))} became stuck. Each stuck"
-        f" patient then went through every treatment{same}: {titles}."
+        f" patient then got every treatment{same}: {titles}."
     )
 
 
@@ -241,10 +241,10 @@ def reading_help(comparison: Comparison) -> list[str]:
         *start_notes(comparison),
         "Onset: first day with a recovery R of at least 0.5. Recovered: R at least 0.5; remitted: 0.8.",
         "Still recovered: R of at least 0.5 twelve weeks after every effect of the drug was below 1 % of"
-        " its peak. It is a share of all stuck patients who were followed until then (n/a: none was).",
-        f"A recovered circuit with {comparison.overactive_region} firing above about 1.1 is not recovery.",
-        "Differences are paired: every patient who is stuck under both treatments is compared with itself"
-        f" under {first}.",
+        " its peak. It is a share of all stuck patients who were followed until then (n/a: no patient was).",
+        f"If {comparison.overactive_region} firing is above about 1.1, the circuit is not healthy at any R.",
+        "Differences are paired: every patient who is stuck under both treatments is compared with the same"
+        f" patient under {first}.",
     ]
 
 
@@ -365,6 +365,7 @@ class PatientAnswer:
     comparison: Comparison
     patient: int
     folder: Path
+    circuit: str = ""  # as it was asked for
     opens = "patient.png"
     files = PATIENT_FILES
 
@@ -376,7 +377,9 @@ class PatientAnswer:
     @property
     def next_step(self) -> str:
         """Compare what was run with no treatment."""
-        return f"unstuck compare {UNTREATED} {shlex.quote(self.treatment.name)} --seed {self.comparison.seed}"
+        other = f" --circuit {shlex.quote(self.circuit)}" if self.circuit else ""
+        treatment, seed = shlex.quote(self.treatment.name), self.comparison.seed
+        return f"unstuck compare {UNTREATED} {treatment} --seed {seed}{other}"
 
     @property
     def notes(self) -> list[str]:

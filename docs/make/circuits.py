@@ -11,31 +11,38 @@ from quick_runs import DOCS
 from unstuck.files.treatment import circuit_for
 from unstuck_analysis.circuit_figures import circuit_figure
 from unstuck_analysis.compare import compare
-from unstuck_analysis.evidence.answer import value_text
-from unstuck_analysis.evidence.circuits import CIRCUITS, PATIENTS, facts_of, ill_share, measure
-from unstuck_analysis.evidence.measure import Plan, range_text, unwatched
+from unstuck_analysis.evidence.answer import RUNS, value_text
+from unstuck_analysis.evidence.facts import read_facts
+from unstuck_analysis.evidence.findings import TABLES
+from unstuck_analysis.evidence.measure import Plan, headline, measure, patients_of, range_text, unwatched
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.output.style import save_figure
 from unstuck_analysis.questions import circuits as question
 
 SEED, SHOWN_PATIENTS = 1, 8
+CIRCUITS = [name for name in TABLES if name != "default"]
 FIGURE = "images/circuits.png"
 FILES = (FIGURE, *(file for name in CIRCUITS for file in (f"{name}.md", f"images/{name}.png")))
 
 
 def page(name: str, recovery: str, workers: int) -> str:
-    """The page of one circuit: prose, recovery in the typical patient, and fitted findings as measured."""
-    facts = [fact for fact in facts_of(name, ()) if fact.group == "fitted"]
-    evidence, drawn = measure(name, facts, Plan(PATIENTS, 0, SEED, workers), unwatched)
+    """The page of one circuit: prose, recovery in the typical patient, and findings as measured.
+
+    Held-out findings are on it once their first measurement is recorded.
+    """
+    plan = Plan(patients_of(name), 0, SEED, workers, RUNS, circuit=name)
+    evidence = measure(read_facts(circuit=name), plan, unwatched)
     rows = [
         (
             finding.fact.id,
+            finding.fact.group,
             finding.fact.statement,
             "; ".join(f"{part.name} {value_text(part)}".strip() for part in finding.parts),
             "; ".join(dict.fromkeys(range_text(part) for part in finding.parts)),
             "yes" if finding.reproduced else "no",
         )
         for finding in evidence.findings
+        if finding.parts
     ]
     file, _ = circuit_for(name)
     projections = [
@@ -49,12 +56,12 @@ def page(name: str, recovery: str, workers: int) -> str:
         if p.source
     ]
     return Template(Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")).substitute(
-        findings=table(("finding", "statement", "value", "published range", "reproduced"), rows),
+        findings=table(("finding", "use", "statement", "value", "published range", "reproduced"), rows),
         projections=table(("projection", "weight", "plastic", "source"), projections),
         recovery=recovery,
-        reproduced=f"{sum(f.reproduced is True for f in evidence.findings)} of {len(evidence.findings)}",
+        reproduced=" ".join(headline(evidence)),
         stuck=f"{evidence.stuck} of {evidence.drawn}",
-        healthy_ill=f"{ill_share(drawn):.0%}",
+        healthy_ill=f"{evidence.healthy_ill:.0%}",
     )
 
 

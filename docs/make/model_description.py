@@ -7,27 +7,36 @@ two. The prose is in model_description.md.
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
 from string import Template
 
+import numpy as np
 import unstuck.rules
 from quick_runs import DOCS
-from unstuck.circuit import SET_POINT_SIGMA, WEIGHT_SIGMA
+from unstuck.circuit import SET_POINT_SIGMA, WEIGHT_SIGMA, healthy_state, mean_field_circuit
 from unstuck.drugs import exposure
+from unstuck.drugs.effects import Course, steady_h
 from unstuck.engine import readouts
 from unstuck.engine import step as engine
+from unstuck.engine.settle import settled_state
 from unstuck.files.circuit import CircuitFile
+from unstuck.files.drug import DrugFile
 from unstuck.files.find import cohort_path, read
+from unstuck.files.schedule import Dose
+from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import default_parameters
 from unstuck.patient import draw as patient
 from unstuck.patient.draw import read_cohort
-from unstuck.targets import TARGETS
+from unstuck.targets import TARGETS, Effects
 from unstuck_analysis import outcomes
 from unstuck_analysis.evidence.facts import read_facts
 from unstuck_analysis.output.markdown import table
 
 PROSE = Path(__file__).with_suffix(".md")
+DOSES = (1, 2, 3, 4)  # of the table of noradrenaline, relative to the usual one
 SPELLED = {"bdnf": "BDNF", "trkb": "TrkB"}
 
 
@@ -46,6 +55,7 @@ def description() -> str:
         input=_documented(exposure.__doc__),
         targets=_targets_table(),
         submodels="\n\n".join(_submodels()),
+        noradrenaline=_noradrenaline_table(),
         readouts=_documented(readouts.__doc__),
         outcomes=_documented(outcomes.__doc__),
         patients=_documented(patient.__doc__),
@@ -55,8 +65,13 @@ def description() -> str:
 
 
 def _documented(docstring: str | None) -> str:
-    """A module's docstring as Markdown: equations are already indented, as code blocks are."""
-    return inspect.cleandoc(docstring or "")
+    """A module's docstring as Markdown, without references to this page; equations are indented already."""
+    return re.sub(
+        r"[.;]?\s+model description,\s+sections?[\d and]+\.",
+        ".",
+        inspect.cleandoc(docstring or ""),
+        flags=re.I,
+    )
 
 
 def _submodels() -> Iterable[str]:
@@ -66,6 +81,40 @@ def _submodels() -> Iterable[str]:
             continue
         rule = importlib.import_module(f"unstuck.rules.{module.name}")
         yield f"### {SPELLED.get(module.name, module.name.capitalize())}\n\n{_documented(rule.__doc__)}"
+
+
+def _noradrenaline_table() -> str:
+    """What doses of an SNRI do to both transporters and to noradrenaline."""
+    circuit = mean_field_circuit(
+        read("circuits", "with-locus-coeruleus", CircuitFile)[0], default_parameters()
+    )
+    drug, _ = read("drugs", "venlafaxine-like", DrugFile)
+    assert drug.usual_dose
+    assert drug.usual_every
+    daily_mg = drug.usual_dose.mg(70.0) * HOURS_A_DAY / drug.usual_every
+    rows: list[tuple[str, ...]] = []
+    for relative in DOSES:
+        effects = _steady_effects(drug, relative)
+        state = settled_state(circuit, healthy_state(circuit), effects, np.zeros(len(circuit.regions)), 1e-10)
+        source = state.x[circuit.populations.index("LC_N")]
+        cortex = (state.monoamine_nM / circuit.healthy_nM)[circuit.noradrenaline_pools["mPFC"]]
+        numbers = effects.sert_occupancy, effects.net_occupancy, source, cortex
+        rows.append((f"{relative * daily_mg:g} mg", *(f"{number:.2f}" for number in numbers)))
+    heads = ("dose per day", "SERT occupancy", "NET occupancy", "firing of LC", "noradrenaline")
+    return table(heads, rows)
+
+
+def _steady_effects(drug: DrugFile, relative_dose: float) -> Effects:
+    """Mean occupancy of both transporters between two doses at steady state."""
+    every_h = drug.usual_every or HOURS_A_DAY
+    count = ceil(steady_h(drug, default_parameters()) / every_h)
+    course = Course(drug, tuple(Dose(k * every_h, relative_dose, 0.0, every_h) for k in range(count)))
+    times_h = course.doses[-1].time_h + np.linspace(0.0, every_h, 200, endpoint=False)
+    left = {"sert_occupancy": np.ones(200), "net_occupancy": np.ones(200)}
+    for part in course.contributions(default_parameters()):
+        if part.mode.field in left:
+            left[part.mode.field] *= 1.0 - part.at(times_h)
+    return Effects(**{field: 1.0 - float(free.mean()) for field, free in left.items()})
 
 
 def _circuit_tables() -> str:

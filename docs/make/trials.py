@@ -237,7 +237,7 @@ def about_arm(pool: Pool, arm: str) -> Numbers:
     fall = last_fall(group)
     return {
         "patients": len(np.unique(group.patients)),
-        "screened": pool.screening.screened,
+        "screened": pool.screened,
         "baseline": float(group.points[:, 0].mean()),
         "baseline_sd": float(group.points[:, 0].std(ddof=1)),
         "change_sd": float(fall.std(ddof=1)),
@@ -339,6 +339,7 @@ def _row(row: Mapping[str, str], known: Mapping[str, Any]) -> tuple[str, ...]:
     band = f"{row['low']} to {row['high']}"
     told = f"{value:.{digits}f} (SE {error:.{digits}f})"
     verdict = "reproduced" if inside else "**miss**"
+    verdict += "" if row["role"] == "test" else ", fitted"
     return row["id"], row["trial"], row["measure"], f"{band} ({row['source']})", told, verdict
 
 

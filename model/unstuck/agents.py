@@ -19,7 +19,7 @@ from mesa import Agent, Model
 
 from unstuck.circuit import Circuit, Indices
 from unstuck.engine.neuron import Fast, act_locally, circuit_change, neuron_activity, neuron_change
-from unstuck.engine.settle import approach, serotonin_and_surroundings, whole_strength, work_for
+from unstuck.engine.settle import approach, monoamines_and_surroundings, whole_strength, work_for
 from unstuck.state import VARIABLES, Floats, State
 from unstuck.targets import Effects
 
@@ -29,23 +29,23 @@ class Milieu:
 
     def __init__(self, circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> None:
         self.circuit, self.hours = circuit, 1.0  # what one step of a neuron lasts
-        self.rate = State(np.zeros_like(state.y), state.x, state.serotonin_nM, state.layout)
+        self.rate = State(np.zeros_like(state.y), state.x, state.monoamine_nM, state.layout)
         self.work = work_for(circuit.wiring)
         self.deliver(state, effects, region_input)
 
     def deliver(self, state: State, effects: Effects, region_input: Floats) -> None:
         """Bring drugs, stress and input to the neurons, and whole strength to the synapses."""
         self.state, self.effects, self.region_input = state, effects, region_input
-        self.fast = Fast(state.x, state.serotonin_nM)
+        self.fast = Fast(state.x, state.monoamine_nM)
         w = self.circuit.wiring
         whole_strength(w, state.slow, self.work.around.strength, self.work.excitation)
         act_locally(w, effects, region_input, self.work.here)
-        self.release_serotonin()
+        self.release_monoamines()
 
-    def release_serotonin(self) -> None:
-        """Set the serotonin of every region to where release by the raphe meets clearance."""
+    def release_monoamines(self) -> None:
+        """Set the serotonin and noradrenaline of every region to where release meets clearance."""
         w, p = self.circuit.wiring, self.circuit.rules
-        serotonin_and_surroundings(w, p, self.effects, self.state.slow, self.fast, self.work)
+        monoamines_and_surroundings(w, p, self.effects, self.state.slow, self.fast, self.work)
 
     def approach(self, driven: Floats) -> float:
         """Bring all activity nearer to what it is driven to; returns how far the farthest neuron was."""
@@ -119,7 +119,7 @@ class Neuron(Agent):
     @property
     def serotonin_nM(self) -> float:
         """Extracellular serotonin of its region."""
-        return float(self.milieu.state.serotonin_nM[self.milieu.circuit.regions.index(self.region)])
+        return float(self.milieu.state.monoamine_nM[self.milieu.circuit.regions.index(self.region)])
 
     @property
     def labile(self) -> Floats:
@@ -203,9 +203,14 @@ class ProjectionGaba(Neuron):
     """GABAergic projection neuron."""
 
 
+class Noradrenergic(Neuron):
+    """Neuron of the locus coeruleus that releases noradrenaline."""
+
+
 AGENTS: dict[str, type[Neuron]] = {
     "pyramidal": Pyramidal,
     "interneuron": Interneuron,
     "serotonergic": Serotonergic,
     "projection_gaba": ProjectionGaba,
+    "noradrenergic": Noradrenergic,
 }

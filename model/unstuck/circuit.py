@@ -22,30 +22,36 @@ from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile, ReadoutFile, projection_ends
 from unstuck.parameters import ParameterSet
 from unstuck.rules import Rules, healthy_loss, healthy_potentiation, rules_of
-from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.rules.firing import needed_drive
+from unstuck.rules.monoamine import autoreceptor_drive, autoreceptor_inhibition
 from unstuck.state import Floats, Integers, Layout, Positions, State, bound
 
 Indices = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.uint16]
 
-PYRAMIDAL, INTERNEURON, SEROTONERGIC, PROJECTION_GABA = 0, 1, 2, 3
+PYRAMIDAL, INTERNEURON, SEROTONERGIC, PROJECTION_GABA, NORADRENERGIC = range(5)
 CELL_TYPES = {
     "pyramidal": PYRAMIDAL,
     "interneuron": INTERNEURON,
     "serotonergic": SEROTONERGIC,
     "projection_gaba": PROJECTION_GABA,
+    "noradrenergic": NORADRENERGIC,
 }
 
 # Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of
 # it.
 NMDA_SHARE, AMPA_SHARE, GAIN_5HT1B, GAIN_5HT2A, HETERORECEPTOR, RECEPTOR_5HT2C = range(6)
-STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS, STRESS_DRIVE = range(6, 12)
+STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS = range(6, 11)
+NORADRENALINE_RAISES_BDNF = 11
 TRAITS = (
     *(("nmda_share", 1.0), ("ampa_share", 1.0), ("gain_5ht1b", 1.0), ("gain_5ht2a", 1.0)),
     *(("heteroreceptor", 1.0), ("receptor_5ht2c", 1.0), ("stress_on_bdnf", -1.0)),
     *(("serotonin_on_bdnf", 1.0), ("scar_on_bdnf", -1.0), ("healing", 1.0), ("homeostasis", 1.0)),
+    ("noradrenaline_on_bdnf", 1.0),
 )
+# Columns of traits that are worked out: drive at full stress; strength and half-effect of the autoreceptor,
+# and whether it is 5-HT1A, on which drugs act; pool of the monoamine around it.
+STRESS_DRIVE, AUTORECEPTOR, HALF_AUTORECEPTOR, IS_5HT1A, OWN_POOL = range(12, 17)
 # Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that
 # follow.
 LARGEST_STRENGTH, CORE, POTENTIATION, LOSS = range(4)
@@ -79,17 +85,20 @@ class Populations(NamedTuple):
     region: Integers
     cells: Integers  # one of CELL_TYPES
     source: Integers  # number of a serotonergic population among the serotonergic ones; else -1
-    traits: (
-        Floats  # (populations, traits) numbers with names as NMDA_SHARE; stress drive is that at full stress
-    )
+    traits: Floats  # (populations, traits) numbers with names as NMDA_SHARE
 
 
 class Wiring(NamedTuple):
-    """All that compiled code needs of a circuit; neurons are sorted by population."""
+    """All that compiled code needs of a circuit; neurons are sorted by population.
+
+    A pool is the serotonin of one region, in their order. In a circuit with noradrenaline as many pools of
+    noradrenaline follow, of which those that nothing feeds stay empty.
+    """
 
     populations: Populations
-    uncleared: Floats  # (regions,) share k_r of serotonin not cleared by SERT
-    feeder: Integers  # (regions,) population that releases serotonin there
+    regions: int
+    feeder: Integers  # (pools,) population that releases the monoamine there; -1: none
+    uncleared: Floats  # (pools,) share k that its transporter does not clear
     sources: Integers  # (sources,) the serotonergic populations
     population: Numbers  # (neurons,)
     bias: Floats  # (neurons,)
@@ -132,6 +141,23 @@ class Circuit:
     def projections(self) -> list[str]:
         """Names of the projections; synapses carry the position in this list."""
         return list(self.file.projections)
+
+    @cached_property
+    def healthy_nM(self) -> Floats:
+        """Healthy concentration of the monoamine of every pool."""
+        serotonin = np.arange(len(self.wiring.feeder)) < self.wiring.regions
+        return np.where(serotonin, self.rules.serotonin.S0, self.rules.noradrenaline.S0)
+
+    @property
+    def pool_names(self) -> list[str]:
+        """What each pool is, for messages: "serotonin in mPFC"."""
+        names = [f"{what} in {r}" for what in ("serotonin", "noradrenaline") for r in self.regions]
+        return names[: len(self.wiring.feeder)]
+
+    @cached_property
+    def noradrenaline_pools(self) -> dict[str, int]:
+        """Pools of noradrenaline by the region that they are in."""
+        return {r: len(self.regions) + self.regions.index(r) for r in self.file.noradrenaline_feeders}
 
     @cached_property
     def healthy_strength(self) -> Floats:
@@ -225,8 +251,7 @@ class Circuit:
 def healthy_state(circuit: Circuit) -> State:
     """The healthy state: every activity 1, every slow variable its healthy value."""
     y = circuit.layout.filled(lambda variable: bound(variable.healthy, circuit.parameters))
-    serotonin_nM = np.full(len(circuit.regions), circuit.rules.serotonin.S0)
-    return State(y, np.ones(circuit.neurons), serotonin_nM, circuit.layout)
+    return State(y, np.ones(circuit.neurons), circuit.healthy_nM.copy(), circuit.layout)
 
 
 def _sizes(shares: list[float], neurons: int) -> list[int]:
@@ -301,12 +326,13 @@ def _row_sums(synapses: Synapses) -> Floats:
 
 
 def _healthy_bias(wiring: Wiring, p: Rules) -> Floats:
-    """Bias at which every neuron fires at its set-point in health: all x = 1, serotonin at S0, no drug."""
+    """Bias at which every neuron fires at its set-point in health: all x = 1, monoamines at S0, no drug."""
     needed = 1.0 / np.sqrt(wiring.highest_activity - 1.0)
     received = _row_sums(wiring.excitatory) + _row_sums(wiring.plastic) - _row_sums(wiring.inhibitory)
-    drive = autoreceptor_drive(p.serotonin.S0, 0.0, 0.0, p.autoreceptor)
-    serotonergic = wiring.populations.cells[wiring.population] == SEROTONERGIC
-    received[serotonergic] -= autoreceptor_inhibition(1.0, drive, p.autoreceptor)
+    for cells, monoamine in ((SEROTONERGIC, p.serotonin), (NORADRENERGIC, p.noradrenaline)):
+        drive = autoreceptor_drive(monoamine.S0, 0.0, 0.0, monoamine.KA)
+        braked = wiring.populations.cells[wiring.population] == cells
+        received[braked] -= autoreceptor_inhibition(monoamine.gA, 1.0, drive)
     return needed - wiring.scaling * received
 
 
@@ -346,7 +372,13 @@ def _wire_all(file: CircuitFile, weights: Floats, first: Integers, wire: Wire) -
     return {kind: _synapses(rows, int(first[-1])) for kind, rows in kinds.items()}
 
 
-def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -> Populations:
+def _autoreceptor(cells: str, rules: Rules) -> tuple[float, float, float]:
+    """The traits of the autoreceptor of cells of this type, the pool aside; strength 0: they have none."""
+    monoamine = {"serotonergic": rules.serotonin, "noradrenergic": rules.noradrenaline}.get(cells)
+    return (monoamine.gA, monoamine.KA, float(cells == "serotonergic")) if monoamine else (0.0, 1.0, 0.0)
+
+
+def _populations(file: CircuitFile, parameters: ParameterSet, rules: Rules, first: Integers) -> Populations:
     """What the neurons of each population have in common."""
     populations, regions = file.populations.values(), list(file.regions)
     stress = {name: parameters.number(drive) for name, drive in file.roles.stress_input.items()}
@@ -358,11 +390,26 @@ def _populations(file: CircuitFile, parameters: ParameterSet, first: Integers) -
         source=np.array([sources.index(name) if name in sources else -1 for name in file.populations]),
         traits=np.array(
             [
-                [*(sign * parameters.number(p.trait(key)) for key, sign in TRAITS), stress.get(name, 0.0)]
+                [
+                    *(sign * parameters.number(p.trait(key)) for key, sign in TRAITS),
+                    stress.get(name, 0.0),
+                    *_autoreceptor(p.cells, rules),
+                    regions.index(p.region) + (len(regions) if p.cells == "noradrenergic" else 0),
+                ]
                 for name, p in file.populations.items()
             ]
         ),
     )
+
+
+def _pools(file: CircuitFile, parameters: ParameterSet) -> tuple[Integers, Floats]:
+    """Feeder and uncleared share of every pool of serotonin, then of those of noradrenaline."""
+    names, fed = list(file.populations), file.noradrenaline_feeders
+    pools = [(file.feeder_of(name), region.uncleared_serotonin) for name, region in file.regions.items()]
+    if fed:
+        pools += [fed.get(region, ("", 1.0)) for region in file.regions]
+    feeder = np.array([names.index(name) if name else -1 for name, _ in pools])
+    return feeder, np.array([parameters.number(share) for _, share in pools])
 
 
 def _projection_traits(file: CircuitFile, parameters: ParameterSet) -> Floats:
@@ -427,10 +474,12 @@ def _assemble(
     synapses = _wire_all(file, weights, first, wire)
     pairs = [[names.index(end) for end in projection_ends(name)] for name in file.projections]
     pre, post = np.array(pairs).T.copy()
+    feeder, uncleared = _pools(file, parameters)
     wiring = Wiring(
-        populations=_populations(file, parameters, first),
-        uncleared=np.array([parameters.number(r.uncleared_serotonin) for r in file.regions.values()]),
-        feeder=np.array([names.index(file.feeder_of(region)) for region in file.regions]),
+        populations=_populations(file, parameters, rules, first),
+        regions=len(file.regions),
+        feeder=feeder,
+        uncleared=uncleared,
         sources=np.array([names.index(name) for name in file.serotonin_sources]),
         population=np.repeat(np.arange(len(sizes)), sizes).astype(np.uint16),
         bias=np.zeros(int(first[-1])),

@@ -151,7 +151,7 @@ class CircuitModel(Model):
             RunError: firing does not settle.
         """
         for _ in range(MOST_SWEEPS):
-            self.milieu.release_serotonin()
+            self.milieu.release_monoamines()
             if self.milieu.approach(np.array(self.agents.map("fire"))) <= SETTLED:
                 return
         raise RunError(f"firing does not settle on day {self.day:g}")
@@ -193,6 +193,8 @@ class CircuitModel(Model):
         }
         for k, region in enumerate(self.circuit.regions):
             reporters[f"serotonin_{region}"] = partial(_read_entry, "serotonin_ratio", k)
+        for k, region in enumerate(self.circuit.noradrenaline_pools):
+            reporters[f"noradrenaline_{region}"] = partial(_read_entry, "noradrenaline_ratio", k)
         for k, population in enumerate(self.circuit.populations):
             reporters[f"activity_{population}"] = partial(_read_entry, "activity", k)
             reporters[f"bdnf_{population}"] = partial(_read_entry, "bdnf", k)

@@ -165,7 +165,7 @@ class State:
 
     y: Floats
     x: Floats  # (neurons,) activity, healthy = 1
-    serotonin_nM: Floats  # (regions,)
+    monoamine_nM: Floats  # (pools,) as in `Wiring`
     layout: Layout
 
     def __post_init__(self) -> None:
@@ -174,27 +174,27 @@ class State:
     def copy(self, y: Floats | None = None) -> "State":
         """An independent copy, with another slow state where one is given."""
         y = self.y if y is None else y
-        return State(y.copy(), self.x.copy(), self.serotonin_nM.copy(), self.layout)
+        return State(y.copy(), self.x.copy(), self.monoamine_nM.copy(), self.layout)
 
     def as_rows(self) -> "State":
         """This state as the only one of several."""
-        return State(self.y[None], self.x[None], self.serotonin_nM[None], self.layout)
+        return State(self.y[None], self.x[None], self.monoamine_nM[None], self.layout)
 
     def with_rows(self, y: Floats) -> "State":
         """Several slow states (states, variables) with the firing of this one."""
-        x, serotonin_nM = (np.tile(part, (len(y), 1)) for part in (self.x, self.serotonin_nM))
-        return State(y, x, serotonin_nM, self.layout)
+        x, monoamine_nM = (np.tile(part, (len(y), 1)) for part in (self.x, self.monoamine_nM))
+        return State(y, x, monoamine_nM, self.layout)
 
     def row(self, number: int) -> "State":
         """One of several states."""
-        return State(self.y[number], self.x[number], self.serotonin_nM[number], self.layout)
+        return State(self.y[number], self.x[number], self.monoamine_nM[number], self.layout)
 
     def rows(self) -> Iterator["State"]:
         """Each of several states."""
         return (self.row(number) for number in range(len(self.y)))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return State, (self.y, self.x, self.serotonin_nM, self.layout)
+        return State, (self.y, self.x, self.monoamine_nM, self.layout)
 
 
 def compiled_views() -> Callable[[Floats, Positions], Slow]:

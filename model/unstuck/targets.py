@@ -47,6 +47,7 @@ class Effects(NamedTuple):
     trkb_facilitation: float = 0.0
     trkb_block: float = 0.0
     gaba_gain: float = 1.0
+    net_occupancy: float = 0.0
 
 
 NO_EFFECT = Effects()
@@ -121,6 +122,11 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "lower": Mode("sert_vmax_factor", "multiply", "share of SERT Vmax lost", sign=-1.0, highest=1.0),
         "follow-trkb": Mode("sert_follows_trkb", "add", "gain e_v of SERT Vmax that follows raphe TrkB"),
     },
+    "net.occupancy": {
+        "block": Mode(
+            "net_occupancy", "together", "share of the noradrenaline transporter blocked", highest=1.0
+        )
+    },
     "ampa": {
         "potentiate": Mode("ampa", "gain", "AMPA drive raised by this share"),
         "block": Mode("ampa", "gain", "share of AMPA drive lost", sign=-1.0, highest=1.0),
@@ -172,7 +178,8 @@ TARGETS: dict[str, dict[str, Mode]] = {
         "up": Mode("gaba_gain", "multiply", "inhibition raised by this share"),
     },
     "region.input": {
-        "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells")
+        "drive": Mode("region_input", "add", "drive added to a region's pyramidal and serotonergic cells"),
+        "inhibit": Mode("region_input", "add", "drive taken from the same cells", sign=-1.0),
     },
     "stress.effect": {
         "lower": Mode(

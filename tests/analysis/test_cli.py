@@ -199,12 +199,12 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path, times: int) ->
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stderr is not None
-    while not list((tmp_path / "out" / "runs").glob("*.parquet")):
+    while started.poll() is None and not list((tmp_path / "out" / "runs").glob("*.parquet")):
         time.sleep(0.05)
     for _ in range(times):
         os.killpg(started.pid, signal.SIGINT)  # what a terminal does: parent and workers alike
         time.sleep(0.03)
-    out, err = started.communicate(timeout=60)
+    out, err = started.communicate(timeout=300)
     assert (started.returncode, out) == (130, "")
     assert err.strip().splitlines()[-1] == (
         "unstuck: stopped. Finished runs are kept in out; the same command continues from there"
@@ -214,7 +214,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_worker(tmp_path: Path, times: int) ->
     assert end_of_session(started.pid)
 
 
-def end_of_session(session: int, patience_s: float = 10.0) -> bool:
+def end_of_session(session: int, patience_s: float = 120.0) -> bool:
     """Whether every process of a session ends soon."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until:

@@ -246,7 +246,7 @@ def test_another_endpoint_is_named_and_a_short_follow_up_escapes_nobody(
     (tmp_path / "short.yaml").write_text(SHORT)
     arguments = ("compare", "short.yaml", "--patients", "1", "--neurons", "100", "--workers", "1")
     done = unstuck(*arguments, "--out", "out")
-    assert "on day 28;" in done.out
+    assert "R on day 28" in done.out
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "recovered on day 28" in page
     assert "<td>n/a</td>" in page

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from command_line import Compared
 from matplotlib import style
@@ -12,9 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from unstuck.files.treatment import Treatment
+from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.state import Floats
-from unstuck_analysis.circuit_figures import circuit_figure, loop_figure
+from unstuck_analysis.circuit_figures import (
+    circuit_figure,
+    discs_of,
+    fixed_links,
+    loop_figure,
+    region_strengths,
+)
 from unstuck_analysis.compare import Comparison, compare, comparison_of, run
 from unstuck_analysis.figures import firing_figure, patient_figure, recovery_figure, shelf_figure
 from unstuck_analysis.output.style import PALETTE, figure_bytes, looks, wrapped
@@ -149,3 +156,30 @@ def test_the_loop_names_what_the_circuit_file_says() -> None:
 
 def test_a_long_word_in_a_title_is_broken() -> None:
     assert max(map(len, wrapped("x" * 100, 22).splitlines())) == 22
+
+
+def test_the_loop_of_the_ocd_circuit_is_closed_in_its_picture() -> None:
+    circuit, _ = circuit_for("ocd")
+    fixed, changing = fixed_links(circuit), region_strengths(circuit, pd.Series(dtype=float))
+    assert [label for label, _ in discs_of(circuit).values()] == [
+        "OFC",
+        "ACC",
+        "D1",
+        "D2",
+        "GPe",
+        "GPi",
+        "TH",
+        "DRN",
+    ]
+    for link in (("D1", "GPi", True), ("D2", "GPe", True), ("GPe", "GPi", True), ("GPi", "TH_P", True)):
+        assert link in fixed
+    assert {("OFC_P", "D1", False), ("TH_P", "OFC_P", False), ("ACC_P", "D2", False)} <= set(changing)
+
+
+def test_a_picture_has_a_panel_per_state_and_one_line_for_the_key() -> None:
+    comparison = compare(["untreated", "ssri-two-weeks"], patients=2, neurons=0, circuit="ocd")
+    *panels, key, _ = circuit_figure(comparison).axes
+    assert len(panels) == 4
+    assert "fixed connection" in " ".join(text.get_text() for text in key.texts)
+    heights = [axes.get_position().height for axes in (panels[0], key)]
+    assert heights[0] > 3 * heights[1]

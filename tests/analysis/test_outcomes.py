@@ -40,7 +40,7 @@ def scored(
         populations, regions = len(circuit.populations), len(circuit.regions)
         ones, strength = np.ones(populations), np.ones(len(circuit.projections))
         firing, serotonin = ones * day, np.ones(regions)
-        rest = strength, 0.1, 1.0, np.array([value])
+        rest = strength, 0.1, 1.0, np.array([value]), np.ones(0)
         return Reading(day, value, value / 2, value, firing, serotonin, ones, ones, 0 * ones, *rest)
 
     ends = reading(0.0, HEALTHY), reading(0.0, stuck)

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from command_line import Compared
 from unstuck.engine.step import Accuracy
-from unstuck_analysis.compare import Comparison, compare, paired_difference
+from unstuck_analysis.compare import Comparison, compare, paired_difference, run
 from unstuck_analysis.output import page as pages
 from unstuck_analysis.output.export import write_table
 from unstuck_analysis.output.files import StorageError, write_whole
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.report import comparison_report, start_notes
+from unstuck_analysis.report import PatientAnswer, comparison_report, start_notes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LOADS = re.compile(
@@ -202,3 +202,9 @@ def test_a_table_survives_the_disk_bit_by_bit(tmp_path: Path) -> None:
     frame = pd.DataFrame({"seed": [1, 2], "onset_day": [np.pi, np.nan], "treatment": ["a", "b"]})
     write_table(tmp_path / "table.parquet", frame)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), frame, check_exact=True)
+
+
+def test_the_next_step_after_one_patient_names_the_circuit(tmp_path: Path) -> None:
+    found = run("untreated", neurons=0, circuit="ocd")
+    assert PatientAnswer(found, 0, tmp_path, "ocd").next_step.endswith("--seed 1 --circuit ocd")
+    assert PatientAnswer(found, 0, tmp_path).next_step.endswith("--seed 1")

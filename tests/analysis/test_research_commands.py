@@ -45,10 +45,6 @@ def test_survival_and_crossover_tell_what_was_left_out(unstuck: Unstuck, compare
     ("arguments", "told"),
     [
         (("dose-response", "ampa:potentiate"), "title: ampa potentiate"),
-        (("dose-response", "ssri-like", "--with", "ketamine-like"), "unstuck sweep ketamine-dose-on-ssri"),
-        (("landscape", "--escape-runs=4"), "one state at every scar"),
-        (("landscape", "--vary", "taul", "12", "24"), "unstuck new study"),
-        (("landscape", "--neurons", "0"), "the typical patient"),
     ],
 )
 def test_what_makes_no_sense_ends_with_a_message_and_code_2(

@@ -88,7 +88,7 @@ def test_the_story_of_getting_stuck_begins_in_health(open_page: OpenPage) -> Non
     page = open_page()
     choose(page, "A circuit gets stuck")
     page.wait_for_function("+document.getElementById('app').dataset.day < -90")
-    page.wait_for_function("+document.getElementById('app').dataset.day >= -60", timeout=30_000)
+    page.wait_for_function("+document.getElementById('app').dataset.day >= -60", timeout=90_000)
 
 
 @pytest.mark.parametrize("name", sorted(shipped("stories")))

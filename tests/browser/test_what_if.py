@@ -90,6 +90,21 @@ def test_the_page_computes_the_same_daily_recovery_as_python(
     assert there == equal(in_python(treatment, last_day))
 
 
+def test_the_page_computes_a_circuit_with_noradrenaline(open_page: OpenPage) -> None:
+    treatment = Treatment("venlafaxine-like", "with-locus-coeruleus")
+    assert in_the_page(open_page(ready=False), treatment, 14) == equal(in_python(treatment, 14))
+
+
+@pytest.mark.parametrize(("name", "circuit"), [("ketamine-like", "anxiety"), ("ssri-like", "ocd")])
+def test_the_page_computes_recovery_that_is_read_from_activity(
+    open_page: OpenPage, name: str, circuit: str
+) -> None:
+    treatment = Treatment(name, circuit)
+    there = in_the_page(open_page(ready=False), treatment, 14)
+    assert there[0] == pytest.approx(0.0, abs=1e-6)  # before the dose of day 0; Python reads just after it
+    assert there[1:] == pytest.approx(in_python(treatment, 14)[1:], abs=1e-5, rel=0)
+
+
 def test_dose_length_and_stress_act_as_in_a_treatment_file(open_page: OpenPage) -> None:
     page, usual, course = open_page(ready=False), Treatment("fluoxetine-like"), Treatment("ssri-like")
     larger = prescribed(usual, PanelPlan("", dose="30 mg"))

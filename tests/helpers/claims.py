@@ -14,12 +14,12 @@ SPAWN = multiprocessing.get_context("spawn")
 
 def claim_together(out: Path | None, overwrite: bool, barrier: Barrier, claimed: "Queue[str]") -> None:
     """Claim a folder at the same moment as the other processes, and keep it until all have tried."""
-    barrier.wait(60)
+    barrier.wait(300)
     try:
         claimed.put(str(claim_folder(out, "run", overwrite=overwrite)))
     except InputError as fault:
         claimed.put(f"refused: {fault}")
-    barrier.wait(60)
+    barrier.wait(300)
     release_folders()
 
 
@@ -30,7 +30,7 @@ def claims_of_processes(out: Path | None, overwrite: bool = False) -> list[str]:
     processes = [SPAWN.Process(target=claim_together, args=arguments) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
-    found = [claimed.get(timeout=60) for _ in processes]
+    found = [claimed.get(timeout=300) for _ in processes]
     for process in processes:
-        process.join(60)
+        process.join(300)
     return found

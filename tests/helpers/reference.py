@@ -173,7 +173,7 @@ def columns(circuit: Circuit, state: State) -> dict[str, float]:
         "labile_share": float(strength["l"][circuit.readout].sum() / whole[circuit.readout].sum()),
         "trkb_mean_mPFC_HPC_NAc": float(np.mean([means[f"trkb_{r}_P"] for r in ("mPFC", "HPC", "NAc")])),
         **means,
-        **{f"serotonin_nM_{r}": float(s) for r, s in zip(circuit.regions, state.serotonin_nM, strict=True)},
+        **{f"serotonin_nM_{r}": float(s) for r, s in zip(circuit.regions, state.monoamine_nM, strict=True)},
         **{
             f"{kind}_{circuit.projections[number].replace(' ', '')}": float(strength[kind][number])
             for kind in strength

@@ -1,9 +1,11 @@
 """Neurons as agents: names for the arrays, and the same numbers as the compiled engine."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from reference import scaled_strength
-from unstuck.agents import Interneuron, Neuron, Pyramidal, Serotonergic
+from unstuck.agents import Interneuron, Neuron, Noradrenergic, Pyramidal, Serotonergic
 from unstuck.circuit_model import CircuitModel
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.state import Floats, State
@@ -31,6 +33,7 @@ EVERYTHING = Effects(
     trkb_facilitation=0.08,
     trkb_block=0.1,
     gaba_gain=0.95,
+    net_occupancy=0.4,
 )
 
 
@@ -80,18 +83,31 @@ def put(model: CircuitModel, state: State, effects: Effects, region_input: Float
 def test_firing_and_rates_of_the_agents_equal_the_engines(
     where: str, effects: Effects, model: CircuitModel
 ) -> None:
-    circuit = model.circuit
-    region_input = np.linspace(0.0, 0.04, len(circuit.regions))
-    state = scaled_strength(circuit, 1.0 if where == "health" else 0.7)
+    state = scaled_strength(model.circuit, 1.0 if where == "health" else 0.7)
     if where == "far from any fixed point":
         state.y *= np.random.default_rng(7).uniform(0.7, 1.2, len(state.y))
+    assert_agents_equal_engine(model, state, effects)
+
+
+def test_noradrenergic_agents_equal_the_engines(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("title: Untreated\nextends: untreated\ncircuit: with-locus-coeruleus\n")
+    model = CircuitModel(str(path), neurons=120, start="healthy", by_agents=True, seed=5)
+    assert set(model.agents_by_type[Noradrenergic].get("region")) == {"LC"}
+    assert_agents_equal_engine(model, scaled_strength(model.circuit, 0.7), EVERYTHING)
+
+
+def assert_agents_equal_engine(model: CircuitModel, state: State, effects: Effects) -> None:
+    """Firing that settles under effects, and the rates of change then, by agents and by the engine."""
+    circuit = model.circuit
+    region_input = np.linspace(0.0, 0.04, len(circuit.regions))
     engine = Engine(circuit, state, accuracy=Accuracy(slow=1.0, firing=1e-13))
     settled = engine.settled(effects, region_input)
     put(model, state, effects, region_input)
     model.fire_until_settled()
     model.signal_and_learn()
     np.testing.assert_allclose(model.milieu.state.x, settled.x, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(model.milieu.state.serotonin_nM, settled.serotonin_nM, rtol=1e-10)
+    np.testing.assert_allclose(model.milieu.state.monoamine_nM, settled.monoamine_nM, rtol=1e-10)
     engine.advance(Held(effects, region_input), HOURS)
     rates = engine.course.change
     np.testing.assert_allclose(model.milieu.rate.y, rates, rtol=1e-8, atol=1e-10)

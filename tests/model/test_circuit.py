@@ -223,7 +223,7 @@ WRONG = {
     "serotonergic synapses": (
         "DRN_I > DRN_S: {weight: iS}",
         "DRN_S > mPFC_P: {weight: iS}",
-        "serotonin pools",
+        "act through the monoamine that they release",
     ),
     "an unknown readout": ("readout: [mPFC_P > HPC_P,", "readout: [mPFC_P > HPC_I,", "plastic projection"),
     "an unknown source": ("serotonin_source: DRN_S", "serotonin_source: DRN_I", "serotonergic"),

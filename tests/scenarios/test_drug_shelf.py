@@ -237,7 +237,7 @@ def test_without_a_transporter_an_ssri_changes_no_serotonin(patient: Patient, na
     course = usual_course(drug, steady_h(drug, PARAMETERS))
     occupied = joint(course, "sert_occupancy", np.array([course.doses[-1].time_h + 6.0]))[0]
     knocked_out, treated, blocked = (
-        settled_under(patient.circuit, NO_EFFECT._replace(sert_occupancy=share)).serotonin_nM
+        settled_under(patient.circuit, NO_EFFECT._replace(sert_occupancy=share)).monoamine_nM
         for share in (1.0, combine("together", [1.0, occupied]), occupied)
     )
     assert np.allclose(treated, knocked_out, rtol=0.02)
@@ -267,8 +267,8 @@ ACTIONS = [
     for name, drug in DRUGS.items()
     for number, action in enumerate(drug.actions)
     # A drive of a region has no receptor; AMPA block and gain add up, so that neither silences the other.
-    # Only other circuits than the default one have heteroreceptors.
-    if action.target not in ("region.input", "ampa", "receptor.heteroreceptor")
+    # Only other circuits than the default one have heteroreceptors and noradrenaline.
+    if action.target not in ("region.input", "ampa", "receptor.heteroreceptor", "net.occupancy")
 ]
 
 
@@ -303,7 +303,7 @@ def state_after_a_day(circuit: Circuit, given: dict[str, float]) -> Floats:
     engine.advance(Held(len(circuit.regions), NO_EFFECT._replace(**given)), 24.0)
     state = engine.settled(NO_EFFECT._replace(**given), np.zeros(len(circuit.regions)))
     state.slow.sert_vmax_following[:] = 1.0
-    return np.concatenate([state.y, state.serotonin_nM / PARAMETERS["S0"]])
+    return np.concatenate([state.y, state.monoamine_nM / PARAMETERS["S0"]])
 
 
 def test_an_ssri_adds_its_facilitation_alone_where_the_transporter_is_knocked_out_on_day_0(

@@ -23,6 +23,11 @@ EVIDENCE = next(path for folder in scenario_folders() if (path := folder / "evid
 SEED = 20261130  # of the ten patients
 # Treatments that act in regions of another circuit.
 OTHER_CIRCUIT = {
+    "acc-silenced-once": "ocd",
+    "d1-silenced-90d-off-28d": "ocd",
+    "raphe-stimulation-once": "anxiety",
+    "ssri-88-d2-input-29d": "ocd",
+    "striatal-interneurons-driven-once": "ocd",
     "ofc-stimulation-once": "ocd",
     "ofc-stimulation-6d": "ocd",
     "stress-10d-tianeptine": "anxiety",

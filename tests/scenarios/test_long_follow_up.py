@@ -57,5 +57,5 @@ def test_a_year_after_a_drug_only_connectivity_differs_from_a_patient_who_had_no
         np.testing.assert_allclose(
             getattr(treated.state.slow, name), getattr(drug_free.state.slow, name), rtol=0.01, err_msg=name
         )
-    np.testing.assert_allclose(treated.state.serotonin_nM, drug_free.state.serotonin_nM, rtol=0.01)
+    np.testing.assert_allclose(treated.state.monoamine_nM, drug_free.state.monoamine_nM, rtol=0.01)
     np.testing.assert_allclose(treated.state.y, drug_free.state.y, rtol=0.01, atol=1e-3)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unstuck.errors import InputError
+from unstuck.files.treatment import circuit_for
 from unstuck.parameters import default_parameters
+from unstuck.patient.checks import check_illness
 
 from unstuck_analysis.evidence.ensemble import Ensemble, summary
 from unstuck_analysis.evidence.facts import GROUPS, choose_facts, first_measurements, read_facts
@@ -16,8 +18,6 @@ from unstuck_analysis.evidence.measure import (
     BOOTSTRAP,
     NEURONS,
     NOT_FROZEN,
-    PATIENTS,
-    QUICK_PATIENTS,
     Evidence,
     Finding,
     Part,
@@ -25,9 +25,11 @@ from unstuck_analysis.evidence.measure import (
     at_edges,
     free_parameters,
     headline,
+    healthy_year,
     lost_without,
     measure,
     number,
+    patients_of,
     range_text,
     record_first_measurements,
 )
@@ -57,11 +59,13 @@ def ask(
     held_out: bool = False,
 ) -> Answer:
     """Measure the findings, and again without each of the named mechanisms."""
-    facts = choose_facts(read_facts(facts_file), ids)
+    facts = choose_facts(read_facts(facts_file, plan.circuit), ids)
     names = choose_mechanisms(without)
-    if held_out and (plan.patients < PATIENTS or plan.networks or facts_file or names):
+    if held_out and (
+        plan.patients < (all_of := patients_of(plan.circuit)) or plan.networks or facts_file or names
+    ):
         raise InputError(
-            f"--held-out measures held-out findings for the first time, over {PATIENTS} patients of the"
+            f"--held-out measures held-out findings for the first time, over {all_of} patients of the"
             " shipped table: leave out --quick, --patients, --networks, --without and --facts"
         )
     intact = measure(facts, plan, progress, held_out=held_out)
@@ -71,17 +75,18 @@ def ask(
     matrix = {name: measure(facts, replace(plan, without=name), progress) for name in names}
     if quick:
         notes.append(
-            f"--quick: cohort findings are measured over {QUICK_PATIENTS} patients; their intervals are wide."
+            f"--quick: cohort findings are measured over {plan.patients} patients; their intervals are wide."
         )
     return answer(intact, matrix, notes)
 
 
 def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[str] = ()) -> Answer:
     """Sentences, tables and figure of what was measured."""
-    sentences = [*headline(evidence), at_edges(evidence), free_parameters()]
-    ensemble = Ensemble.shipped()
+    circuit, sentences = evidence.plan.circuit, [*headline(evidence), at_edges(evidence)]
+    ensemble = Ensemble.shipped() if circuit == "default" else Ensemble([], {})
+    sentences += [free_parameters()] if circuit == "default" else check_illness(*circuit_for(circuit))
     sentences += [summary(ensemble, read_facts())] if ensemble.tried else []
-    tables = {name: table for name, table in group_tables(evidence).items() if table.rows}
+    tables = {name: table for name, table in group_tables(evidence, ensemble).items() if table.rows}
     printed = list(tables)
     if matrix:
         tables["mechanisms"] = mechanisms_table(evidence, matrix)
@@ -89,14 +94,18 @@ def answer(evidence: Evidence, matrix: Mapping[str, Evidence], notes: Sequence[s
     tables["findings"] = parts_table(evidence)
     figures = {"findings": Shown(figure(evidence), CAPTION, " ".join(headline(evidence)))}
     return Answer(
-        "Model and published findings",
+        "Model and published findings" + (f": {circuit}" if circuit != "default" else ""),
         [sentence for sentence in sentences if sentence],
         about(evidence),
         tables,
         figures if any(finding.parts for finding in evidence.findings) else {},
         printed,
-        notes,
-        next_step="unstuck evidence --quick --without all" if not matrix else "",
+        [note for note in (healthy_year(evidence), *notes) if note],
+        next_step=""
+        if matrix
+        else "unstuck evidence --quick --without all"
+        if circuit == "default"
+        else f"unstuck compare --circuit {circuit}",
     )
 
 
@@ -107,7 +116,7 @@ def about(evidence: Evidence) -> About:
     drawn = f"{evidence.drawn} drawn patients, {evidence.stuck} of them stuck; " if evidence.drawn else ""
     n = f"{drawn}typical patient: {kind}; intervals: {BOOTSTRAP} bootstrap samples of patients"
     inputs = inputs_hash(default_parameters(), [finding.fact for finding in evidence.findings])
-    return About("scenarios/evidence", n, str(plan.seed), inputs)
+    return About(f"scenarios/evidence, circuit {plan.circuit}", n, str(plan.seed), inputs)
 
 
 def group_tables(evidence: Evidence, ensemble: Ensemble | None = None) -> dict[str, Table]:

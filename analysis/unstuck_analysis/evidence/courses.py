@@ -17,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 Picks = npt.NDArray[np.int64]
 
 RECOVERED, REMITTED = 0.5, 0.8  # recovery index R
+RESPONDED = {"default": RECOVERED, "anxiety": RECOVERED, "ocd": 0.35}  # R of a response, by circuit
 STUCK = 0.85  # connectivity C at the end of the rest
 
 
@@ -84,16 +85,20 @@ class Cohort:
             ("onset", treatment), lambda: _each_patient(self.courses[treatment], _first_recovered_day)
         )
 
-    def relapse_day(self, treatment: str, from_day: float = 0.0) -> Floats:
-        """First daily row from a day on with R < 0.5 in that row and the next (infinite: never)."""
+    def relapse_day(
+        self, treatment: str, from_day: float = 0.0, below: float = RECOVERED, rows: int = 2
+    ) -> Floats:
+        """First day of `rows` daily rows in a row with R < `below`, from a day on (infinite: never)."""
 
         def days() -> Floats:
             course = self.courses[treatment]
             daily = (course.days >= from_day - 1e-9) & (np.abs(course.days - np.round(course.days)) < 1e-6)
-            rows = Course(course.days[daily], {"recovery": course.series["recovery"][:, daily]})
-            return _each_patient(rows, _first_relapse_day)
+            dailies = Course(course.days[daily], {"recovery": course.series["recovery"][:, daily]})
+            return _each_patient(
+                dailies, lambda days, recovery: _first_relapse_day(days, recovery, below, rows)
+            )
 
-        return self._cached(("relapse", treatment, from_day), days)
+        return self._cached(("relapse", treatment, from_day, below, rows), days)
 
     def last_day(self, treatment: str) -> float:
         """Day to which a treatment was followed."""
@@ -120,10 +125,10 @@ def _first_recovered_day(days: Floats, recovery: Floats) -> float:
     return float(days[after - 1] + (days[after] - days[after - 1]) * (RECOVERED - below) / (above - below))
 
 
-def _first_relapse_day(days: Floats, recovery: Floats) -> float:
-    below = recovery < RECOVERED
-    rows = np.flatnonzero(below[:-1] & below[1:])
-    return float(days[rows[0]]) if len(rows) else inf
+def _first_relapse_day(days: Floats, recovery: Floats, below: float, rows: int) -> float:
+    low = np.convolve(recovery < below, np.ones(rows), "valid")
+    first = np.flatnonzero(low == rows)
+    return float(days[first[0]]) if len(first) else inf
 
 
 def kaplan_meier_median(event_day: Floats, last_day: float) -> float:

@@ -1,4 +1,4 @@
-"""The published findings (`facts.csv`) and when each was first measured. Ranges are data with a source.
+"""The published findings (a table per circuit) and when each was first measured. Each range has a source.
 
 A fitted finding may shape the parameters. A held-out finding is measured once, after everything else is
 frozen. A finding that was seen in generation 1 is neither.
@@ -12,9 +12,10 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Literal
 
-from unstuck.errors import InputError, nearest, shown, unknown
+from unstuck.errors import InputError, choose, nearest, shown, unknown
 
-from unstuck_analysis.evidence.findings import MEASURES, RANGES
+import unstuck_analysis.evidence.circuits  # noqa: F401  (registers the findings about other circuits)
+from unstuck_analysis.evidence.findings import MEASURES, RANGES, TABLES, table_of
 
 COLUMNS = (
     *("id", "role", "generation", "grade", "statement", "protocol"),
@@ -91,12 +92,14 @@ def first_measurements(generation: int, path: Path | None = None) -> dict[tuple[
         }
 
 
-def read_facts(path: Path | None = None, known: Collection[str] | None = tuple(MEASURES)) -> list[Fact]:
-    """Read the findings; InputError with file and line for a table that cannot be used.
-
-    known: identifiers that can be measured; None: any.
-    """
-    path = path or shipped_file("facts.csv")
+def read_facts(path: Path | None = None, circuit: str = "default") -> list[Fact]:
+    """Read the findings about a circuit; InputError with file and line for a table that cannot be used."""
+    try:
+        choose(circuit, TABLES, "circuit with findings")
+    except ValueError as fault:
+        raise InputError(f"--circuit: {fault}") from None
+    path = path or shipped_file(TABLES[circuit])
+    known = [id for id in MEASURES if table_of(id) == circuit]
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -130,9 +133,8 @@ def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     return {column: names.index(column) for column in COLUMNS}
 
 
-def _fact(place: str, row: dict[str, str], known: Collection[str] | None) -> Fact:
-    checks: dict[str, Collection[str]] = {"role": ROLES, "generation": GENERATIONS}
-    checks |= {"id": known} if known is not None else {}
+def _fact(place: str, row: dict[str, str], known: Collection[str]) -> Fact:
+    checks: dict[str, Collection[str]] = {"role": ROLES, "generation": GENERATIONS, "id": known}
     for column, allowed in checks.items():
         _check_name(place, column, row[column], allowed)
     low, high = (_number(place, column, row[column]) for column in ("low", "high"))

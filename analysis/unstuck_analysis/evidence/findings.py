@@ -1,18 +1,34 @@
 """How every finding is measured: one function per finding, on what was recorded of a cohort.
 
 Each function gets the recorded data and returns one number per part of the finding. A part without a range
-in `RANGES` has the range of its row in facts.csv. Readings in the typical patient (median parameters, no
-noise, no life events) use `data.typical`; cohort readings use the stuck patients unless they say otherwise.
-Definitions: model description, sections 12, 14 and 15.
+in `RANGES` has the range of its row in the table of findings. Readings in the typical patient (median
+parameters, no noise, no life events) use `data.typical`; cohort readings use the stuck patients unless they
+say otherwise. Findings about other circuits than the default one are in `circuits`. Definitions: model
+description, sections 12, 14 and 15.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf
+from functools import cache
+from math import inf, nan
+from operator import sub
 
 import numpy as np
+from unstuck.files.circuit import ReadoutFile
+from unstuck.files.treatment import circuit_for
 
-from unstuck_analysis.evidence.courses import RECOVERED, REMITTED, STUCK, Cohort, Floats, kaplan_meier_median
+from unstuck_analysis.evidence.courses import (
+    RECOVERED,
+    REMITTED,
+    RESPONDED,
+    STUCK,
+    Cohort,
+    Floats,
+    Mask,
+    kaplan_meier_median,
+)
+
+TABLES = {"default": "facts.csv", "anxiety": "anxiety.csv", "ocd": "ocd.csv"}  # findings by circuit
 
 RESPONSE_DAY = 84.0  # end of the course of an SSRI or of the tianeptine-like drug
 IMPROVED, NOT_RESPONDED = 0.2, 0.25  # recovery index R
@@ -21,36 +37,61 @@ MINUTES = (10, 20, 30, 40, 50, 60)  # after a dose of ketamine
 FROM_CHECKPOINT = (
     *("ssri-84d", "tianeptine-84d", "untreated-42d", "untreated-events-365d", "ketamine-six-events-120d"),
     *("ketamine-once-7d", "ketamine-six", "psilocybin-once-42d", "psilocybin-once-events-84d"),
+    "ssri-88-84d",
 )
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The typical patient, all drawn patients, and those of them who became stuck."""
+    """The typical patient of a circuit, all drawn patients, and those of them who became stuck."""
 
     typical: Cohort
     everyone: Cohort
     stuck: Cohort
+    circuit: str = "default"
 
     @classmethod
-    def of(cls, typical: Cohort, everyone: Cohort) -> "Recorded":
-        """The stuck patients are those with C <= 0.85 on day 0, after a stress of their own length."""
+    def of(cls, typical: Cohort, everyone: Cohort, circuit: str = "default") -> "Recorded":
+        """The stuck patients are those who are ill on day 0, after a stress of their own length."""
         own = next((name for name in everyone.courses if name in FROM_CHECKPOINT), None)
-        stuck = None if own is None else everyone.at(own, 0, "connectivity") <= STUCK
-        return cls(typical, everyone, everyone if stuck is None else everyone.only(stuck))
+        stuck = None if own is None else ill(everyone.at(own, 0, "connectivity"), circuit)
+        return cls(typical, everyone, everyone if stuck is None else everyone.only(stuck), circuit)
+
+    @property
+    def healthy_ill(self) -> float:
+        """Share of all drawn patients whom a year of life events makes ill (NaN if it was not simulated)."""
+        if "healthy-year" not in self.everyone.courses:
+            return nan
+        return float(ill(self.everyone.at("healthy-year", 365, "connectivity"), self.circuit).mean())
+
+
+@cache
+def readout_of(circuit: str) -> ReadoutFile:
+    """The readout of a circuit that illness is read from."""
+    return circuit_for(circuit)[0].readout
+
+
+def ill(values: Floats, circuit: str) -> Mask:
+    """Whether each value of the primary readout of a circuit is that of an ill patient."""
+    readout = readout_of(circuit)
+    return values <= readout.limit if readout.ill_when == "weaker" else values >= readout.limit
 
 
 Measure = Callable[[Recorded], Mapping[str, float]]
 MEASURES: dict[str, Measure] = {}
 TREATMENTS: dict[str, tuple[str, ...]] = {}  # treatments that a finding needs
+CIRCUIT: dict[str, str] = {}  # in which a finding is measured
 OF_COHORT: set[str] = set()
 
 
-def finding(id: str, *treatments: str, cohort: bool = False) -> Callable[[Measure], Measure]:
-    """Register how a finding is measured and which treatments it needs."""
+def finding(
+    id: str, *treatments: str, cohort: bool = False, circuit: str = ""
+) -> Callable[[Measure], Measure]:
+    """Register how a finding is measured and which treatments it needs (in the circuit of its table)."""
 
     def register(measure: Measure) -> Measure:
         MEASURES[id], TREATMENTS[id] = measure, treatments
+        CIRCUIT[id] = circuit or table_of(id)
         if cohort:
             OF_COHORT.add(id)
         return measure
@@ -58,38 +99,81 @@ def finding(id: str, *treatments: str, cohort: bool = False) -> Callable[[Measur
     return register
 
 
-def _typical(id: str, treatment: str, day: float, what: str = "recovery") -> None:
+def table_of(id: str) -> str:
+    """The circuit whose table has a finding."""
+    return {"A": "anxiety", "O": "ocd"}.get(id[0], "default")
+
+
+Read = tuple[str, float] | tuple[str, float, str]  # treatment, day, what is read (recovery if not given)
+
+
+def reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
+    """A reading of the typical patient; the median where several networks were simulated."""
+    return float(np.median(data.typical.at(treatment, day, what)))
+
+
+def _read(data: Recorded, read: Read) -> float:
+    return reading(data, read[0], read[1], read[2] if len(read) == 3 else "recovery")
+
+
+def typical(id: str, treatment: str, day: float, what: str = "recovery") -> None:
     """Register a finding that is one reading of the typical patient."""
+    combined(id, lambda value: value, (treatment, day, what))
 
-    @finding(id, treatment)
+
+def typical_parts(id: str, parts: Mapping[str, Read]) -> None:
+    """Register a finding whose parts are readings of the typical patient."""
+
+    @finding(id, *dict.fromkeys(read[0] for read in parts.values()))
     def measure(data: Recorded) -> dict[str, float]:
-        return {"": _reading(data, treatment, day, what)}
+        return {name: _read(data, read) for name, read in parts.items()}
 
 
-_typical("F01", "healthy", 60, "connectivity")
-_typical("F02", "small-knock", 60, "connectivity")
-_typical("F03", "stress-7d", 60, "connectivity")
-_typical("F04", "mild-stress-120d", 120, "connectivity")
-_typical("F05", "stress-21d", 60, "connectivity")
-_typical("F06", "stress-42d", 60, "connectivity")
-_typical("F07", "stress-42d", 60, "serotonin_forebrain")
-_typical("F08", "stress-42d", 60, "activity_AMY_P")
-_typical("F09", "ssri-84d", 2)
-_typical("F12", "ssri-rat-healthy", 2, "serotonin_mPFC")
-_typical("F13", "ssri-rat-healthy", 14, "serotonin_mPFC")
-_typical("F14", "ssri-rat-healthy", 2, "activity_DRN_S")
-_typical("F15", "ssri-rat-healthy", 21, "activity_DRN_S")
-_typical("F17", "ssri-14d-off-90d", 104)
-_typical("F18", "ketamine-once", 1)
-_typical("F19", "ketamine-once", 4 / 24)
-_typical("F20", "ketamine-once", 7)
-_typical("F21", "ketamine-once", 21)
-_typical("F22", "ketamine-six", 12)
-_typical("F25", "tianeptine-84d", 1, "serotonin_forebrain")
-_typical("F26", "psilocybin-once", 8)
-_typical("F27", "psilocybin-once", 42)
-_typical("F35", "gaba-down-6h", 1)
-_typical("T15", "ssre-84d", 84)
+def combined(id: str, how: Callable[..., float], *reads: Read, circuit: str = "") -> None:
+    """Register a finding that is a function of some readings of the typical patient."""
+
+    @finding(id, *dict.fromkeys(read[0] for read in reads), circuit=circuit)
+    def measure(data: Recorded) -> dict[str, float]:
+        return {"": how(*(_read(data, read) for read in reads))}
+
+
+typical("F01", "healthy", 60, "connectivity")
+typical("F02", "small-knock", 60, "connectivity")
+typical("F03", "stress-7d", 60, "connectivity")
+typical("F04", "mild-stress-120d", 120, "connectivity")
+typical("F05", "stress-21d", 60, "connectivity")
+typical("F06", "stress-42d", 60, "connectivity")
+typical("F07", "stress-42d", 60, "serotonin_forebrain")
+typical("F08", "stress-42d", 60, "activity_AMY_P")
+typical("F09", "ssri-84d", 2)
+typical("F12", "ssri-rat-healthy", 2, "serotonin_mPFC")
+typical("F13", "ssri-rat-healthy", 14, "serotonin_mPFC")
+typical("F14", "ssri-rat-healthy", 2, "activity_DRN_S")
+typical("F15", "ssri-rat-healthy", 21, "activity_DRN_S")
+typical("F17", "ssri-14d-off-90d", 104)
+typical("F18", "ketamine-once", 1)
+typical("F19", "ketamine-once", 4 / 24)
+typical("F20", "ketamine-once", 7)
+typical("F21", "ketamine-once", 21)
+typical("F22", "ketamine-six", 12)
+typical("F25", "tianeptine-84d", 1, "serotonin_forebrain")
+typical("F26", "psilocybin-once", 8)
+typical("F27", "psilocybin-once", 42)
+typical("F35", "gaba-down-6h", 1)
+typical("T15", "ssre-84d", 84)
+typical_parts(  # a steady block of NMDA receptors of all cells, and of interneurons alone
+    "F34", {"all cells": ("nmda-block-84d", 84), "interneurons": ("nmda-block-interneurons-84d", 84)}
+)
+typical_parts(  # with 80 % of TrkB signalling blocked
+    "T10",
+    {"SSRI at day 84": ("ssri-84d-trkb-blocked", 84), "ketamine at 24 h": ("ketamine-once-trkb-blocked", 1)},
+)
+combined(  # functional minus structural recovery 4 h after one dose of ketamine
+    "T11",
+    sub,
+    ("ketamine-once", 4 / 24, "functional_recovery"),
+    ("ketamine-once", 4 / 24, "structural_recovery"),
+)
 
 
 def _responders(id: str, treatment: str, read: Callable[[Cohort], Floats], *more: str) -> None:
@@ -101,13 +185,30 @@ def _responders(id: str, treatment: str, read: Callable[[Cohort], Floats], *more
         return {"": float(np.median(read(recovered))) if recovered.size else float("nan")}
 
 
-def _share(id: str, treatment: str, *days: float, at_least: float = RECOVERED) -> None:
+def share(id: str, treatment: str, *days: float, at_least: float = RECOVERED) -> None:
     """Register the share of stuck patients with R of at least a number on each of these days."""
 
     @finding(id, treatment, cohort=True)
     def measure(data: Recorded) -> dict[str, float]:
         shares = [data.stuck.share(treatment, day, at_least) for day in days]
         return dict(zip([f"{day:g} d" for day in days] if len(days) > 1 else [""], shares, strict=True))
+
+
+def relapses(id: str, course: str, after: str, below: float = RECOVERED, rows: int = 2, *more: str) -> None:
+    """Register the share of responders who relapse after a course: those who stop, over those who continue.
+
+    after: what follows the course, with "stop" in its name; below, rows: R of a relapse, and for how many
+    days in a row; more: treatments that are simulated too.
+    """
+    arms = after, after.replace("stop", "continue")
+
+    @finding(id, course, *arms, *more, cohort=True)
+    def measure(data: Recorded) -> dict[str, float]:
+        recovered = data.stuck.only(data.stuck.recovered(course, RESPONSE_DAY, RESPONDED[data.circuit]))
+        stop, carry_on = (
+            float((recovered.relapse_day(arm, below=below, rows=rows) < inf).mean()) for arm in arms
+        )
+        return {"": _ratio(stop, carry_on)}
 
 
 def _median(id: str, treatment: str, what: str, *days: float) -> None:
@@ -133,27 +234,19 @@ _median("F28", "ssri-84d", "activity_DRN_S", 42, 84)
 _median("F29", "ssri-84d", "serotonin_mPFC", 84)
 _median("F30", "ssri-84d", "serotonin_DRN", 84)
 _median("F33", "untreated-42d", "trkb_principal", 0)  # principal cells of mPFC, HPC and NAc
-_share("F31", "untreated-events-365d", 91, 182, 365)
-_share("F36", "psilocybin-once-42d", 8)
-_share("T02", "ssri-84d", RESPONSE_DAY)
-_share("T03", "ssri-84d", RESPONSE_DAY, at_least=REMITTED)
-_share("T05", "ketamine-once-7d", 1)
-_share("T06", "ketamine-once-7d", 7)
-
-
-@finding("F34", "nmda-block-84d", "nmda-block-interneurons-84d")
-def steady_nmda_block(data: Recorded) -> dict[str, float]:
-    """R on day 84 under a steady block of NMDA receptors of all cells, and of interneurons alone."""
-    return {
-        "all cells": _reading(data, "nmda-block-84d", 84),
-        "interneurons": _reading(data, "nmda-block-interneurons-84d", 84),
-    }
+share("F31", "untreated-events-365d", 91, 182, 365)
+share("F36", "psilocybin-once-42d", 8)
+share("T02", "ssri-84d", RESPONSE_DAY)
+share("T03", "ssri-84d", RESPONSE_DAY, at_least=REMITTED)
+share("T05", "ketamine-once-7d", 1)
+share("T06", "ketamine-once-7d", 7)
+relapses("T12", "ssri-84d", "ssri-84d-stop-year")
 
 
 @finding("F32", "healthy-year", cohort=True)
 def ill_after_a_healthy_year(data: Recorded) -> dict[str, float]:
-    """Share of all drawn patients whose healthy circuit has C < 0.85 on day 365 of a year of life events."""
-    return {"": float((data.everyone.at("healthy-year", 365, "connectivity") < STUCK).mean())}
+    """Share of all drawn patients whose healthy circuit is ill on day 365 of a year of life events."""
+    return {"": data.healthy_ill}
 
 
 @finding("T01", "ketamine-once-7d", "psilocybin-once-42d", "tianeptine-84d", "ssri-84d", cohort=True)
@@ -205,38 +298,9 @@ def difference_of_ssri_and_tianeptine(data: Recorded) -> dict[str, float]:
 def order_of_serotonin(data: Recorded) -> dict[str, float]:
     """Serotonin of DRN over HPC, and of HPC over mPFC, on day 2 of an SSRI."""
     raphe, hippocampus, cortex = (
-        _reading(data, "ssri-84d", 2, f"serotonin_{region}") for region in ("DRN", "HPC", "mPFC")
+        reading(data, "ssri-84d", 2, f"serotonin_{region}") for region in ("DRN", "HPC", "mPFC")
     )
     return {"DRN / HPC": raphe / hippocampus, "HPC / mPFC": hippocampus / cortex}
-
-
-@finding("T10", "ssri-84d-trkb-blocked", "ketamine-once-trkb-blocked")
-def drugs_under_a_trkb_block(data: Recorded) -> dict[str, float]:
-    """R with 80 % of TrkB signalling blocked."""
-    return {
-        "SSRI at day 84": _reading(data, "ssri-84d-trkb-blocked", 84),
-        "ketamine at 24 h": _reading(data, "ketamine-once-trkb-blocked", 1),
-    }
-
-
-@finding("T11", "ketamine-once")
-def function_before_structure(data: Recorded) -> dict[str, float]:
-    """Functional minus structural recovery 4 h after one dose of ketamine."""
-    function, structure = (
-        _reading(data, "ketamine-once", 4 / 24, what)
-        for what in ("functional_recovery", "structural_recovery")
-    )
-    return {"": function - structure}
-
-
-@finding("T12", "ssri-84d", "ssri-84d-stop-year", "ssri-84d-continue-year", cohort=True)
-def relapse_after_stopping(data: Recorded) -> dict[str, float]:
-    """Share of patients recovered on day 84 who relapse within a year: stop divided by continue."""
-    recovered = data.stuck.only(data.stuck.recovered("ssri-84d", RESPONSE_DAY))
-    stop, carry_on = (
-        float((recovered.relapse_day(f"ssri-84d-{name}-year") < inf).mean()) for name in ("stop", "continue")
-    )
-    return {"": _ratio(stop, carry_on)}
 
 
 @finding("T13", "ketamine-once", "stress-42d")
@@ -244,8 +308,8 @@ def disinhibition(data: Recorded) -> dict[str, float]:
     """Least interneuron and largest principal activity of mPFC in minutes 10 to 60, over that when stuck."""
 
     def ratios(series: str) -> list[float]:
-        stuck = _reading(data, "stress-42d", 60, series)
-        return [_reading(data, "ketamine-once", minute / 1440, series) / stuck for minute in MINUTES]
+        stuck = reading(data, "stress-42d", 60, series)
+        return [reading(data, "ketamine-once", minute / 1440, series) / stuck for minute in MINUTES]
 
     return {
         "least interneuron activity": min(ratios("activity_mPFC_I")),
@@ -295,7 +359,7 @@ def six_doses_against_one(data: Recorded) -> dict[str, float]:
 @finding("U06", "gaba-up-14d")
 def raised_gaba_gain(data: Recorded) -> dict[str, float]:
     """R on day 3 of a raised GABA-A gain, and its advantage over day 15."""
-    early, late = (_reading(data, "gaba-up-14d", day) for day in (3, 15))
+    early, late = (reading(data, "gaba-up-14d", day) for day in (3, 15))
     return {"R on day 3": early, "R on day 3 minus day 15": early - late}
 
 
@@ -358,11 +422,6 @@ def unit_of(id: str, part: str) -> str:
     if id in _DAYS or (id, part) == ("T01", "ketamine"):
         return "d"
     return "times health" if id in _TIMES_HEALTH else ""
-
-
-def _reading(data: Recorded, treatment: str, day: float, what: str = "recovery") -> float:
-    """A reading of the typical patient; the median where several networks were simulated."""
-    return float(np.median(data.typical.at(treatment, day, what)))
 
 
 def _share_relapsed(stuck: Cohort, treatment: str, recovered_day: float, until_day: float) -> float:

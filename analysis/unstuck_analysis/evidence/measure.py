@@ -28,7 +28,15 @@ from unstuck_analysis.evidence.facts import (
     read_facts,
     shipped_file,
 )
-from unstuck_analysis.evidence.findings import MEASURES, OF_COHORT, OPEN_ENDED, TREATMENTS, Recorded, unit_of
+from unstuck_analysis.evidence.findings import (
+    CIRCUIT,
+    MEASURES,
+    OF_COHORT,
+    OPEN_ENDED,
+    TREATMENTS,
+    Recorded,
+    unit_of,
+)
 from unstuck_analysis.evidence.mechanisms import mechanisms
 from unstuck_analysis.evidence.runs import Group as PatientGroup
 from unstuck_analysis.evidence.runs import groups_of, simulate
@@ -36,14 +44,25 @@ from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.output.provenance import git_state
 
 PATIENTS, QUICK_PATIENTS, NEURONS = 1_000, 100, 500
+PATIENTS_OF_OTHERS, QUICK_OF_OTHERS = 300, 50  # in other circuits than the default one
+MOST_ILL = 0.15  # share of healthy patients that a year of life events may make ill before a warning
 BOOTSTRAP = 200  # samples of patients behind an interval
 EDGE = 0.1  # a value nearer to an end of its range than this share of the width is at the edge
-NOT_FROZEN = "not measured yet: the ensemble of parameter sets is not frozen"
+NOT_FROZEN = "not measured yet: the parameters are not frozen"
 COUNTED: dict[Group, str] = {
     "held-out": "held-out findings",
     "fitted": "fitted findings",
     "seen": "findings that were seen in generation 1 and not fitted",
 }
+
+
+def patients_of(circuit: str, *, quick: bool = False) -> int:
+    """How many patients are drawn for findings on cohorts, unless a number is given."""
+    if circuit == "default":
+        return QUICK_PATIENTS if quick else PATIENTS
+    return QUICK_OF_OTHERS if quick else PATIENTS_OF_OTHERS
+
+
 Watch = Callable[[str, int], AbstractContextManager[Callable[[object], None]]]
 
 
@@ -107,9 +126,9 @@ class Finding:
 class Plan:
     """What to simulate.
 
-    patients: drawn for cohort findings; networks: of the typical patient, 0 for the mean-field; folder: where
-    courses are stored; without: a mechanism that is switched off; values: changed parameters; samples: of
-    patients, for an interval (bootstrap).
+    circuit: whose findings are measured; patients: drawn for cohort findings; networks: of the typical
+    patient, 0 for the mean-field; folder: where courses are stored; without: a mechanism that is switched
+    off; values: changed parameters; samples: of patients, for an interval (bootstrap).
     """
 
     patients: int = PATIENTS
@@ -120,16 +139,21 @@ class Plan:
     without: str = ""
     values: tuple[tuple[str, float], ...] = ()
     samples: int = BOOTSTRAP
+    circuit: str = "default"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All findings that were asked for, and the number of patients drawn and stuck (0: no cohort finding)."""
+    """All findings that were asked for, and the number of patients drawn and stuck (0: no cohort finding).
+
+    healthy_ill: share of drawn patients whom a year of life events made ill (NaN if it was not simulated).
+    """
 
     findings: Sequence[Finding]
     plan: Plan
     drawn: int = 0
     stuck: int = 0
+    healthy_ill: float = nan
 
     def of(self, group: Group) -> list[Finding]:
         """The findings of one group."""
@@ -140,13 +164,20 @@ def measure(facts: Sequence[Fact], plan: Plan, watch: Watch, *, held_out: bool =
     """Measure findings. Held-out ones only if asked for, or if their first measurement is recorded."""
     looked_at = {id for id, _ in first_measurements(2)}
     chosen = [f for f in facts if f.group != "held-out" or held_out or f.id in looked_at]
-    data = _recorded(chosen, plan, watch)
-    findings = [Finding(fact, _parts(fact, data, plan) if fact in chosen else []) for fact in facts]
-    return Evidence(findings, plan, data.everyone.size, data.stuck.size)
+    data = {
+        circuit: _recorded([f for f in chosen if CIRCUIT[f.id] == circuit], plan, watch)
+        for circuit in dict.fromkeys([plan.circuit, *(CIRCUIT[fact.id] for fact in chosen)])
+    }
+    findings = [
+        Finding(fact, _parts(fact, data[CIRCUIT[fact.id]], plan) if fact in chosen else []) for fact in facts
+    ]
+    own = data[plan.circuit]
+    return Evidence(findings, plan, own.everyone.size, own.stuck.size, own.healthy_ill)
 
 
 def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
     """Simulate what findings need: the typical patient, and drawn patients where one is about a cohort."""
+    circuit = CIRCUIT[facts[0].id] if facts else plan.circuit
     values = (*plan.values, *(mechanisms()[plan.without].values.items() if plan.without else ()))
     neurons = NEURONS if plan.networks else 0
 
@@ -155,14 +186,16 @@ def _recorded(facts: Sequence[Fact], plan: Plan, watch: Watch) -> Recorded:
         needed = {name for f in facts if (f.id in OF_COHORT) == drawn for name in TREATMENTS[f.id]}
         if not needed:
             return Cohort({}, {}, np.arange(0))
-        group = PatientGroup([], tuple(sorted(needed)), plan.seed, drawn, neurons, values, plan.folder)
+        group = PatientGroup(
+            [], tuple(sorted(needed)), plan.seed, drawn, neurons, values, plan.folder, circuit
+        )
         groups = groups_of(number, group)
         what = "groups of drawn patients" if drawn else "typical patients"
         with watch(what + (f" without {plan.without}" if plan.without else ""), len(groups)) as on_done:
             return simulate(groups, plan.workers, on_done)
 
     everyone = patients(plan.patients, True, 0)
-    return Recorded.of(patients(max(1, plan.networks), False, neurons), everyone)
+    return Recorded.of(patients(max(1, plan.networks), False, neurons), everyone, circuit)
 
 
 def _parts(fact: Fact, data: Recorded, plan: Plan) -> list[Part]:
@@ -191,7 +224,7 @@ def _interval(
     samples = np.empty((plan.samples, len(names)))
     for sample, rows in zip(samples, resamples(fact.id, data.everyone.size, plan), strict=True):
         picked = data.everyone.picked(rows)
-        sample[:] = list(part_values(fact.id, Recorded.of(data.typical, picked)).values())
+        sample[:] = list(part_values(fact.id, Recorded.of(data.typical, picked, data.circuit)).values())
     low, high = np.quantile(samples, [0.025, 0.975], axis=0, method="inverted_cdf")
     return dict(zip(names, map(float, low), strict=True)), dict(zip(names, map(float, high), strict=True))
 
@@ -229,6 +262,13 @@ def at_edges(evidence: Evidence) -> str:
     parts = [part for finding in evidence.findings for part in finding.parts if part.edge]
     named = [f"{part.id}{f' {part.name}' if part.name else ''} ({part.edge} end)" for part in parts]
     return f"Inside the range, but within a tenth of an end: {', '.join(named)}." if named else ""
+
+
+def healthy_year(evidence: Evidence) -> str:
+    """How many healthy patients a year of life events made ill, with a warning if they are many."""
+    share = evidence.healthy_ill
+    warning = f"; more than {MOST_ILL:.0%} is too many" if share > MOST_ILL else ""
+    return "" if isnan(share) else f"A year of life events made {share:.1%} of healthy patients ill{warning}."
 
 
 def lost_without(intact: Evidence, without: Evidence) -> tuple[list[str], list[str]]:

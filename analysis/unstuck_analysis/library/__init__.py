@@ -1,1 +1,1 @@
-"""The shipped files and one's own: list them, show them, check them."""
+"""Shipped files and files of users: list, show and check them."""

@@ -1,4 +1,4 @@
-"""Files of one's own: check them, describe them to an editor, start them from a template."""
+"""Files that users write: check them, describe them to an editor, start them from a template."""
 
 import re
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ _QUICK: dict[str, type[Document]] = {
     "circuit": CircuitFile,
     "context": ContextFile,
 }
-_SHARED = {"title", "description", "extends"}  # keys that tell nothing about the kind
+_SHARED = {"title", "description", "extends"}  # keys that do not show the kind
 _TEMPLATES = files("unstuck_analysis.library") / "templates"
 
 
 class _AnyFile(Document):
-    """Whatever keys a file has."""
+    """A file with any keys."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -173,7 +173,7 @@ def schema_of(kind: str) -> dict[str, object]:
 
 
 def write_template(kind: str, name: str) -> Path:
-    """Write a commented, valid NAME.yaml into the working folder; InputError if the file is there already."""
+    """Write a commented, valid NAME.yaml into the working folder; InputError if the file exists already."""
     kinds = sorted(path.name.removesuffix(".yaml") for path in _TEMPLATES.iterdir())
     template = _TEMPLATES / f"{choose_kind(kind, kinds)}.yaml"
     path = _new_path(name)
@@ -206,5 +206,5 @@ def _new_path(name: str) -> Path:
         raise InputError(f"{name!r} is not a name for a file: use letters, digits, '-', '_' and '.'")
     path = Path(f"{name}.yaml")
     if path.exists():
-        raise InputError(f"{path}: is there already; choose another name")
+        raise InputError(f"{path}: this file exists already; choose another name")
     return path

@@ -1,4 +1,4 @@
-"""A drug at a glance: a dosing day, dose to occupancy, and kinetics compared with published values.
+"""The figure and tables of one drug: a dosing day, dose to occupancy, and kinetics next to published values.
 
 Everything comes from the drug file and the same courses that a simulation is given; nothing here is fitted.
 """
@@ -45,7 +45,7 @@ def dosing_day(drug: DrugFile, parameters: ParameterSet, *, steady: bool = False
     """The first day of a usual course, or a day at its steady state (the typical patient)."""
     days = 1 if drug.usual_every else SINGLE_DAYS
     start_h = np.ceil(steady_h(drug, parameters) / HOURS_A_DAY) * HOURS_A_DAY if steady else 0.0
-    # A dose more than the day has, so that its last moment is one of a course that goes on.
+    # One more dose than the day has, so that the course continues after its last moment.
     course = usual_course(drug, start_h + (days + 1) * HOURS_A_DAY if drug.usual_every else 0.0)
     hours = np.linspace(0.0, days * HOURS_A_DAY, _POINTS)
     compounds = drug.kinetics.compounds if drug.kinetics else {}
@@ -151,7 +151,7 @@ def _draw_day(axes: Axes, hours: Floats, curves: Mapping[str, Floats], *, named:
 
 @styled
 def dose_figure(drugs: Sequence[DrugFile], parameters: ParameterSet) -> Figure:
-    """Dose to occupancy, the model's curve and the points measured in people, a panel a drug.
+    """Dose to occupancy, the model's curve and the points measured in people, one panel per drug.
 
     ValueError if nothing was measured of any of them.
     """

@@ -1,4 +1,4 @@
-"""What is on the shelf: tables of drugs, treatments, circuits and studies, shipped or one's own."""
+"""Tables of the drugs, treatments, circuits and studies in `scenarios/`, shipped or of the user."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

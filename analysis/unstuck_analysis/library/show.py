@@ -19,17 +19,19 @@ from unstuck_analysis.output.table import Table, wrapped
 from unstuck_analysis.output.words import law_in_words, regimen_in_words, stress_in_words, time_in_words
 
 SHOWN = ("drug", "treatment", "circuit")
+GRADES = "grade A: measured in people; B: measured elsewhere, or derived; C: a guess"
 
 
 def describe(name: str) -> Iterator[str]:
-    """All that goes by a name, or the file at a path; InputError with the nearest spelling if none does."""
+    """Describe everything with a name, or the file at a path; InputError with the nearest spelling."""
     kinds = [kind for kind in SHOWN if name in shipped(plural(kind))]
     path = Path(name)
     if not kinds and (path.suffix in (".yaml", ".yml") or len(path.parts) > 1):
         kinds = [kind_of(path)]
     if not kinds:
         known = [known for kind in SHOWN for known in shipped(plural(kind))]
-        raise InputError(f"nothing is called {name!r}{nearest(name, known)} (see: unstuck list)")
+        what = f"no {', '.join(SHOWN[:-1])} or {SHOWN[-1]} is called {name!r}"
+        raise InputError(f"{what}{nearest(name, known)} (see: unstuck list --all)")
     for kind in kinds:
         if kind == "drug":
             yield from _drug(read("drugs", name, DrugFile)[0])
@@ -76,8 +78,8 @@ def _drug(drug: DrugFile) -> Iterator[str]:
     for number in sourced_numbers(drug):
         row = [number.key, number.value, number.confidence, number.source]
         groups.setdefault(number.section, []).append(row)
-    numbers = Table.grouped(["number", "value", "sure", "source"], groups)
-    yield f"\nEvery number\n{numbers.terminal()}"
+    numbers = Table.grouped(["number", "value", "grade", "source"], groups)
+    yield f"\nEvery number ({GRADES})\n{numbers.terminal()}"
     yield from (wrapped("", f"Note: {note}") for note in drug.notes)
     if drug.limits:
         yield wrapped("", f"Limits: {drug.limits}")
@@ -114,8 +116,8 @@ def _sourced(content: Any, key: tuple[str, ...]) -> Iterator[SourcedNumber]:
             yield from _sourced(inner, (*key[:-1], f"{key[-1].removesuffix('s')} {number}"))
     elif isinstance(content, Mapping) and "source" in content:
         value = _values({k: v for k, v in content.items() if k not in ("source", "confidence")})
-        sure = content.get("confidence", "-")
-        yield SourcedNumber(key[0], " ".join(key[1:]), value, content["source"], sure)
+        grade = content.get("confidence", "-")
+        yield SourcedNumber(key[0], " ".join(key[1:]), value, content["source"], grade)
     elif isinstance(content, Mapping):
         for name, inner in content.items():
             yield from _sourced(inner, () if name == "metabolites" else (*key, name))
@@ -145,7 +147,7 @@ def _treatment(treatment: Treatment) -> Iterator[str]:
         rows.append([name, days, stress_in_words(phase), "; ".join(drugs) or "none"])
     yield Table.texts(["phase", "days", "stress", "drugs"], rows).terminal()
     ending = _ending(treatment)
-    yield wrapped("", f"Circuit: {file.circuit}. Scored on day {file.endpoint_day:g}. {ending}")
+    yield wrapped("", f"Circuit: {file.circuit}. Outcomes are read on day {file.endpoint_day:g}. {ending}")
     yield from (wrapped(f"Note: {note}") for note in treatment.notes)
 
 
@@ -220,7 +222,12 @@ def _roles(circuit: CircuitFile) -> Iterator[str]:
     roles = circuit.roles
     stress = ", ".join(f"{name} ({_value(drive)})" for name, drive in roles.stress_input.items())
     sources = " and ".join(circuit.serotonin_sources)
-    yield wrapped("", f"Serotonin comes from {sources}; stress drives {stress or 'no population directly'}.")
+    noradrenergic = " and ".join(roles.noradrenaline_source)
+    noradrenaline = f"noradrenaline comes from {noradrenergic}; " if noradrenergic else ""
+    yield wrapped(
+        "",
+        f"Serotonin comes from {sources}; {noradrenaline}stress drives {stress or 'no population directly'}.",
+    )
     if circuit.readouts:
         for key, readout in circuit.all_readouts.items():
             primary = " Recovery is read from it." if key == circuit.readout_name else ""

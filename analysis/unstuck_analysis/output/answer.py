@@ -54,7 +54,8 @@ class Answer:
     """The answer to one question.
 
     tables: by file name without ending; those named in `printed` are also on the terminal and in the report.
-    data: what --json prints (the rows of all tables if not given). others: further files by name.
+    data: what --json prints (the rows of all tables if not given). others: further files by name. opens: name
+    of the report.
     """
 
     title: str
@@ -67,11 +68,7 @@ class Answer:
     data: object = None
     others: Mapping[str, bytes] = field(default_factory=dict)
     next_step: str = ""
-
-    @property
-    def opens(self) -> str:
-        """The file to open first."""
-        return REPORT
+    opens: str = REPORT
 
     def terminal(self) -> str:
         """Sentences and the printed tables with the meaning of their columns, for a terminal."""
@@ -102,7 +99,7 @@ class Answer:
     def write(self, folder: Path) -> list[str]:
         """Write tables, figures, other files and the report last; returns the names of the files."""
         names = write_tables(folder, self.tables) + write_figures(folder, self.figures, self.about)
-        for name, content in {**self.others, REPORT: self.html().encode()}.items():
+        for name, content in {**self.others, self.opens: self.html().encode()}.items():
             write_whole(folder / name, content)
             names.append(name)
         return names

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 
-from unstuck_analysis.output.folder import RESULTS, claim_folder, holds_study, release_folders, remove_study
+from unstuck_analysis.output.folder import (
+    RESULTS,
+    claim_folder,
+    contains_study,
+    release_folders,
+    remove_study,
+)
 from unstuck_analysis.output.terminal import say, whole_seed
 
 if TYPE_CHECKING:
@@ -35,11 +41,11 @@ TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck
 CircuitName = Annotated[str, typer.Option("--circuit", help="A shipped circuit or a path.")]
 OtherCircuit = Annotated[
     str,
-    typer.Option("--circuit", help="Another circuit than that of the treatment files: shipped name or path."),
+    typer.Option("--circuit", help="Circuit, instead of that of the treatment files: shipped name or path."),
 ]
 Seed = Annotated[int, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed of all random streams.")]
 StudySeed = Annotated[
-    int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of the study's.")
+    int | None, typer.Option(parser=whole_seed, metavar="INTEGER", help="Seed, instead of that of the file.")
 ]
 Patients = Annotated[int, typer.Option(min=1, help="Number of virtual patients.")]
 PatientNumber = Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")]
@@ -47,7 +53,7 @@ Neurons = Annotated[
     int, typer.Option(parser=_neurons, metavar="INTEGER", help="Neurons per patient; 0: the mean-field.")
 ]
 NetworkNeurons = Annotated[int, typer.Option(min=0, max=50_000, help="Neurons per network; 0: mean-field.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; the numbers do not depend on it.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; results do not depend on it.")]
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -104,7 +110,8 @@ def command(
 
         def run(**given: Any) -> None:
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
-            resumes = name in RESUMED and out is not None and holds_study(out)
+            stored = out is not None and (contains_study(out) or any(out.glob("*/study.json")))
+            resumes = name in RESUMED and stored
             with results_folder(out, name, overwrite or resumes) as folder:
                 if overwrite:
                     remove_study(folder)
@@ -153,15 +160,15 @@ def conclude(folder: Path, names: "Sequence[str]", answer: Answering) -> None:
 
 
 def mark_latest(folder: Path) -> None:
-    """Let results/latest lead to a folder inside results/ (not where a file system has no links)."""
+    """Make results/latest a link to a folder inside results/, if the file system has links."""
     link = RESULTS / LATEST
     if folder.resolve().parent != RESULTS.resolve() or (link.exists() and not link.is_symlink()):
         return
     with contextlib.suppress(OSError):
-        beside = RESULTS / f".{LATEST}.{os.getpid()}"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(os.path.relpath(folder, RESULTS), target_is_directory=True)
-        beside.replace(link)
+        temporary = RESULTS / f".{LATEST}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(folder, RESULTS), target_is_directory=True)
+        temporary.replace(link)
 
 
 @contextlib.contextmanager

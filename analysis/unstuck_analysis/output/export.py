@@ -39,9 +39,9 @@ def write_table(path: Path, table: pd.DataFrame) -> list[Path]:
     write_whole(path, kinds[path.suffix](table, meanings))
     if path.suffix != ".csv":
         return [path]
-    beside = path.with_suffix(".columns.csv")
-    write_whole(beside, _csv(meanings, meanings))
-    return [path, beside]
+    units = path.with_suffix(".columns.csv")
+    write_whole(units, _csv(meanings, meanings))
+    return [path, units]
 
 
 def column_meanings(table: pd.DataFrame) -> pd.DataFrame:

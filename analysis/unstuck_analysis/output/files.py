@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING
 
 from unstuck.errors import InputError
 
-from unstuck_analysis.output.columns import current_name
-
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class StorageError(RuntimeError):
-    """The disk would not take a file."""
+    """A file could not be written."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a temporary file, flush it to disk, rename it; StorageError (disk full, ...) leaves nothing."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("wb") as file:
+        with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        part.replace(path)
         _flush_folder(path.parent)
     except OSError as fault:
         with contextlib.suppress(OSError):  # a file system that is read-only
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
 
 
@@ -45,7 +43,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":
-    """Read a table, its columns by their present names; InputError if the file is no Parquet.
+    """Read a table; InputError if the file is no Parquet.
 
     Without threads of pyarrow, which can abort a program that ends (https://github.com/apache/arrow/issues/34314).
     """
@@ -56,6 +54,6 @@ def read_parquet(path: Path) -> "pd.DataFrame":
     try:
         with pq.ParquetFile(content) as file:
             table = file.read(use_threads=False)
-        return table.to_pandas(use_threads=False).rename(columns=current_name)
+        return table.to_pandas(use_threads=False)
     except ValueError as fault:  # pyarrow's own faults are ValueErrors
         raise InputError(f"{path}: is not a Parquet file: {fault}") from None

@@ -46,7 +46,7 @@ def release_folders() -> None:
     while _CLAIMED:
         lock = _CLAIMED.pop()
         with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink(missing_ok=True)  # before the release: nobody else holds it yet
+            Path(lock.lock_file).unlink(missing_ok=True)  # while no other process can lock it
         lock.release()
 
 
@@ -89,7 +89,7 @@ def _lock(folder: Path) -> None:
     _CLAIMED.append(lock)
 
 
-def holds_study(folder: Path) -> bool:
+def contains_study(folder: Path) -> bool:
     """Whether a folder contains a study, or only what a stop leaves while one is made."""
     return folder.is_dir() and (
         (folder / "study.json").exists() or all(is_of_study(path) for path in folder.iterdir())

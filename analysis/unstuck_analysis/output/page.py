@@ -14,7 +14,7 @@ NOTICE = (
 )
 LIMITS = [
     "Rates are averages over seconds: there are no spikes, no oscillations and no sleep.",
-    "There is no dopamine and no noradrenaline; glia, sex, age and genes are absent.",
+    "There is no dopamine. Noradrenaline has no effect on firing and BDNF. Glia, sex and age are absent.",
     "Only ratios of serotonin to health mean something: methods that measure it differ 10 to 100 fold.",
     "Many parameters were fitted to group averages; several sets would fit as well.",
     "The patients are draws around one parameter set, not a sample of people.",
@@ -37,7 +37,8 @@ WORDS = {
     "still recovered": "R is at least 0.5 twelve weeks after the drug has left the body.",
     "endpoint": "The day on which outcomes are read: day 84, unless the treatment file says otherwise.",
     "day 0": "The start of the treatment. Everything before it is stress and rest.",
-    "scar": "Lasting repression of BDNF synthesis after stress (0 to 1). It heals where TrkB signals.",
+    "scar": "Lasting repression of BDNF synthesis after stress (0 to 1). It heals where TrkB signals. In"
+    " cells whose inputs grow under stress it raises BDNF synthesis instead, and heals where TrkB is quiet.",
 }  # as in docs/glossary.md
 _STYLE = """
 :root { color-scheme: light; }

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from unstuck_analysis.compare import Comparison
 
-FEW_PATIENTS = 5  # below this many patients an interval means little
+FEW_PATIENTS = 5  # with fewer patients an interval means little
 LEGEND = """
-onset: first day with R of at least 0.5 (0 stuck, 1 healthy), median; - is none
-recovered, remitted: R of at least 0.5, 0.8 on {endpoint};
-still rec.: still recovered twelve weeks after the drug has left the body (% of the
-stuck patients followed so long); relapsed: % of those with an onset;
-{region} firing: healthy is 1; R vs: paired, on {endpoint}
+onset: median first day with R of at least 0.5 (0 stuck, 1 healthy); -: none
+recovered, remitted: % of patients with R of at least 0.5, 0.8 on {endpoint}
+relapsed: % of the patients with an onset
+still rec.: % of patients still recovered twelve weeks after the drug has left
+the body, of those followed so long
+{region} firing: on {endpoint}, relative to health
+R vs: difference in R on {endpoint} between treatments of the same patients
 """
 
 
@@ -125,7 +127,7 @@ def format_interval(difference: dict[str, float | None]) -> str:
 
 
 def patient_text(found: dict[str, Any], title: str, stuck: float | None) -> str:
-    """The outcomes of one patient in a few lines. stuck: connectivity of a patient who never got stuck."""
+    """The outcomes of one patient in a few lines. stuck: connectivity of a patient who was not stuck."""
     head = f"Patient {found['patient']} (seed {found['seed']}): {title}"
     if stuck is not None:
         reason = f"connectivity {stuck:.2f} of health on day 0"

@@ -1,4 +1,4 @@
-"""Files in words: times, regimens, laws and targets as one would say them."""
+"""Times, regimens, laws and targets of files, in words."""
 
 from collections.abc import Iterable, Mapping
 
@@ -62,7 +62,7 @@ def schedule_of(file: TreatmentFile) -> str:
     if not regimens:
         return "without a drug"
     if any(regimen.when or regimen.stop_when for regimen in regimens):
-        return "decided on the way"
+        return "with a condition"
     if len({regimen.drug for regimen in regimens}) > 1:
         return "several drugs"
     if all(regimen.on_days is not None for regimen in regimens):
@@ -71,9 +71,9 @@ def schedule_of(file: TreatmentFile) -> str:
 
 
 def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) -> list[str]:
-    """Notes on the drugs of each treatment (by its title): what of them is outside the model, each once.
+    """Notes on the drugs of each treatment (by its title): effects that the model lacks, each once.
 
-    With limits, also what their files do not know.
+    limits: add what is not known about the drugs.
     """
     notes = [f"{title}: {note}" for title, drugs in used.items() for drug in drugs for note in drug.notes]
     if limits:
@@ -83,7 +83,7 @@ def notes_on(used: Mapping[str, Iterable[DrugFile]], *, limits: bool = False) ->
 
 
 def dosing_notes_on(used: Iterable[tuple[TreatmentFile, Mapping[str, DrugFile]]]) -> list[str]:
-    """Notes on doses of treatments that may be a slip, and on treatments that give the same."""
+    """Notes on doses that may be typing errors, and on treatments that are equal."""
     notes: list[str] = []
     first_with: dict[str, str] = {}
     for file, drugs in used:
@@ -101,6 +101,6 @@ def law_in_words(action: Action) -> str:
     if action.pulse:
         if action.pulse.peaks_after:
             return "rises after a dose to its peak, then fades"
-        rises = "is made after a dose" if action.pulse.appears else "jumps with a dose"
-        return f"{rises}, then halves again and again"
-    return "held while taken"
+        rises = "is formed after a dose" if action.pulse.appears else "starts with a dose"
+        return f"{rises}, then decreases with a half-life"
+    return "constant while taken"

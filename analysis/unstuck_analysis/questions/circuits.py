@@ -28,7 +28,7 @@ CIRCUITS = ("default", "anxiety", "ocd")
 TREATMENTS = (UNTREATED, "ssri-like", "ssri-two-weeks", "ketamine-like", "psilocybin-like")
 DAYS = (1, 7, 28, 84)
 SHOWN_DAYS = 84.0
-LOWEST, HIGHEST = -0.5, 1.2  # of R in the figure; what lies beyond is cut
+LOWEST, HIGHEST = -0.5, 1.2  # of R in the figure; values outside are cut off
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,17 @@ def circuits_figure(found: Sequence[InCircuit]) -> "Figure":
 def _draw(axes: "Axes", each: InCircuit) -> None:
     for value in (0.0, 1.0):
         axes.axhline(value, color=FAINT, linewidth=0.8)
+    beyond: list[str] = []
     for name, style in looks(each.runs).items():
         run = each.runs[name]
         rows = [(r.day, run.recovery(r.connectivity)) for r in run.readings if r.day <= SHOWN_DAYS]
         axes.plot(*zip(*rows, strict=True), label=name, linewidth=1.8, **style)
+        day, lowest = min(rows, key=lambda row: row[1])
+        if lowest < LOWEST:
+            when = f"after {24 * day:.0f} h" if day < 1.0 else f"on day {day:.0f}"
+            beyond.append(f"{name} to R {lowest:.1f} {when}")
+    if beyond:
+        axes.text(3, LOWEST + 0.03, f"below the figure: {'; '.join(beyond)}", fontsize=8.5)
     axes.set(xlim=(0, SHOWN_DAYS), ylim=(LOWEST, HIGHEST), xlabel="day", xticks=(0, 28, 56, 84))
     axes.set_title("default (depression)" if each.name == CIRCUITS[0] else each.name)
     axes.text(0.02, 0.98, each.file.readout_name, transform=axes.transAxes, va="top", fontsize=9)

@@ -1,7 +1,7 @@
 """How regions drive each other in one state: response to an input, correlation under noise, the graph.
 
     response[i, j] = change of region j's principal activity for a small input to region i, per unit of input
-    correlation    = of principal activities over many draws of the noise, at a slow state held still
+    correlation    = of principal activities over many draws of the noise, at a fixed slow state
 
 The graph is the circuit's own with the strength of every projection in that state. Its strength (weights
 into a population) and global efficiency (mean of 1 / length of the shortest way, a connection being 1 /
@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from unstuck.circuit import PYRAMIDAL, Circuit, healthy_state
+from unstuck.circuit import PROJECTION_GABA, PYRAMIDAL, Circuit, healthy_state
 from unstuck.engine.readouts import (
     functional_connectivity,
     population_means,
@@ -75,10 +75,11 @@ class RegionalState:
 def regional_state(
     circuit: Circuit, state: State, acting: tuple[Effects, Floats], *, seed: int = 1
 ) -> RegionalState:
-    """Measure one slow state under what acts on it; the slow state is held still."""
+    """Measure one slow state under what acts on it, without changing the slow state."""
     effects, region_input = acting
     of = circuit.wiring.populations
-    regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & (of.cells == PYRAMIDAL)).any()]
+    principal = np.isin(of.cells, (PYRAMIDAL, PROJECTION_GABA))
+    regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & principal).any()]
     names = pd.Index([circuit.regions[k] for k in regions])
     resting = settled_state(circuit, state, effects, region_input, _TOLERANCE)
     response = functional_connectivity(circuit, resting, effects, region_input, _TOLERANCE, regions)
@@ -96,7 +97,7 @@ def three_states(
 ) -> dict[str, RegionalState]:
     """The patient healthy, stuck (day 0), and on a day of a treatment with what then acts.
 
-    InputError if the patient never gets stuck.
+    InputError if the patient does not become stuck.
     """
     circuit, none = patient.circuit, (NO_EFFECT, np.zeros(len(patient.circuit.regions)))
     checkpoint = get_stuck(patient, treatment)
@@ -113,9 +114,11 @@ def three_states(
     return found
 
 
-def typical_states(treatment: str, day: float, *, neurons: int, seed: int) -> dict[str, RegionalState]:
+def typical_states(
+    treatment: str, day: float, *, neurons: int, seed: int, circuit: str = ""
+) -> dict[str, RegionalState]:
     """`three_states` of the typical patient with a network of some neurons (0: the mean-field)."""
-    loaded = runnable_treatment(treatment)
+    loaded = runnable_treatment(treatment, circuit)
     patient = draw_patient(loaded.circuit, default_parameters(), None, seed=seed, index=0, neurons=neurons)
     return three_states(patient, loaded, day, seed=seed)
 
@@ -141,7 +144,7 @@ def graph_measures(graph: networkx.DiGraph) -> tuple[pd.Series, float]:
 
 
 def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
-    """One row a state: mean response and correlation between regions, strength, global efficiency."""
+    """One row per state: mean response and correlation between regions, strength, global efficiency."""
     rows = []
     for name, found in states.items():
         strength, efficiency = graph_measures(found.graph())
@@ -151,7 +154,7 @@ def measures_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
 
 
 def pairs_table(states: Mapping[str, RegionalState]) -> pd.DataFrame:
-    """One row a state and ordered pair of regions: response per unit of input, and correlation."""
+    """One row per state and ordered pair of regions: response per unit of input, and correlation."""
     rows = [
         (name, pre, post, found.response.loc[pre, post], found.correlation.loc[pre, post])
         for name, found in states.items()
@@ -174,12 +177,12 @@ def graph_files(states: Mapping[str, RegionalState]) -> dict[str, bytes]:
     return files
 
 
-def ask(treatment: str, day: float, *, neurons: int, seed: int) -> Answer:
+def ask(treatment: str, day: float, *, neurons: int, seed: int, circuit: str = "") -> Answer:
     """Connectivity of the typical patient healthy, stuck, and on a day of a treatment."""
-    states = typical_states(treatment, day, neurons=neurons, seed=seed)
+    states = typical_states(treatment, day, neurons=neurons, seed=seed, circuit=circuit)
     table = measures_table(states)
     n = "1 typical patient, " + (f"network of {neurons:,} neurons" if neurons else "mean-field")
-    inputs = inputs_hash(Treatment(treatment), default_parameters(), neurons, seed)
+    inputs = inputs_hash(Treatment(treatment, circuit), default_parameters(), neurons, seed)
     healthy, stuck, treated = table.mean_response
     finding = (
         f"The mean response of one region to another is {stuck / healthy:.0%} of health in the stuck state"

@@ -1,8 +1,8 @@
-"""The same patients through every treatment, as only a model allows: who responds to what, and why.
+"""The same patients under every treatment, as only a model allows: which patients recover under which.
 
 Two treatments overlap as far as they help the same patients. A baseline feature (firing, BDNF,
-strength of a connection on day 0) goes with response if its rank correlation with R at the endpoint is far
-from 0; the interval is a bootstrap over patients. Many features are looked at together: a single interval
+strength of a connection on day 0) is related to recovery if its rank correlation with R at the endpoint is
+far from 0; the interval is a bootstrap over patients. Many features are looked at together: a single interval
 that does not include 0 is exploratory and no finding.
 """
 
@@ -64,7 +64,7 @@ def read_draws(folder: Path) -> pd.DataFrame | None:
 def crossover(
     outcomes: StuckOutcomes, series: pd.DataFrame, draws: pd.DataFrame | None = None, *, seed: int = 1
 ) -> Crossover:
-    """Set every patient against itself under all treatments.
+    """Compare the recovery of each patient under all treatments.
 
     outcomes: of the stuck patients; series: readings of the same comparison, for the state on day 0; draws:
     one row per patient, what was drawn of each.

@@ -76,7 +76,7 @@ class Schedule:
 
 
 def schedule_of(drug: DrugFile) -> Schedule:
-    """As the drug's file says: regular where it has a usual interval, or is held while taken; else single."""
+    """As the drug file says: regular if it has a usual interval, or is constant while taken; else single."""
     held = any(action.level for action in drug.actions)
     every_h = drug.usual_every or HOURS_A_DAY
     return Schedule(daily=held or drug.usual_every is not None, every_h=every_h, over_h=drug.usual_over)
@@ -171,7 +171,7 @@ def dose_response(
     plan, untreated = schedule or schedule_of(drug), untreated_course(stuck)
 
     def row(amount: float) -> dict[str, float | bool]:
-        """What one amount does to the patient."""
+        """Simulate one amount in the patient."""
         given = GivenCourse(stuck, drug, plan, count, amount)
         return {
             "amount": amount,
@@ -284,24 +284,24 @@ def dose_response_figure(table: pd.DataFrame, title: str, unit: str) -> Figure:
 
 
 def parse_amounts(text: str) -> tuple[float, ...]:
-    """Numbers separated by commas; ValueError for what is none, or is not positive."""
+    """Numbers separated by commas; InputError for other texts, and for numbers that are not positive."""
     try:
         amounts = tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise InputError(f"amounts {text!r}: numbers separated by commas, such as 0.5,1,2") from None
+        raise InputError(f"--amounts {text!r}: must be numbers with commas, such as 0.5,1,2") from None
     if any(not 0.0 < amount < 1e3 for amount in amounts):
-        raise InputError(f"amounts {text!r}: every one more than 0 and below 1000")
+        raise InputError(f"--amounts {text!r}: each must be above 0 and below 1000")
     return amounts
 
 
 def refuse_effect(drug: str) -> None:
-    """InputError for TARGET:MODE, which is no longer taken, with the drug file that replaces it."""
+    """InputError for TARGET:MODE, with the drug file that has this one effect."""
     target, _, mode = drug.partition(":")
     if not mode or Path(drug).exists() or mode not in TARGETS.get(target, {}):
         return
     level = "{while_taken: {value: 0.1, source: assumed}}"
     raise InputError(
-        f"{drug}: dose-response takes a drug. Write these five lines to a file and give that:\n"
+        f"{drug}: this is not a drug. Write these five lines to a file, and name the file instead:\n"
         f"title: {target} {mode}\nclass: one target\nusual_every: 24 h\nactions:\n"
         f"  - {{target: {target}, mode: {mode}, level: {level}}}"
     )

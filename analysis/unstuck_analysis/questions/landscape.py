@@ -1,14 +1,16 @@
-"""How the illness forms and ends: connectivity at each scar, and where the scar moves.
+"""How the illness forms and ends: connectivity at each scar, and how fast the scar changes.
 
-With the scar M held fixed the circuit has one state. Its connectivity over M is the slow manifold:
+At a fixed scar M the circuit has one resting state. Its connectivity as a function of M is the slow manifold:
 
     C(M)        connectivity with all other slow variables at rest
     dM/dt       mean over all cells of kM stress^2 (1 - M) - M Q(T) / Q(1) / tauM, in that state
 
+In a circuit whose illness is read from activity, C is that readout (1 is health) and is larger in illness.
+
 So there are not two stable states: a stuck patient returns without treatment, and the question is how fast.
 Two rates decide: how fast the scar heals, and how fast connectivity follows, because consolidated strength
-is as slow as the scar. Holding M is exact: growth kM = 0 and decay tauM so long that nothing happens.
-Typical patient in the mean-field, no noise, no life events. Source: model description, sections 1, 6 and 16.
+is as slow as the scar. M is fixed exactly: growth kM = 0, and the decay tauM is so slow that nothing changes.
+All is measured in the typical patient in the mean-field, without noise and life events.
 """
 
 from collections.abc import Sequence
@@ -20,15 +22,13 @@ import pandas as pd
 from unstuck.circuit import Circuit, healthy_state, mean_field_circuit
 from unstuck.drugs.exposure import Constant, PatientExposure, Spell
 from unstuck.engine.readouts import connectivity
-from unstuck.engine.step import Accuracy, Engine
+from unstuck.engine.step import Accuracy, Engine, rates_of_change
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Life, run_treatment
-from unstuck.rules.scar import scar_change
-from unstuck.rules.trkb import gate
 from unstuck.state import Floats, State, bound
 from unstuck.targets import NO_EFFECT, Effects
 
@@ -51,9 +51,10 @@ SCARS = np.linspace(0.0, 1.0, 11)
 STRESSES = (0.25, 0.5, 0.75, 1.0)
 STRESS_DAYS = (14.0, 28.0, 42.0, 84.0, 168.0)
 EPISODES, EPISODE_DAYS, REST_DAYS = 5, 28.0, 60.0
-HELD_H = 1e9  # decay of a scar that is held fixed
+HELD_H = 1e9  # time constant of the decay of a fixed scar
 SETTLING_DAYS = (200.0, 400.0, 800.0)  # after the last, connectivity is at rest within 1e-3
 MOVING = 1e-4  # distance from rest, in connectivity, that is large enough to measure a rate
+ONE_STATE = 0.02  # largest distance, in connectivity, of starts that end in one state
 AT_REST = Accuracy(firing=1e-6, longest_step_h=10 * HOURS_A_DAY)
 
 
@@ -124,6 +125,12 @@ class Landscape:
     paths: list[TreatmentPath]
     untreated: RecoveryCourse
     stress: pd.DataFrame
+    file: CircuitFile
+
+    @property
+    def readout(self) -> str:
+        """Name of what illness is read from."""
+        return self.file.readout_name
 
     def under(self, acting: str) -> SlowManifold | None:
         """The slow manifold under what acts, by name (None if it was not measured)."""
@@ -154,16 +161,15 @@ def slow_manifold(
         engine = Engine(circuit, state, accuracy=AT_REST)
         for column, day in enumerate(SETTLING_DAYS):
             engine.advance(exposure, day * HOURS_A_DAY)
-            found[k, column] = connectivity(circuit, engine.state)[0]
-        change[k] = _scar_change_per_day(patient.circuit, engine.state, acting.effects.stress)
+            found[k, column] = _connectivity(engine, exposure)
+        rates = rates_of_change(patient.circuit, engine.state.as_rows(), acting.effects)
+        change[k] = HOURS_A_DAY * patient.circuit.layout.views(rates[0]).scar.mean()
     return SlowManifold(acting.name, scars, found[:, -1], change, _follows_days(found))
 
 
-def _scar_change_per_day(circuit: Circuit, state: State, stress: float) -> float:
-    """Mean over all cells of the change of the scar."""
-    rules, cells = circuit.rules, zip(state.slow.scar.tolist(), state.slow.trkb.tolist(), strict=True)
-    rates = [scar_change(scar, stress, gate(trkb, rules.trkb), rules.scar) for scar, trkb in cells]
-    return HOURS_A_DAY * float(np.mean(rates))
+def _connectivity(engine: Engine, exposure: Constant) -> float:
+    """The primary readout now, with firing settled under what acts."""
+    return connectivity(engine.circuit, engine.settled(*exposure.at(engine.time_h)))[0]
 
 
 def _follows_days(found: Floats) -> Floats:
@@ -174,7 +180,7 @@ def _follows_days(found: Floats) -> Floats:
 
 
 def on_day_0(patient: Patient, treatment: Treatment) -> Life:
-    """The life of a patient under a treatment, on day 0; InputError if it does not become stuck."""
+    """A patient under a treatment, simulated until day 0; InputError if it does not become stuck."""
     life = Life(patient, treatment)
     life.advance(life.treatment.file.day_0_h)
     assert life.checkpoint is not None
@@ -209,7 +215,7 @@ def after_stress(patient: Patient, stress: float, days: float, episodes: int = 1
     no_noise, end_h = np.zeros((0, len(circuit.regions))), episodes * cycle_h
     engine = Engine(circuit)
     engine.advance(PatientExposure(circuit.regions, spells, [], no_noise, end_h), end_h)
-    return float(engine.state.slow.scar.mean()), connectivity(circuit, engine.state)[0]
+    return float(engine.state.slow.scar.mean()), _connectivity(engine, Constant(len(circuit.regions)))
 
 
 def stress_table(patient: Patient) -> pd.DataFrame:
@@ -236,13 +242,14 @@ def measure(file: CircuitFile, parameters: ParameterSet, treatments: Sequence[Tr
         paths=[treatment_path(patient, treatment) for treatment in treatments],
         untreated=untreated_course(stuck),
         stress=stress_table(patient),
+        file=file,
     )
 
 
 def ask(circuit: str, treatments: Sequence[str] = ()) -> Answer:
     """The landscape of a circuit, with treatments; names or paths, the default ones if not given."""
     file, parameters = circuit_for(circuit)[0], default_parameters()
-    loaded = [Treatment(name) for name in treatments or DEFAULT_TREATMENTS]
+    loaded = [Treatment(name, circuit) for name in treatments or DEFAULT_TREATMENTS]
     names = ", ".join(treatment.name for treatment in loaded)
     inputs = inputs_hash(file, parameters, *loaded)
     n = "1 typical patient, mean-field, no noise"
@@ -260,7 +267,11 @@ def answer_of(found: Landscape, about: About) -> Answer:
         finding=lines,
         about=about,
         tables=tables_of(found),
-        figures={"landscape": Shown(landscape_figure(found), SHOWS, " ".join(lines))},
+        figures={
+            "landscape": Shown(
+                landscape_figure(found), SHOWS.replace("connectivity", found.readout), " ".join(lines)
+            )
+        },
         printed=["leaving", "stress"],
         data=data_of(found),
     )
@@ -274,20 +285,25 @@ def sentences(found: Landscape) -> list[str]:
     recovers = f"on day {day:.0f}" if isfinite(day) else "on no day within five years"
     low, high = found.manifolds[1].scar_at_rest, found.manifolds[len(STRESSES)].scar_at_rest
     episodes = found.stress[(found.stress.stress == 1) & (found.stress.days == EPISODE_DAYS)]
+    whole, name = ("connectivity C", "C") if found.readout == "connectivity" else (found.readout,) * 2
+    changes = "decreases" if found.file.readout.ill_when == "weaker" else "increases"
     return [
-        f"There is one state at every scar, not two: {len(found.starts)} starts end within {apart:.4f} in"
-        " connectivity C.",
-        f"C at rest decreases from {rest.connectivity[0]:.2f} without a scar to"
+        f"Every scar has one resting state, not two: {len(found.starts)} starts end within {apart:.4f} in"
+        f" {whole}."
+        if apart < ONE_STATE
+        else f"{len(found.starts)} starts are still up to {apart:.2f} apart in {whole} after"
+        f" {SETTLING_DAYS[-1]:.0f} days: it comes to rest slowly, or not in one state.",
+        f"{name.capitalize()} at rest {changes} from {rest.connectivity[0]:.2f} without a scar to"
         f" {rest.connectivity[-1]:.2f} with a full one. The stuck patient has scar {scar:.2f} and"
-        f" C {stuck:.2f}.",
+        f" {name} {stuck:.2f}.",
         f"Without treatment every scar heals. At the stuck state it would take {rest.heals_days(scar):.0f}"
         f" days to fall to 1/e. The typical patient reaches R = 0.5 {recovers}.",
-        f"At a scar held fixed, C comes nearer to rest by a factor of e in {np.nanmin(follows):.0f} to"
-        f" {np.nanmax(follows):.0f} days. So C follows the scar with a delay.",
+        f"At a fixed scar, the distance of {name} from rest shrinks to 1/e in {np.nanmin(follows):.0f} to"
+        f" {np.nanmax(follows):.0f} days. So {name} follows the scar with a delay.",
         f"Under stress without end the scar goes to {low:.2f} at stress {STRESSES[0]:g} and to {high:.2f} at"
         f" stress {STRESSES[-1]:g}.",
-        f"After 1 to {EPISODES} episodes of {EPISODE_DAYS:.0f} days the scar is {_list(episodes.scar)} and C"
-        f" is {_list(episodes.connectivity)}.",
+        f"After 1 to {EPISODES} episodes of {EPISODE_DAYS:.0f} days the scar is {_list(episodes.scar)} and"
+        f" {name} is {_list(episodes.connectivity)}.",
     ]
 
 
@@ -301,12 +317,15 @@ def tables_of(found: Landscape) -> dict[str, Table]:
     starts = {name: (one.scar, one.connectivity, one.follows_days) for name, one in found.starts.items()}
     paths = {path.treatment: (path.days, path.scar, path.connectivity) for path in found.paths}
     day = Column("day", unit="d", format=".1f")
+    whole = Column("connectivity", found.readout, meaning="1 is health", format=".2f")
     return {
-        "slow-manifold": Table((Column("acting"), _SCAR, _CONNECTIVITY, _CHANGE), _long(manifolds)),
-        "starts": Table((Column("start"), _SCAR, _CONNECTIVITY, _FOLLOWS), _long(starts)),
-        "leaving": Table(_LEAVING, _leaving_rows(found), "Leaving the stuck state"),
-        "paths": Table((Column("treatment"), day, _SCAR, _CONNECTIVITY), _long(paths)),
-        "stress": Table.of(found.stress, _STRESS, f"What stress leaves {REST_DAYS:.0f} days after it"),
+        "slow-manifold": Table((Column("acting"), _SCAR, whole, _CHANGE), _long(manifolds)),
+        "starts": Table((Column("start"), _SCAR, whole, _FOLLOWS), _long(starts)),
+        "leaving": Table(_LEAVING, _leaving_rows(found), "Recovery from the stuck state"),
+        "paths": Table((Column("treatment"), day, _SCAR, whole), _long(paths)),
+        "stress": Table.of(
+            found.stress, (*_STRESS, whole), f"What stress leaves {REST_DAYS:.0f} days after it"
+        ),
     }
 
 
@@ -338,15 +357,13 @@ def data_of(found: Landscape) -> dict[str, object]:
 
 
 _SCAR = Column("scar", meaning="lasting repression of BDNF synthesis, mean over all cells", format=".2f")
-_CONNECTIVITY = Column("connectivity", meaning="1 is health", format=".2f")
 _CHANGE = Column("scar_change", "change of the scar", "per day", format="+.4f")
-_FOLLOWS = Column("follows_days", "connectivity follows in", "d", "factor of e, scar held fixed", ".0f")
+_FOLLOWS = Column("follows_days", "follows in", "d", "time to 1/e of the distance from rest", ".0f")
 _STRESS = (
     Column("stress", meaning="0 to 1", format=".2f"),
     Column("days", unit="d", meaning="length of each episode", format=".0f"),
     Column("episodes", meaning=f"each followed by {REST_DAYS:.0f} d of rest", format=".0f"),
     _SCAR,
-    _CONNECTIVITY,
 )
 _LEAVING = (
     Column("treatment"),

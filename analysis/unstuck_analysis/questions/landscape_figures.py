@@ -7,17 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unstuck_analysis.defaults import UNTREATED
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, looks, styled
 from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
 
 SHOWS = (
-    "Top left: connectivity at rest at each scar held fixed; three starts end in the same state. Top right:"
+    "Top left: connectivity at rest at each fixed scar, from three starts. Top right:"
     " change of the scar per day in that state, under constant stress and steady treatment. Bottom left: path"
     " of each treatment from the stuck state, dots every 28 days. Bottom right: scar 60 days after stress of"
     " different size and length, and after repeated episodes. Scar: mean over all cells."
 )
-SCAR, CONNECTIVITY = "scar (0 to 1)", "connectivity (1 = health)"
+SCAR = "scar (0 to 1)"
 MARKERS = (("o", 9), ("x", 7), ("+", 9))  # with their sizes, so that all three are seen
 EVERY_DAYS = 28
 
@@ -35,7 +34,7 @@ def landscape_figure(found: Landscape) -> Figure:
 
 
 def _draw_states(axes: Axes, found: Landscape) -> None:
-    axes.set_title("One state at each scar, no second one")
+    axes.set_title("Where each start ends, at each scar")
     axes.plot(
         found.manifolds[0].scar, found.manifolds[0].connectivity, color=INK, linewidth=2, label="at rest"
     )
@@ -51,10 +50,11 @@ def _draw_states(axes: Axes, found: Landscape) -> None:
             label=label,
             mfc="none",
         )
-    axes.axhline(NOT_STUCK_ABOVE, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
-    axes.text(1.0, NOT_STUCK_ABOVE + 0.01, "stuck below this line", color=INK, ha="right", fontsize=9)
+    limit, side = found.file.readout.limit, "below" if found.file.readout.ill_when == "weaker" else "above"
+    axes.axhline(limit, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)))
+    axes.text(1.0, limit + 0.01, f"stuck {side} this line", color=INK, ha="right", fontsize=9)
     axes.plot(*found.stuck, "s", color=INK, markersize=9, label="stuck patient on day 0")
-    _label(axes, SCAR, CONNECTIVITY)
+    _label(axes, SCAR, f"{found.readout} (1 = health)", rises=found.file.readout.ill_when == "stronger")
 
 
 def _draw_changes(axes: Axes, found: Landscape) -> None:
@@ -95,7 +95,7 @@ def _draw_paths(axes: Axes, found: Landscape) -> None:
         axes.plot(*at, ".", color=style["color"], markersize=7)
     axes.plot(*found.stuck, "s", color=INK, markersize=9)
     axes.annotate("day 0", found.stuck, textcoords="offset points", xytext=(8, 8), fontsize=9)
-    _label(axes, SCAR, CONNECTIVITY)
+    _label(axes, SCAR, f"{found.readout} (1 = health)", rises=found.file.readout.ill_when == "stronger")
 
 
 def _draw_stress(axes: Axes, found: Landscape) -> None:
@@ -115,7 +115,8 @@ def _draw_stress(axes: Axes, found: Landscape) -> None:
     _label(axes, "days of stress in total", "scar 60 d after the last stress", ncols=2)
 
 
-def _label(axes: Axes, x: str, y: str, ncols: int = 1) -> None:
+def _label(axes: Axes, x: str, y: str, ncols: int = 1, *, rises: bool = False) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.legend(frameon=False, fontsize=8.5, ncols=ncols, loc="upper right" if ncols == 1 else "upper center")
+    place = "lower right" if rises else "upper right" if ncols == 1 else "upper center"
+    axes.legend(frameon=False, fontsize=8.5, ncols=ncols, loc=place)

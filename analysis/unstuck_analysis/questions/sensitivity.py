@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from unstuck.engine.readouts import recovery_index
 from unstuck.errors import InputError
+from unstuck.files.circuit import CircuitFile
 from unstuck.files.cohort import ParameterDraw
 from unstuck.files.find import cohort_path
 from unstuck.files.treatment import TreatmentFile
@@ -27,7 +28,6 @@ from unstuck.parameters import default_parameters
 from unstuck.patient.checks import runnable_treatment
 from unstuck.patient.draw import read_cohort
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.output.answer import About, Answer, Shown
 from unstuck_analysis.output.style import FAINT, INK, PALETTE, styled
 from unstuck_analysis.output.table import Table
@@ -52,7 +52,7 @@ def cohort_laws(names: Sequence[str] | None = None) -> dict[str, Law]:
     """
     draws = {d.symbol: d for d in read_cohort(cohort_path()).draws if isinstance(d, ParameterDraw) and d.cv}
     if unknown := [name for name in names or [] if name not in draws]:
-        raise InputError(f"{', '.join(unknown)}: not varied between patients (varied: {', '.join(draws)})")
+        raise InputError(f"{', '.join(unknown)}: the same in all patients (these differ: {', '.join(draws)})")
     medians, chosen = default_parameters(), [draws[name] for name in names or draws]
     return {
         draw.symbol: {"median": medians[draw.symbol], "cv": draw.cv}
@@ -61,15 +61,21 @@ def cohort_laws(names: Sequence[str] | None = None) -> dict[str, Law]:
     }
 
 
-def study_of(treatment: str, *, patients: int = 1, neurons: int = 0, **design: Any) -> Study:
-    """The typical patient under a treatment (name or path), followed until 84 days after the endpoint."""
-    loaded = runnable_treatment(treatment)
+def study_of(
+    treatment: str, circuit: str = "", *, patients: int = 1, neurons: int = 0, **design: Any
+) -> Study:
+    """The typical patient under a treatment (name or path), followed until 84 days after the endpoint.
+
+    circuit: another one than that of the treatment.
+    """
+    loaded = runnable_treatment(treatment, circuit)
     file = loaded.file
     last_h = file.day_0_h + (file.endpoint_day + LATER_DAYS) * HOURS_A_DAY
     follow_up = f"{max(last_h - file.end_h, file.follow_up) / HOURS_A_DAY!r} d"
     return Study.of_treatments(
         [str(loaded.path)],
         name="sensitivity",
+        circuit=circuit,
         patients=patients,
         varied=False,
         neurons=neurons,
@@ -103,7 +109,7 @@ class Sampled:
     indices: one row per outcome and parameter, with `study.indices.MEASURES`. sample: one row per point (of
     Sobol's two independent halves), with parameters as factors, the outcomes, and `recovery` at the endpoint
     where the patient became stuck. notes: outcomes without indices and points that are left out, in words.
-    inputs: digest of the study.
+    inputs: digest of the study; circuit: says what recovery is read from.
     """
 
     indices: pd.DataFrame
@@ -112,11 +118,12 @@ class Sampled:
     failed: int
     notes: Sequence[str]
     inputs: str
+    circuit: CircuitFile
 
     @property
     def never_stuck(self) -> int:
         """Number of points of the sample whose patient did not become stuck."""
-        return int((self.sample.stuck > NOT_STUCK_ABOVE).sum())
+        return int((self.sample.stuck.notna() & ~_ill(self.sample.stuck, self.circuit)).sum())
 
     def ranked(self, outcome: str) -> pd.DataFrame:
         """Sobol indices of an outcome, the strongest parameter first."""
@@ -125,26 +132,40 @@ class Sampled:
 
 
 def sampled(
-    treatment: str, laws: Mapping[str, Law], design: str, samples: int, *, workers: int = 1, seed: int = 1
+    treatment: str,
+    laws: Mapping[str, Law],
+    design: str,
+    samples: int,
+    *,
+    circuit: str = "",
+    workers: int = 1,
+    seed: int = 1,
 ) -> Sampled:
     """Run a sample of design `sobol` (base points, a power of two) or `morris` (paths).
 
     Raises InputError for another number of base points, and where no outcome has indices.
     """
     axes = {f"{MODEL}{name}": law for name, law in laws.items()}
-    study = study_of(treatment, seed=seed, design=design, points=[], vary=axes, samples=samples)
+    study = study_of(treatment, circuit, seed=seed, design=design, points=[], vary=axes, samples=samples)
     found, failed = _run(study, workers)
     tables, notes = _measured(study, found)
     if not tables:
         raise InputError(f"{treatment}: no outcome has indices. {' '.join(notes)}")
     sample = _factors(study, laws).join(found)
     recovery = [recovery_index(end, stuck, 1.0) for stuck, end in found[["stuck", "endpoint"]].to_numpy()]
-    sample["recovery"] = pd.Series(recovery).where(found.stuck <= NOT_STUCK_ABOVE)
+    (arm,) = study.inputs.basis.arms.values()
+    sample["recovery"] = pd.Series(recovery).where(_ill(found.stuck, arm.circuit))
     if design == "sobol":  # the two halves are the first and the last point of a group
         place, last = sample.index % (len(laws) + 2), len(laws) + 1
         sample = sample.loc[(place == 0) | (place == last)]
     measures = pd.concat(tables, ignore_index=True)
-    return Sampled(measures, sample, len(found), failed, notes, study.inputs.hash)
+    return Sampled(measures, sample, len(found), failed, notes, study.inputs.hash, arm.circuit)
+
+
+def _ill(values: pd.Series, circuit: CircuitFile) -> pd.Series:
+    """Whether each value of what recovery is read from is that of an ill patient."""
+    readout = circuit.readout
+    return values <= readout.limit if readout.ill_when == "weaker" else values >= readout.limit
 
 
 def _run(study: Study, workers: int) -> tuple[pd.DataFrame, int]:
@@ -177,9 +198,9 @@ def _factors(study: Study, laws: Mapping[str, Law]) -> pd.DataFrame:
     return pd.DataFrame({name: table[f"{MODEL}{name}"] / medians[name] for name in laws})
 
 
-def network_noise(treatment: str, workers: int = 1) -> pd.DataFrame:
+def network_noise(treatment: str, workers: int = 1, circuit: str = "") -> pd.DataFrame:
     """Mean and standard deviation of each outcome over networks of the typical patient."""
-    found, _ = _run(study_of(treatment, patients=NOISE_NETWORKS, neurons=NOISE_NEURONS), workers)
+    found, _ = _run(study_of(treatment, circuit, patients=NOISE_NETWORKS, neurons=NOISE_NEURONS), workers)
     columns = {"mean": found.mean(), "sd": found.std(), "networks": found.count()}
     return pd.DataFrame(columns).rename_axis("outcome").reset_index()
 
@@ -215,12 +236,15 @@ class Sizes(NamedTuple):
     seed: int
 
 
-def ask(treatment: str, parameters: Sequence[str] | None, sizes: Sizes, workers: int) -> Answer:
+def ask(
+    treatment: str, parameters: Sequence[str] | None, sizes: Sizes, workers: int, circuit: str = ""
+) -> Answer:
     """Screening and Sobol indices of a treatment (name or path) in the typical patient."""
     laws = cohort_laws(parameters)
-    found = sampled(treatment, laws, "sobol", sizes.base_points, workers=workers, seed=sizes.seed)
-    screened = sampled(treatment, laws, "morris", sizes.paths, workers=workers, seed=sizes.seed)
-    noise = network_noise(treatment, workers)
+    options: dict[str, Any] = {"circuit": circuit, "workers": workers, "seed": sizes.seed}
+    found = sampled(treatment, laws, "sobol", sizes.base_points, **options)
+    screened = sampled(treatment, laws, "morris", sizes.paths, **options)
+    noise = network_noise(treatment, workers, circuit)
     outcome = shown_outcome(found)
     tables = {"morris": screened.indices, "sobol": found.indices, "noise": noise}
     tables["partial-dependence"] = dependence_table(found)
@@ -230,7 +254,13 @@ def ask(treatment: str, parameters: Sequence[str] | None, sizes: Sizes, workers:
         finding=lines,
         about=_about(treatment, found, sizes.seed),
         tables={name: Table.of(table) for name, table in tables.items()},
-        figures={"sensitivity": Shown(sensitivity_figure(found, noise, outcome), SHOWS, " ".join(lines))},
+        figures={
+            "sensitivity": Shown(
+                sensitivity_figure(found, noise, outcome),
+                SHOWS.replace("connectivity", found.circuit.readout_name),
+                " ".join(lines),
+            )
+        },
         notes=[*(f"Sobol: {note}" for note in found.notes), *(f"Morris: {note}" for note in screened.notes)],
         data={
             "morris": records(screened.indices),
@@ -319,7 +349,7 @@ def sensitivity_figure(
     share = between**2 / float(np.nanvar(found.sample[outcome], ddof=1))
     ranking.axvline(share, color=PALETTE[2], linewidth=1.6, linestyle=(0, (4, 2.5)))
     ranking.text(share, len(ranked) - 0.4, " between networks", color=PALETTE[2], va="bottom", fontsize=9)
-    ranking.set_title(f"What decides connectivity ({outcome})", pad=14)
+    ranking.set_title(f"What decides {found.circuit.readout_name} ({outcome})", pad=14)
     stuck = int(found.sample.recovery.notna().sum())
     for panel, name in zip(panels, ranked.parameter, strict=False):
         panel.set(title=name, xlabel="times its value")
@@ -353,11 +383,12 @@ def sentences(found: Sampled, screened: Sampled, noise: pd.DataFrame, outcome: s
         f"Morris: {screened.runs} runs, {screened.failed} failed. Sobol: {found.runs} runs,"
         f" {found.failed} failed.",
         f"{found.never_stuck} of {len(found.sample)} draws did not become stuck; they count in the"
-        " connectivities, not in recovery.",
+        " indices, not in recovery.",
     ]
     for row in found.ranked(outcome).to_dict("records"):
         total, alone = (f"{row[key]:.3f} +- {row[key + '_conf']:.3f}" for key in ("ST", "S1"))
         lines.append(f"{row['parameter']}: total {total}, alone {alone}")
     spread, between = float(np.nanstd(found.sample[outcome], ddof=1)), noise.set_index("outcome").sd[outcome]
-    lines.append(f"Standard deviation of C by parameters {spread:.3f}, between networks {between:.4f}.")
+    name = found.circuit.readout_name
+    lines.append(f"Standard deviation of {name} by parameters {spread:.3f}, between networks {between:.4f}.")
     return lines

@@ -36,7 +36,7 @@ from unstuck_analysis.output.style import FAINT, looks, styled
 from unstuck_analysis.output.table import Column, Table
 
 EVENTS = ("onset", "relapse")
-FEW_EVENTS = 5  # below this many events an estimate is named as uncertain
+FEW_EVENTS = 5  # with fewer events an estimate is marked as uncertain
 RISK_TIMES = 6  # times at which the numbers at risk are given
 
 
@@ -67,11 +67,11 @@ class StuckOutcomes:
         return {"not_stuck": self.not_stuck, "failed": self.failed, "by_arm": self.by_arm}
 
     def left_out_sentences(self) -> list[str]:
-        """What was left out, in sentences; also where it is nothing."""
-        lines = [f"Left out: {self.not_stuck} patients never got stuck, {self.failed} runs failed."]
+        """What was left out, in sentences (also if nothing was)."""
+        lines = [f"Left out: {self.not_stuck} patients did not become stuck, {self.failed} runs failed."]
         for name in self.empty_arms:
             counts = self.by_arm[name]
-            reasons = f"{counts['not_stuck']} never stuck, {counts['failed']} failed"
+            reasons = f"{counts['not_stuck']} not stuck, {counts['failed']} failed"
             lines.append(f"Treatment {name}: no patient is left ({reasons}).")
         return lines
 
@@ -107,7 +107,7 @@ def read_outcomes(folder: Path) -> StuckOutcomes:
 
 
 def outcomes_of(table: pd.DataFrame, where: str) -> StuckOutcomes:
-    """Leave out, and count, failed runs and patients who never got stuck."""
+    """Leave out, and count, failed runs and patients who did not become stuck."""
     failed = table.status == "failed" if "status" in table else pd.Series(False, index=table.index)
     done = table.loc[~failed]
     not_stuck = done.not_stuck.astype(bool)
@@ -115,7 +115,7 @@ def outcomes_of(table: pd.DataFrame, where: str) -> StuckOutcomes:
     if stuck.empty:
         raise InputError(
             f"{where}: nothing to analyse: of {len(table)} runs {int(failed.sum())} failed, and in"
-            f" {int(not_stuck.sum())} the patient never got stuck"
+            f" {int(not_stuck.sum())} the patient did not become stuck"
         )
     never = done.loc[not_stuck]
     by_arm = {
@@ -368,7 +368,7 @@ def survival_figure(outcomes: StuckOutcomes) -> Figure:
     panels = figure.subplots(1, 2)
     for axes, event in zip(panels, EVENTS, strict=True):
         for name, style in looks(outcomes.arms).items():
-            _draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
+            draw_curve(axes, times_to(event, outcomes.arm(name)), event, name, style)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(left=0)
         axes.axhline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (1, 3)), zorder=0)
@@ -394,7 +394,8 @@ def _risk_text(outcomes: StuckOutcomes, event: str) -> str:
     return "\n".join(lines)
 
 
-def _draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
+def draw_curve(axes: Axes, times: Times, event: str, name: str, style: dict[str, Any]) -> None:
+    """The Kaplan-Meier curve of one group with its 95 % band and censored patients; an onset rises."""
     curve = kaplan_meier(times)
     if curve is None:
         return

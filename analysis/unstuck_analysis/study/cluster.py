@@ -81,7 +81,7 @@ def make_cluster(file: ClusterFile, on_refused: Callable[[str], None]) -> Any:
         alone: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None}
         return LocalCluster(n_workers=file.jobs * file.workers_per_job, **alone)
     cluster = queued_cluster(file, on_refused)
-    cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued anew
+    cluster.adapt(minimum_jobs=file.jobs, maximum_jobs=file.jobs)  # a job that ends is queued again
     return cluster
 
 

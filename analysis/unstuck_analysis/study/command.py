@@ -92,7 +92,7 @@ def _finish(results: "Results", as_json: bool) -> None:
 
 @contextmanager
 def watched() -> "Iterator[OnProgress]":
-    """A bar on a terminal, a line now and then elsewhere, on standard error."""
+    """Show progress on standard error: a bar on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
         yield _lines()
         return

@@ -224,7 +224,7 @@ class DesignReader:
         low = self._number(path, axis.lowest, (*key, "from"))
         high = self._number(path, axis.highest, (*key, "to"))
         if low >= high:
-            raise self.places.error(key, f"the range is upside down: from {low:g} to {high:g}")
+            raise self.places.error(key, f"from must be below to, but from is {low:g} and to is {high:g}")
         if axis.scale == "log" and low <= 0:
             raise self.places.error((*key, "from"), "a logarithmic range starts above 0")
         return low, high

@@ -24,7 +24,6 @@ from unstuck.patient.draw import CohortFile, read_cohort
 
 from unstuck_analysis.defaults import HIGHEST_SEED, NEURONS, SEED
 from unstuck_analysis.outcomes import Outcome, series_columns
-from unstuck_analysis.output.columns import refuse_old_name
 from unstuck_analysis.output.provenance import model_version
 from unstuck_analysis.study.design import Design, DesignReader
 from unstuck_analysis.study.plan import RunPlan, make_plan
@@ -261,11 +260,9 @@ def _check_kept(file: StudyFile, treatments: Sequence[Treatment], places: Places
         check_neurons(file.neurons)
         for number, name in enumerate(file.outcomes):
             key = ("outcomes", number)
-            refuse_old_name(name)
             choose(name, OUTCOMES, "outcome")
         for number, name in enumerate(file.series.columns):
             key = ("series", "columns", number)
-            refuse_old_name(name)
             choose(name, [*columns, EVERY_COLUMN], "column")
     except ValueError as fault:
         raise places.error(key, str(fault)) from None

@@ -132,7 +132,7 @@ def _key_at_fault(variation: Variation, arm: str, settings: Settings, point: int
 
 
 def _check_endpoint(file: TreatmentFile) -> None:
-    """InputError for an endpoint that a study asks for and no run reaches, be it the usual one."""
+    """InputError for an endpoint (also the usual one) that a study asks for and no run reaches."""
     last_day = (file.end_h - file.day_0_h + file.follow_up) / HOURS_A_DAY
     if file.endpoint_day > last_day + 1e-9:
         raise InputError(

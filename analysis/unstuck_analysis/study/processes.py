@@ -1,4 +1,4 @@
-"""The one loop over worker processes. Workers leave Ctrl-C to their parent and never outlive it.
+"""The one loop over worker processes. Workers ignore Ctrl-C, and end with their parent.
 
     for item, done in in_processes(function, items, workers=2): ...
 
@@ -50,7 +50,7 @@ LOST: Final = Lost()
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers other than this process: how to start them, how many they are, and the fault of one that died.
+    """Workers other than this process: how to start them, their number, and the exceptions if one died.
 
     here: number of workers at this moment, for workers that may never come or may all have ended; patience_s:
     how long to wait while there is none.
@@ -68,7 +68,7 @@ def in_processes(
 ) -> Generator[tuple[Item, "Done | Lost"]]:
     """Yield each item with `function(item)` as it ends; LOST if a worker died on the way.
 
-    A dead worker can take the items of other workers with it: repeat a lost item alone before it is blamed.
+    Items of other workers can be lost with a dead worker: repeat a lost item alone before you blame it.
     Close the generator (`contextlib.closing`) to stop the workers at once. Raises what `function` raises,
     RunError if a cluster has no worker left, and SystemExit if no worker can start.
     """
@@ -197,18 +197,26 @@ class TookTooLong(RunError):
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TookTooLong in this thread after some time, at its next Python instruction."""
-    stop = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    timer = threading.Timer(
-        seconds, stop, (ctypes.c_ulong(threading.get_ident()), ctypes.py_object(TookTooLong))
-    )
-    timer.daemon = True
-    timer.start()
+def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
+    """Raise TookTooLong in this thread after some time, at its next Python instruction.
+
+    It is raised again every `again_s`, because code that answers any exception can swallow it.
+    """
+    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        wait_s = seconds
+        while not ended.wait(wait_s):
+            raise_in(thread, ctypes.py_object(TookTooLong))
+            wait_s = again_s
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        ended.set()
+        raise_in(thread, None)  # one that was not raised yet
 
 
 def available_cores() -> int:
@@ -218,7 +226,7 @@ def available_cores() -> int:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits; processes started meanwhile never see it, not even while they import."""
+    """Delay Ctrl-C; processes that are started meanwhile never receive it, not even during their imports."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

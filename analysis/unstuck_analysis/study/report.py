@@ -62,7 +62,7 @@ def _parts(results: Results) -> Iterator[str]:
 
 _OVER_TIME = (
     "Mean over the stuck patients, with a 95 % bootstrap interval of the mean; a patient who was run at"
-    " several points enters with its mean over them."
+    " several points counts once, with the mean over them."
 )
 
 
@@ -75,7 +75,7 @@ def _figure(title: str, figure: Figure | None, caption: str, alternative: str) -
 
 
 def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
-    """What of the drugs of a study is outside the model, doses that may be a slip, equal treatments."""
+    """Notes on a study: effects that the model lacks, doses that may be typing errors, equal treatments."""
     arms = results.inputs.basis.arms.values()
     of_doses = dosing_notes_on((arm.treatment, arm.drugs) for arm in arms)
     return of_doses + notes_on({arm.treatment.title: arm.drugs.values() for arm in arms}, limits=limits)
@@ -84,7 +84,7 @@ def drug_notes(results: Results, *, limits: bool = False) -> list[str]:
 def _outcome_parts(results: Results, outcome: str) -> Iterator[str]:
     name = shown_as(outcome)
     whom = "all patients" if outcome in ALWAYS_COUNTED else "the stuck patients"
-    caption = f"Over {whom} at each point; over further axes and repeats it is averaged."
+    caption = f"Mean over {whom} at each point, and over the values of further axes."
     result = answer(results, outcome) or f"{name} by point"
     yield from _figure(f"Outcome: {name}", outcome_figure(results, outcome), caption, result)
     for arm in results.inputs.basis.arms:
@@ -152,7 +152,7 @@ def version_notes(results: Results) -> list[str]:
 
 def _notes(results: Results) -> list[str]:
     left_out = len(results.plan.table.drop_duplicates(["point", "treatment"])) - MOST_ROWS
-    notes = ["All outcomes except stuck and connectivity stuck count only patients who became stuck."]
+    notes = ["All outcomes, except stuck and connectivity stuck, are of patients who became stuck."]
     notes = [*version_notes(results), *notes]
     return [*notes, f"{left_out} more rows are in the exported table."] if left_out > 0 else notes
 

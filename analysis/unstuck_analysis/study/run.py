@@ -33,7 +33,7 @@ from unstuck_analysis.study.store import SERIES, Store
 from unstuck_analysis.study.vary import RunInputs, Variation
 
 ACCURACY = Accuracy()
-MOST_RUNS, FEWEST_RUNS = 40, 4  # of a group; the fewest hold for the mean-field, whose runs take milliseconds
+MOST_RUNS, FEWEST_RUNS = 40, 4  # runs per group; fewest in the mean-field, where runs take milliseconds
 LONGEST_RUN_S = 4 * 3600.0
 DEATHS = 3  # of workers alone with a run, before the run is blamed
 
@@ -85,7 +85,7 @@ class Workplace:
         return self._stuck[name]
 
     def _check_health(self, run_inputs: RunInputs) -> None:
-        """RunError for a typical patient who was varied out of health."""
+        """RunError if the typical patient has no healthy state with the varied values."""
         name, files = run_inputs.patient_digest, self.inputs.basis.arms[run_inputs.treatment.name]
         if run_inputs.cohort is not None or (
             not run_inputs.changed and run_inputs.treatment.circuit == files.circuit

@@ -29,9 +29,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from unstuck.errors import InputError
 
-from unstuck_analysis.output.columns import current_name
 from unstuck_analysis.output.files import StorageError, write_whole
-from unstuck_analysis.output.folder import LOCK, holds_study
+from unstuck_analysis.output.folder import LOCK, contains_study
 
 if TYPE_CHECKING:
     from unstuck_analysis.study.file import StudyInputs
@@ -61,7 +60,7 @@ _ABOUT_RUN = [
 ]
 _ABOUT_ROW = ["run_id", "status", "ended"]
 _MOST_DIFFERENCES = 12
-_PROBED_S = 1.0  # a lock that another process only looks at is free again by then
+_PROBED_S = 1.0  # seconds; a process that only checks a lock has released it by then
 _AGAIN = "Run the same command again: it sets the file aside and repeats its runs; all other runs are kept"
 
 
@@ -115,8 +114,8 @@ class Store:
 
     @property
     def can_continue(self) -> bool:
-        """Whether the folder contains a study, or only what a stop leaves while one is made."""
-        return holds_study(self.folder)
+        """Whether the folder contains a study, or one whose preparation was interrupted."""
+        return contains_study(self.folder)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -157,7 +156,7 @@ class Store:
         from unstuck_analysis.study.file import StudyInputs
 
         try:
-            return StudyInputs.model_validate_json(json.dumps(_with_current_names(self.about["inputs"])))
+            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 
@@ -311,7 +310,7 @@ class Store:
 
     @contextmanager
     def working(self, part: tuple[int, int] = (1, 1)) -> Iterator[None]:
-        """Hold the i-th of n parts of the study; InputError if another process is in the way."""
+        """Lock the i-th of n parts of the study; InputError if another process works on it."""
         number, parts = part
         lock = self._lock(f"part-{number}-of-{parts}.lock")
         if lock is None:
@@ -416,7 +415,7 @@ def set_aside(folder: Path) -> Path | None:
         return None
     store = Store(folder)
     if not store.exists:
-        if not holds_study(folder):
+        if not contains_study(folder):
             raise InputError(
                 f"{folder}: is not the folder of a study, and --new moves nothing else; give another --out"
             )
@@ -471,7 +470,7 @@ def _verified(path: Path) -> bytes:
 
 
 def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Columns of a Parquet file by their present names (all as they are); InputError if one is missing.
+    """Columns of a Parquet file (all if none are named); InputError if one is missing.
 
     Without threads of pyarrow: one that still keeps `content` while Python ends aborts the program
     (https://github.com/apache/arrow/issues/34314).
@@ -480,27 +479,11 @@ def _read_parquet(content: bytes, path: Path, columns: Sequence[str] | None) -> 
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             if columns is None:
                 return file.read(use_threads=False)
-            stored = {current_name(name): name for name in file.schema_arrow.names}
-            found = [name for name in columns if name in stored]
-            missing = set(columns) - set(stored) - {VERSIONS}  # which older files do not have
-            if not missing:
-                table = file.read(columns=[stored[name] for name in found], use_threads=False)
-                table = table.select([stored[name] for name in found]).rename_columns(found)
-                if VERSIONS in columns and VERSIONS not in stored:
-                    table = table.append_column(VERSIONS, pa.nulls(len(table), pa.string()))
-                return table.select(columns)
+            if not (missing := set(columns) - set(file.schema_arrow.names)):
+                return file.read(columns=list(columns), use_threads=False).select(columns)
     except (pa.ArrowException, OSError):
         missing = {"columns that can be read"}
     raise InputError(f"{path}: belongs to another study (it has no {', '.join(sorted(missing))}). {_AGAIN}")
-
-
-def _with_current_names(inputs: Any) -> Any:
-    """Stored inputs of a study with the present names of outcomes and columns."""
-    study = inputs["study"]
-    outcomes = [current_name(name) for name in study["outcomes"]]
-    columns = [current_name(name) for name in study["series"]["columns"]]
-    series = {**study["series"], "columns": columns}
-    return {**inputs, "study": {**study, "outcomes": outcomes, "series": series}}
 
 
 def _move_away(name: str) -> str:

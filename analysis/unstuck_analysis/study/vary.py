@@ -7,9 +7,10 @@
     patient.stress_days.median               length of stress; also .at_least and .at_most
     patient.body_weight_kg
     circuit.neurons                          neurons per patient (0: the mean-field)
-    circuit.projections.PRE > POST.weight    also .times and .inputs
+    circuit.projections.PRE > POST.weight    also .times, .inputs, .largest and .core
+    circuit.parameters.SYMBOL.value          a parameter of the circuit's own file
     circuit.regions.NAME.uncleared_serotonin
-    circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share and .share
+    circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share, .share and those in TRAITS
     circuit.roles.stress_input.POPULATION
     drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
     drug.NAME.absorption_half_life           also .effect_site_half_life and .dose_concentration
@@ -202,18 +203,29 @@ def _life_event_laws(cohort: CohortFile) -> Iterator[tuple[Key, Key, str]]:
                 yield ("life_events", law.name, name), ("life_events", number, name), unit
 
 
+# Of a population, as in a circuit file.
+TRAITS = (
+    *("ampa_share", "stress_on_bdnf", "scar_on_bdnf", "serotonin_on_bdnf", "healing", "homeostasis"),
+    *("gain_5ht1b", "heteroreceptor", "receptor_5ht2c"),
+)
+
+
 def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
     leaves: list[tuple[Key, str]] = []
     for name in file.projections:
         leaves += [(("projections", name, key), "1") for key in ("weight", "times", "inputs")]
+        leaves += [
+            (("projections", name, key), "1") for key in ("largest", "core") if file.projections[name].plastic
+        ]
+    leaves += [(("parameters", name, "value"), own.unit) for name, own in file.parameters.items()]
     leaves += [(("regions", name, "uncleared_serotonin"), "1") for name in file.regions]
     for name in file.populations:
         leaves += [(("populations", name, key), "Hz") for key in ("set_point_Hz", "maximal_Hz")]
-        leaves += [(("populations", name, key), "1") for key in ("nmda_share", "share")]
+        leaves += [(("populations", name, key), "1") for key in ("nmda_share", "share", *TRAITS)]
     leaves += [(("roles", "stress_input", name), "drive") for name in file.roles.stress_input]
     for key, unit in leaves:
         place = (("circuit", arm), key)
-        whole, signed = key[-1] == "inputs", unit == "drive"
+        whole, signed = key[-1] == "inputs", unit == "drive" or key[-1] in ("stress_on_bdnf", "scar_on_bdnf")
         yield ".".join(map(str, ("circuit", *key))), Knob(unit, (place,), whole=whole, signed=signed)
 
 
@@ -300,7 +312,7 @@ def _strength_key(action: Action) -> Key:
 
 
 class VariedTreatment(Treatment):
-    """A treatment whose files were varied, and lie in no folder."""
+    """A treatment whose files were varied, and are in no folder."""
 
     def __init__(self, name: str, files: ArmFiles) -> None:
         self.path, self.name = Path(name), name
@@ -333,9 +345,13 @@ class _NoFile(Places):
     def error(self, key: Sequence[str | int], message: str) -> InputError:
         return InputError(f"{'.'.join(map(str, key))}: {message}")
 
+    def own(self, key: Key) -> Key:
+        """The key: no file extends another here."""
+        return key
+
 
 class Variation:
-    """A basis with its knobs turned. Checked parts are kept, so that points which share them are quick."""
+    """A basis with some values varied. Checked parts are kept, so that points which share them are quick."""
 
     def __init__(self, basis: Basis) -> None:
         self.basis, self.knobs = basis, knobs(basis)
@@ -385,10 +401,10 @@ class Variation:
             for key, value in changes:
                 _write(data, key, value)
             document = _checked(type(document), data)
-            self._check_beside_others(part, document)
+            self._check_with_others(part, document)
         return document, digest(document.model_dump_json(exclude={"title", "description"}))
 
-    def _check_beside_others(self, part: Part, document: Document) -> None:
+    def _check_with_others(self, part: Part, document: Document) -> None:
         """InputError for what a schema cannot see: symbols, regions, strengths, a circuit's health."""
         places = _NoFile({})
         if isinstance(document, CircuitFile):
@@ -419,7 +435,7 @@ class Variation:
 
 
 def _check_health_is_possible(parameters: ParameterSet) -> None:
-    """InputError for parameters with which no healthy state can stand still."""
+    """InputError for parameters for which no healthy steady state exists."""
     try:
         rules_of(parameters)
     except (ValueError, ZeroDivisionError) as fault:

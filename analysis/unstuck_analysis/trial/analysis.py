@@ -11,10 +11,10 @@ freedom (no Kenward-Roger).
 Estimands are named as in ICH E9(R1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import isfinite, nan, sqrt
+from math import ceil, isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from unstuck.patient.draw import Purpose
 from unstuck.state import Floats
 
 from unstuck_analysis.questions.survival import Times, logrank_p
-from unstuck_analysis.trial.dataset import Group, TrialData
+from unstuck_analysis.trial.dataset import Group, Integers, Pool, joined
 from unstuck_analysis.trial.file import CrossOver, Sequential, TrialFile, Withdrawal
 from unstuck_analysis.trial.ratings import Booleans
 
@@ -81,17 +81,11 @@ class Contrast:
 
     def record(self) -> dict[str, Any]:
         """The contrast as JSON can hold it: null for what is not known."""
-        low, high = (_known(end) for end in self.estimate.interval)
-        return {
-            "arm": self.arm,
-            "against": self.against,
-            "difference": _known(self.estimate.difference),
-            "interval": [low, high],
-            "smd": _known(self.smd),
-            "variance_ratio": _known(self.variance_ratio),
-            "estimand": self.estimand,
-            "analysis": self.analysis,
-        }
+        numbers = {"difference": _known(self.estimate.difference)}
+        numbers |= {"interval": [_known(end) for end in self.estimate.interval]}
+        numbers |= {"smd": _known(self.smd), "variance_ratio": _known(self.variance_ratio)}
+        names = {"arm": self.arm, "against": self.against}
+        return {**names, **numbers, "estimand": self.estimand, "analysis": self.analysis}
 
 
 @dataclass(frozen=True)
@@ -177,10 +171,10 @@ def imputed(groups: Sequence[Group], rng: np.random.Generator) -> list[Estimate]
     """Multiple imputation: visits are drawn from the chain of regressions, estimates pooled (Rubin)."""
     falls, seen, design = _stacked(groups)
     arm = np.repeat(np.arange(len(groups)), [group.n for group in groups])
-    found = [[_last_falls(falls, seen, design, rng), arm] for _ in range(IMPUTATIONS)]
+    found = [_last_falls(falls, seen, design, rng) for _ in range(IMPUTATIONS)]
     estimates: list[Estimate] = []
     for number in range(1, len(groups)):
-        each = [pooled_t(-last[arm == number], -last[arm == 0]) for last, arm in found]
+        each = [pooled_t(-last[arm == number], -last[arm == 0]) for last in found]
         between = float(np.var([one.difference for one in each], ddof=1))
         within = float(np.mean([one.error**2 for one in each]))
         total = within + (1.0 + 1.0 / IMPUTATIONS) * between
@@ -200,9 +194,8 @@ def _last_falls(falls: Floats, seen: Booleans, design: Floats, rng: np.random.Ge
         found = inverse @ known[here].T @ whole[here, visit]
         rest = whole[here, visit] - known[here] @ found
         variance = rest @ rest / rng.chisquare(max(int(here.sum()) - known.shape[1], 1))
-        drawn = found + sqrt(variance) * np.linalg.cholesky(
-            inverse + 1e-12 * np.eye(len(inverse))
-        ) @ rng.standard_normal(len(found))
+        root = np.linalg.cholesky(inverse + 1e-12 * np.eye(len(inverse)))
+        drawn = found + sqrt(variance) * root @ rng.standard_normal(len(found))
         noise = sqrt(variance) * rng.standard_normal(len(falls))
         whole[:, visit] = np.where(here, whole[:, visit], known @ drawn + noise)
     return whole[:, -1]
@@ -210,24 +203,47 @@ def _last_falls(falls: Floats, seen: Booleans, design: Floats, rng: np.random.Ge
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trial that was conducted, with its analyses."""
+    """A trial with its analyses. rows: patients of the pool; arm: position of the arm of each of them."""
 
-    data: TrialData
+    pool: Pool
+    rows: Integers
+    arm: Integers
 
     @property
     def file(self) -> TrialFile:
         """The trial file."""
-        return self.data.trial.file
+        return self.pool.trial.file
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The arms, with what the estimand leaves out taken for missing."""
-        groups = self.data.groups()
+        """The arms as they are analysed: what the estimand leaves out counts as missing."""
         if self.file.endpoint.estimand != "hypothetical" or self.file.rescue is None:
-            return groups
+            return self.as_conducted
         first = 2 + self.file.visits.days.index(self.file.rescue.day)
-        after = np.arange(groups[0].seen.shape[1]) >= first
-        return [replace(group, seen=group.seen & ~(group.rescued[:, None] & after)) for group in groups]
+        after = np.arange(len(self.as_conducted[0].days)) >= first
+        return [
+            replace(group, seen=group.seen & ~(group.rescued[:, None] & after)) for group in self.as_conducted
+        ]
+
+    @cached_property
+    def as_conducted(self) -> list[Group]:
+        """The arms with all ratings; of a cross-over by treatment, of a sequential trial by step."""
+        if isinstance(self.file.design, Sequential):
+            return list(self._steps())
+        return _by_treatment(*self.sequences) if isinstance(self.file.design, CrossOver) else self.sequences
+
+    @cached_property
+    def sequences(self) -> list[Group]:
+        """The patients of each arm with all ratings; of a cross-over those who get this arm first."""
+        return [group.part(self.rows[self.arm == k]) for k, group in enumerate(self.pool.arms)]
+
+    def _steps(self) -> Iterator[Group]:
+        visits, rows = len(self.file.visits.days), self.rows
+        for step, arm in enumerate(self.file.arms):
+            columns = np.array([step * visits, *(step * visits + 1 + np.arange(visits))])
+            group = replace(self.pool.arms[0].part(rows, columns), name=arm.name)
+            yield group
+            rows = rows[group.seen[:, -1] & (group.points[:, -1] > self.file.remission)]
 
     @cached_property
     def arms(self) -> list[ArmSummary]:
@@ -257,27 +273,24 @@ class TrialResult:
         return [contrast for name in self.file.endpoint.analyses for contrast in self._by(name)]
 
     def _by(self, analysis: str) -> list[Contrast]:
-        changes = [self._changes(group, analysis) for group in self.groups]
-        control, found = changes[0], list[Contrast]()
-        for group, change, estimate in zip(
-            self.groups[1:], changes[1:], self._estimates(analysis, changes), strict=True
-        ):
-            pooled = _pooled_sd(change, control)
-            ratio = _variance_ratio(change, control)
+        control, *changes = (self._changes(group, analysis) for group in self.groups)
+        estimates, found = self._estimates(analysis, control, changes), list[Contrast]()
+        for group, change, estimate in zip(self.groups[1:], changes, estimates, strict=True):
+            pooled, ratio = _pooled_sd(change, control), _variance_ratio(change, control)
             smd = -estimate.difference / pooled if pooled > 0 else nan
             names = (group.name, self.groups[0].name)
             found.append(Contrast(*names, estimate, smd, ratio, self.file.endpoint.estimand, analysis))
         return found
 
-    def _estimates(self, analysis: str, changes: Sequence[Floats]) -> list[Estimate]:
+    def _estimates(self, analysis: str, control: Floats, changes: Sequence[Floats]) -> list[Estimate]:
         if isinstance(self.file.design, CrossOver):
-            return [crossed_over(self.data.sequences(), completers=analysis == "completers").effect]
+            return [crossed_over(self.sequences, completers=analysis == "completers")[0]]
         if analysis == "mmrm":
             return mixed_model(self.groups)
         if analysis == "multiple-imputation":
             seeds = [self.file.seed, self.file.trial, int(Purpose.ALLOCATION), 1]
             return imputed(self.groups, np.random.default_rng(np.random.SeedSequence(seeds)))
-        return [pooled_t(change, changes[0]) for change in changes[1:]]
+        return [pooled_t(change, control) for change in changes]
 
     def _changes(self, group: Group, analysis: str) -> Floats:
         """Changes at the last visit, from which SDs and variances come; of completers, those who stayed."""
@@ -302,18 +315,11 @@ class TrialResult:
 
         Only a simulation knows it: the same patients under both arms, as if all had stayed.
         """
-        pool, rows = self.data.pool, self.data.rows
         if isinstance(self.file.design, CrossOver | Sequential):
             return []
-        control, *arms = (group.part(rows) for group in pool.arms)
+        control, *arms = (group.part(self.rows) for group in self.pool.arms)
         apart = [(arm.name, arm.true_points[:, -1] - control.true_points[:, -1]) for arm in arms]
         return [(name, float(each.mean()), float(each.std(ddof=1))) for name, each in apart]
-
-    def figures(self) -> "dict[str, Any]":
-        """The figures of the report by name."""
-        from unstuck_analysis.trial.report import figures_of
-
-        return {name: shown.figure for name, shown in figures_of(self).items()}
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables for other programs by name: adsl, adqs, adtte, long, rpact."""
@@ -322,18 +328,37 @@ class TrialResult:
         return frames_of(self)
 
 
-@dataclass(frozen=True)
-class CrossedOver:
-    """Effect within patients, and the difference between orders that carry-over makes."""
+def conducted(pool: Pool, per_arm: int) -> TrialResult:
+    """The trial as it is run: patients in order, allocated by permuted blocks of two per arm."""
+    arms, file = len(pool.arms), pool.trial.file
+    rng = np.random.default_rng(np.random.SeedSequence([file.seed, file.trial, int(Purpose.ALLOCATION)]))
+    blocks = [rng.permutation(list(range(arms)) * 2)[::-1] for _ in range(ceil(per_arm / 2))]
+    rows = np.arange(min(arms * per_arm, pool.n))
+    return TrialResult(pool, rows, np.concatenate(blocks)[: len(rows)])
 
-    effect: Estimate
-    carry_over: Estimate
+
+def resampled(pool: Pool, per_arm: int, rng: np.random.Generator) -> TrialResult:
+    """A trial of patients drawn from the pool: without replacement where it is large enough."""
+    arms = len(pool.arms)
+    rows = rng.choice(pool.n, arms * per_arm, replace=arms * per_arm > pool.n)
+    return TrialResult(pool, rows, np.repeat(np.arange(arms), per_arm))
 
 
-def crossed_over(sequences: Sequence[Group], *, completers: bool = False) -> CrossedOver:
-    """Cross-over of two periods: half the difference between orders of the difference between periods.
+def _by_treatment(one: Group, other: Group) -> list[Group]:
+    """The treatments of a cross-over: the first period of one order with the second of the other."""
+    half = len(one.days) // 2
+    periods = np.arange(half), np.arange(half, 2 * half)
+    (one_first, one_second), (other_first, other_second) = (
+        [order.part(np.arange(order.n), period) for period in periods] for order in (one, other)
+    )
+    return [joined([one_first, other_second]), joined([other_first, one_second])]
 
-    carry_over: difference between the orders in the sum of both end scores (Grizzle 1965); its power is low.
+
+def crossed_over(sequences: Sequence[Group], *, completers: bool = False) -> tuple[Estimate, Estimate]:
+    """Effect within patients, and carry-over.
+
+    Effect: half the difference between orders of the difference between periods. Carry-over: difference
+    between the orders in the sum of both end scores (Grizzle 1965); its power is low.
     """
     half = sequences[0].points.shape[1] // 2
     parts: list[tuple[Floats, Floats]] = []
@@ -345,7 +370,7 @@ def crossed_over(sequences: Sequence[Group], *, completers: bool = False) -> Cro
     (control_first, control_sum), (arm_first, arm_sum) = parts
     between = pooled_t(arm_first, control_first)
     effect = Estimate(between.difference / 2, between.error / 2, between.freedom)
-    return CrossedOver(effect, pooled_t(arm_sum, control_sum))
+    return effect, pooled_t(arm_sum, control_sum)
 
 
 def times_to_response(group: Group, share: float) -> Times:
@@ -356,12 +381,10 @@ def times_to_response(group: Group, share: float) -> Times:
 def times_to_relapse(group: Group, at_least: float, visits: int) -> Times:
     """Days to the first of so many visits in a row with a score of at least a limit."""
     high = (group.points[:, 1:] >= at_least) & group.seen[:, 1:]
-    whole = high.copy()
-    for later in range(1, visits):
-        shifted = np.zeros_like(high)
-        shifted[:, :-later] = high[:, later:]
-        whole &= shifted
-    return _times(group, whole)
+    in_a_row = np.lib.stride_tricks.sliding_window_view(
+        np.pad(high, ((0, 0), (0, visits - 1))), visits, axis=1
+    )
+    return _times(group, in_a_row.all(axis=2))
 
 
 def _times(group: Group, happened: Booleans) -> Times:
@@ -382,22 +405,17 @@ def event_times(result: TrialResult) -> tuple[str, list[Times]]:
 
 
 def log_rank(result: TrialResult) -> list[float]:
-    """p of the log-rank test of every arm after the first against the first."""
+    """p of the log-rank test of every arm after the first against the first; NaN for periods and steps."""
     _, times = event_times(result)
-    return [logrank_p(each, times[0]) for each in times[1:]]
+    independent = not isinstance(result.file.design, CrossOver | Sequential)
+    return [logrank_p(each, times[0]) if independent else nan for each in times[1:]]
 
 
-@dataclass(frozen=True)
-class DoseTrend:
-    """Slope of the change per dose with its p, and the lowest dose that differs, from the highest down."""
+def dose_trend(result: TrialResult) -> tuple[float, float, float | None]:
+    """Slope of the change per dose, its p, and the lowest effective dose.
 
-    slope: float
-    p: float
-    lowest_dose: float | None
-
-
-def dose_trend(result: TrialResult) -> DoseTrend:
-    """Linear trend over doses, and doses tested in order at 5 % until one is not better (fixed sequence)."""
+    Doses are tested from the highest down, at 5 %, until one is not better (fixed sequence).
+    """
     changes = [carried_forward(group)[:, -1] - group.points[:, 0] for group in result.groups]
     doses = [float(result.file.arm(group.name).dose or 0.0) for group in result.groups]
     given = np.repeat(doses, [len(change) for change in changes])
@@ -408,7 +426,7 @@ def dose_trend(result: TrialResult) -> DoseTrend:
         if not (estimate.p < 0.05 and estimate.difference < 0):
             break
         lowest = doses[position]
-    return DoseTrend(float(line.slope), float(line.pvalue), lowest)
+    return float(line.slope), float(line.pvalue), lowest
 
 
 def difference_in_response(arm: ArmSummary, control: ArmSummary) -> tuple[float, float, float]:

@@ -8,85 +8,41 @@ no further. All arms are simulated for every patient who could be randomised: a 
 the others say what would have happened.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import floor
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from unstuck.engine.readouts import connectivities
 from unstuck.engine.step import Engine
-from unstuck.files.context import ContextFile
 from unstuck.files.treatment import TYPICAL_STRESS_H, Regimen
 from unstuck.files.units import HOURS_A_DAY
-from unstuck.files.yaml import Document, Places
 from unstuck.patient.draw import Patient, Purpose, stream
 from unstuck.patient.life import Checkpoint, Life
 from unstuck.state import Floats, State
 
-from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.run import ACCURACY, Row, Workplace
 from unstuck_analysis.study.store import SERIES
 from unstuck_analysis.study.vary import ArmFiles, VariedTreatment
 from unstuck_analysis.trial.file import (
     CrossOver,
-    Endpoint,
     LeadIn,
     LoadedTrial,
     Sequential,
     TrialFile,
     Withdrawal,
+    conducted_trial,
     course_file,
-    shifted,
-    whole_days,
+    later,
 )
 from unstuck_analysis.trial.ratings import Booleans, Raters, Ratings, leaving
 
 NOT_ILL_ABOVE = 0.92  # connectivity at screening; such a patient does not reach the entry limit
 PATIENTS_PER_TRIAL = 100_000  # trial number t takes patients from this number times t on
 Days = npt.NDArray[np.int64]
-
-
-class Conduct(Document):
-    """All that decides how patients live through a trial, as it is stored with the runs."""
-
-    file: TrialFile
-    context: ContextFile | None
-    regimens: dict[str, list[Regimen]]
-    open_phase: list[Regimen]
-
-
-def conduct_text(trial: LoadedTrial) -> str:
-    """The conduct of a trial as text, without what only matters afterwards."""
-    endpoint = Endpoint(analyses=["locf"], remission=trial.file.remission)  # valid in every design
-    neutral = {"title": "", "description": "", "endpoint": endpoint, "patients_per_arm": 2}
-    file = trial.file.model_copy(update=neutral)
-    found = Conduct(file=file, context=trial.context, regimens=trial.regimens, open_phase=trial.open_phase)
-    return found.model_dump_json()
-
-
-@lru_cache(maxsize=4)
-def _conduct(text: str) -> Conduct:
-    return Conduct.model_validate_json(text)
-
-
-def trial_of(inputs: StudyInputs) -> LoadedTrial:
-    """The trial whose runs are in a study."""
-    found, files = _conduct(inputs.conduct), next(iter(inputs.basis.arms.values()))
-    return LoadedTrial(
-        inputs.name,
-        Path(inputs.name),
-        found.file,
-        Places({(): (Path(inputs.name), 0)}),
-        files.circuit,
-        found.context,
-        found.regimens,
-        found.open_phase,
-        files.drugs,
-    )
 
 
 def enters(trial: TrialFile, ratings: Ratings) -> Booleans:
@@ -116,15 +72,14 @@ def needs_rescue(trial: TrialFile, points: Floats, seen: Booleans) -> Booleans:
 
 
 def planned_days(trial: TrialFile) -> Days:
-    """Days of all ratings from the start of care: baseline, then visits, of every period or step."""
-    visits, design = np.array([0, *trial.visits.days]), trial.design
-    if isinstance(design, CrossOver):
-        second = whole_days(design.period) + whole_days(design.washout)
-        return np.concatenate([visits, second + visits])
-    if isinstance(design, Sequential):
-        step, steps = whole_days(design.step), len(trial.arms)
-        return np.concatenate([[0], *(step * k + visits[1:] for k in range(steps))])
-    return trial.start_day + visits
+    """Days of all ratings from the start of care: baseline, then visits, of every period or step.
+
+    The last rating of a step is the baseline of the next one.
+    """
+    visits = np.array([0, *trial.visits.days])
+    kept = 1 if isinstance(trial.design, Sequential) else 0
+    found = np.concatenate([start + visits[kept:] for start in trial.starts])
+    return np.concatenate([visits[:kept], found])
 
 
 def rating_days(trial: TrialFile, patients: Sequence[int]) -> Days:
@@ -140,72 +95,81 @@ def rating_days(trial: TrialFile, patients: Sequence[int]) -> Days:
     return np.minimum(days, trial.total_days)
 
 
-@dataclass(frozen=True)
-class Adherence:
-    """Whether a patient takes the doses of each day, from the start of care on; the same in every arm."""
+def at_home(regimen: Regimen) -> bool:
+    """Whether patients take the drug themselves: at least once per day. Other doses are given to them."""
+    return regimen.every is not None and regimen.every <= HOURS_A_DAY
 
-    taken: Booleans
 
-    @classmethod
-    def of(cls, trial: TrialFile, patient: int) -> "Adherence":
-        """From the patient's own stream: never started, day of stopping, single days."""
-        law, days = trial.adherence, trial.total_days
-        rng = stream(trial.seed, patient, Purpose.ADHERENCE)
-        never = rng.random() < law.never.value
-        stops = 7.0 * rng.exponential() / max(law.stopping_weekly.value, 1e-12)
-        missed = rng.random(days) < law.missed_days.value
-        return cls(~missed & (np.arange(days) < stops) & (not never))
+def days_taken(trial: TrialFile, patient: int) -> Booleans:
+    """Whether a patient takes the doses of each day, from the start of care on; the same in every arm.
 
-    def applied(self, regimens: Sequence[Regimen]) -> list[Regimen]:
-        """The doses that are taken. Doses on named days are given in the clinic, and taken."""
-        return [kept for regimen in regimens for kept in self._applied(regimen)]
+    From the patient's own stream: never started, day of stopping, single days.
+    """
+    law, rng = trial.adherence, stream(trial.seed, patient, Purpose.ADHERENCE)
+    never = rng.random() < law.never.value
+    stops = 7.0 * rng.exponential() / max(law.stopping_weekly.value, 1e-12)
+    missed = rng.random(trial.total_days) < law.missed_days.value
+    return ~missed & (np.arange(trial.total_days) < stops) & (not never)
 
-    def _applied(self, regimen: Regimen) -> Iterator[Regimen]:
-        if regimen.every is None or regimen.every > HOURS_A_DAY:
-            yield regimen
-            return
-        since_h = regimen.every * np.arange(regimen.number_of_doses)
+
+def doses_taken(regimens: Sequence[Regimen], taken: Booleans) -> list[Regimen]:
+    """The doses of the days that are taken (days from the start of care); those in the clinic always are."""
+    kept: list[Regimen] = []
+    for regimen in regimens:
+        if not at_home(regimen):
+            kept.append(regimen)
+            continue
+        since_h = (regimen.every or 0.0) * np.arange(regimen.number_of_doses)
         day = np.floor((regimen.starting + since_h) / HOURS_A_DAY + 1e-9).astype(int)
-        taken = self.taken[np.minimum(day, len(self.taken) - 1)]
-        if taken.all():
-            yield regimen
-        elif taken.any():
-            on_days = (since_h[taken] / HOURS_A_DAY).tolist()
-            yield regimen.model_copy(update={"on_days": on_days, "every": None, "lasting": None})
+        given = taken[np.minimum(day, len(taken) - 1)]
+        on_days = (since_h[given] / HOURS_A_DAY).tolist()
+        some = regimen.model_copy(update={"on_days": on_days, "every": None, "lasting": None})
+        kept += [regimen] if given.all() else [some] if given.any() else []
+    return kept
+
+
+def dose_days(trial: LoadedTrial, patients: Sequence[int]) -> dict[str, Days]:
+    """Days with a dose until each planned rating (patients, ratings), by arm.
+
+    Patients of an arm without a drug take placebo as the others take their drugs; those who wait take none.
+    """
+    planned, file = planned_days(trial.file), trial.file
+    taken = np.array([days_taken(file, patient) for patient in patients], dtype=int)
+    until = np.pad(taken.reshape(-1, file.total_days).cumsum(axis=1), ((0, 0), (1, 0)))[:, planned]
+    in_clinic, found = np.tile(planned, (len(patients), 1)), dict[str, Days]()
+    every = [regimen for given in trial.regimens.values() for regimen in given]
+    for arm, given in trial.regimens.items():
+        waits, as_in = not (given or file.arm(arm).care), given or every
+        found[arm] = in_clinic if as_in and not any(map(at_home, as_in)) else until
+        found[arm] = np.zeros_like(until) if waits else found[arm]
+    return found
 
 
 @dataclass
 class Subject:
-    """One patient on the way through one arm. connectivity: by day, from the screening on."""
+    """One patient (`with_care`) on the way through one arm. connectivity: by day, from the screening on."""
 
     patient: Patient
     checkpoint: Checkpoint
     trial: LoadedTrial
     arm: str
-    raters: Raters
-    connectivity: list[float] = field(default_factory=list[float])
+    connectivity: list[float]
     state: State | None = None
 
-    @classmethod
-    def screened(cls, patient: Patient, checkpoint: Checkpoint, trial: LoadedTrial, arm: str) -> "Subject":
-        """The patient, with the care of the arm (`with_care`), on the day of the screening."""
-        raters = Raters.of(trial.file.seed, [patient.index], trial.file.total_days)
-        return cls(patient, checkpoint, trial, arm, raters, [checkpoint.stuck.connectivity])
-
-    @property
-    def day(self) -> int:
-        """The present day from the start of care."""
-        return len(self.connectivity) - 1 - self.trial.file.entry.days
+    @cached_property
+    def raters(self) -> Raters:
+        """The random numbers of this patient's ratings."""
+        return Raters.of(self.trial.file.seed, [self.patient.index], self.trial.file.total_days)
 
     @property
     def ratings(self) -> Ratings:
         """Ratings up to the present day."""
-        course = np.array([self.connectivity])
-        return ratings_of(self.trial, self.arm, course, self.raters)
+        return Ratings(self.trial, self.arm, np.array([self.connectivity]), self.raters)
 
     def go(self, regimens: Sequence[Regimen], until_day: int) -> None:
         """Simulate until a day. regimens: everything given since the start of care, past doses included."""
-        file = course_file(self.trial.file, self.arm, self.adherence.applied(regimens))
+        taken = doses_taken(regimens, days_taken(self.trial.file, self.patient.index))
+        file = course_file(self.trial.file, self.arm, taken)
         files = ArmFiles.model_construct(treatment=file, circuit=self.trial.circuit, drugs=self.trial.drugs)
         life = Life(self.patient, VariedTreatment(self.arm, files), self.checkpoint, ACCURACY)
         day_0_h = life.treatment.file.day_0_h
@@ -221,11 +185,6 @@ class Subject:
         life.advance(day_0_h + (until_day + self.trial.file.entry.days) * HOURS_A_DAY, on_step=note)
         self.state = life.state
 
-    @property
-    def adherence(self) -> Adherence:
-        """The doses that this patient takes."""
-        return Adherence.of(self.trial.file, self.patient.index)
-
     def shown(self, upto: int) -> tuple[Floats, Booleans]:
         """The first ratings (1, upto) as points, and whether the patient is still there at each."""
         days = rating_days(self.trial.file, [self.patient.index])[:, :upto]
@@ -233,13 +192,6 @@ class Subject:
         planned = (planned_days(self.trial.file)[:upto] - self.trial.file.start_day).tolist()
         seen, _ = leaving(points, planned, self.raters.leaving, self.trial, self.arm)
         return points, seen
-
-
-def ratings_of(trial: LoadedTrial, arm: str, courses: Floats, raters: Raters) -> Ratings:
-    """The ratings of patients whose connectivity (patients, days) begins at the screening."""
-    file = trial.file
-    care = file.arm(arm).care
-    return Ratings(file.rating, trial.context, raters, courses, -file.entry.days, care, file.care_ends)
 
 
 def with_care(patient: Patient, trial: LoadedTrial, arm: str) -> Patient:
@@ -260,21 +212,35 @@ def with_care(patient: Patient, trial: LoadedTrial, arm: str) -> Patient:
 
 def follow(subject: Subject) -> None:
     """Take a randomised patient through the arm, as far as the design lets them go."""
-    trial = subject.trial.file
-    given = [*subject.trial.open_phase, *_later(subject.trial.regimens[subject.arm], trial.start_day)]
+    trial, regimens = subject.trial.file, subject.trial.regimens
+    given = [*subject.trial.open_phase, *_later(regimens[subject.arm], trial.start_day)]
+    if isinstance(trial.design, Sequential):
+        _steps(subject)
+        return
     if isinstance(trial.design, CrossOver):
         (other,) = (arm.name for arm in trial.arms if arm.name != subject.arm)
-        second = whole_days(trial.design.period) + whole_days(trial.design.washout)
-        subject.go([*given, *_later(subject.trial.regimens[other], second)], trial.total_days)
-    elif isinstance(trial.design, Sequential):
-        _steps(subject, trial.design)
-    else:
-        if trial.rescue:
-            subject.go(given, trial.start_day + trial.rescue.day)
-            points, seen = subject.shown(2 + trial.visits.days.index(trial.rescue.day))
-            if needs_rescue(trial, points, seen)[0]:
-                given += _later(trial.rescue.drugs, trial.start_day + trial.rescue.day)
-        subject.go(given, trial.total_days)
+        given += _later(regimens[other], trial.starts[1])
+    if trial.rescue:
+        subject.go(given, trial.start_day + trial.rescue.day)
+        points, seen = subject.shown(2 + trial.visits.days.index(trial.rescue.day))
+        if needs_rescue(trial, points, seen)[0]:
+            given += _later(trial.rescue.drugs, trial.start_day + trial.rescue.day)
+    subject.go(given, trial.total_days)
+
+
+def _steps(subject: Subject) -> None:
+    """The steps of a sequential trial, until the patient has remitted or left."""
+    trial, given = subject.trial.file, list[Regimen]()
+    for step, (arm, start) in enumerate(zip(trial.arms, trial.starts, strict=True), 1):
+        given += _later(subject.trial.regimens[arm.name], start)
+        subject.go(given, min(start + trial.arm_days, trial.total_days))
+        points, seen = subject.shown(1 + len(trial.visits.days) * step)
+        if not seen[0, -1] or points[0, -1] <= trial.remission:
+            return
+
+
+def _later(regimens: Sequence[Regimen], days: int) -> list[Regimen]:
+    return later(regimens, days * HOURS_A_DAY)
 
 
 def run_in(subject: Subject) -> bool:
@@ -292,26 +258,9 @@ def run_in(subject: Subject) -> bool:
     return bool(is_randomised(trial, subject.ratings)[0])
 
 
-def _steps(subject: Subject, design: Sequential) -> None:
-    """The steps of a sequential trial, until the patient has remitted or left."""
-    trial, length = subject.trial, whole_days(design.step)
-    given: list[Regimen] = []
-    visits = len(trial.file.visits.days)
-    for step, arm in enumerate(trial.file.arms):
-        given += _later(trial.regimens[arm.name], step * length)
-        subject.go(given, (step + 1) * length)
-        points, seen = subject.shown(1 + visits * (step + 1))
-        if not seen[0, -1] or points[0, -1] <= trial.file.remission:
-            return
-
-
-def _later(regimens: Sequence[Regimen], days: int) -> list[Regimen]:
-    return [shifted(regimen, days * HOURS_A_DAY) for regimen in regimens]
-
-
 def run_subject(workplace: Workplace, run: PlannedRun) -> Row:
     """One patient under one arm: connectivity by day from the screening on, as a row of the store."""
-    trial, arm = trial_of(workplace.inputs), run.treatment
+    trial, arm = conducted_trial(workplace.inputs.conduct), run.treatment
     run_inputs = workplace.variation.inputs_of(arm, run.settings)
     drawn = workplace.patient(run_inputs, PATIENTS_PER_TRIAL * trial.file.trial + run.patient)
     care = trial.file.arm(arm).care
@@ -320,7 +269,8 @@ def run_subject(workplace: Workplace, run: PlannedRun) -> Row:
     patient = workplace.kept[care]
     way = ("run-in", care if trial.file.start_day else 1.0)
     if way not in workplace.kept:  # the arms share what comes before randomisation
-        subject = Subject.screened(patient, workplace.stuck(run_inputs, patient), trial, arm)
+        checkpoint = workplace.stuck(run_inputs, patient)
+        subject = Subject(patient, checkpoint, trial, arm, [checkpoint.stuck.connectivity])
         workplace.kept[way] = run_in(subject), subject
     goes_on, before = workplace.kept[way]
     subject = replace(before, patient=patient, arm=arm, connectivity=list(before.connectivity))

@@ -1,48 +1,31 @@
-"""Who was screened, randomised and rated: the data of a trial, from the stored courses of connectivity.
+"""Who was screened and rated: a pool of patients under every arm, from stored courses of connectivity.
 
-    stored courses -> Pool (every patient who can be randomised, under every arm) -> TrialData (one arm each)
-
-A trial takes patients in their order and gives each to one arm by permuted blocks. The same pool gives many
-trials: `resampled` draws patients from it instead.
+stored courses -> Pool (every patient who can be randomised, under every arm) -> TrialResult (one arm each)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from unstuck.patient.draw import Purpose
 from unstuck.state import Floats
 
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.trial.conduct import (
     PATIENTS_PER_TRIAL,
+    dose_days,
     enters,
     is_randomised,
     needs_rescue,
     planned_days,
     rating_days,
-    ratings_of,
 )
-from unstuck_analysis.trial.file import CrossOver, LoadedTrial, Sequential, TrialFile
-from unstuck_analysis.trial.ratings import Booleans, Raters, leaving
+from unstuck_analysis.trial.file import LoadedTrial, Sequential, TrialFile
+from unstuck_analysis.trial.ratings import Booleans, Raters, Ratings, leaving
 
 Integers = npt.NDArray[np.int64]
-_BY_PATIENT = ("patients", "points", "seen", "why", "rescued", "true_points")
-
-
-@dataclass(frozen=True)
-class Screening:
-    """How many patients were screened, were excluded after a lead-in or open phase, or can be randomised."""
-
-    screened: int
-    stopped_in_run_in: int
-    randomisable: int
-
-    @property
-    def entered(self) -> int:
-        """Number who reach the entry limit."""
-        return self.randomisable + self.stopped_in_run_in
+_BY_RATING = ("points", "seen", "true_points", "doses")
+_BY_PATIENT = ("patients", "why", "rescued", *_BY_RATING)
 
 
 @dataclass(frozen=True)
@@ -50,7 +33,7 @@ class Group:
     """Ratings of patients (rows) under one arm, period or step; columns are the baseline, then the visits.
 
     days: of the ratings, from the baseline. points: as if all stayed; seen: who is still there; why: the
-    reason of leaving; true_points: without trait, rater, state and error.
+    reason of leaving; true_points: without trait, rater, state and error; doses: days with a dose until then.
     """
 
     name: str
@@ -61,6 +44,7 @@ class Group:
     why: Integers
     rescued: Booleans
     true_points: Floats
+    doses: Integers
 
     @property
     def n(self) -> int:
@@ -71,7 +55,7 @@ class Group:
         """Some of the patients, and some of the ratings, the first of which is the baseline."""
         columns = np.arange(len(self.days)) if columns is None else columns
         parts = {name: getattr(self, name)[rows] for name in _BY_PATIENT}
-        parts |= {name: parts[name][:, columns] for name in ("points", "seen", "true_points")}
+        parts |= {name: parts[name][:, columns] for name in _BY_RATING}
         days = self.days[columns]
         return replace(self, days=days - days[0], **parts)
 
@@ -84,10 +68,14 @@ def joined(groups: Sequence[Group]) -> Group:
 
 @dataclass(frozen=True)
 class Pool:
-    """Patients who can be randomised, each of them under every arm that is simulated."""
+    """Patients who can be randomised, each of them under every arm that is simulated.
+
+    screened: number of patients; stopped: of those who entered, after a lead-in or an open phase.
+    """
 
     trial: LoadedTrial
-    screening: Screening
+    screened: int
+    stopped: int
     arms: list[Group]
 
     @property
@@ -95,53 +83,14 @@ class Pool:
         """Number of patients."""
         return self.arms[0].n
 
+    @property
+    def entered(self) -> int:
+        """Number of patients who reach the entry limit."""
+        return self.n + self.stopped
+
     def arm(self, name: str) -> Group:
         """All patients under one arm."""
         return next(group for group in self.arms if group.name == name)
-
-
-@dataclass(frozen=True)
-class TrialData:
-    """One trial: rows of the pool, and the arm (a position) that each patient was given to."""
-
-    pool: Pool
-    rows: Integers
-    arm: Integers
-
-    @property
-    def trial(self) -> LoadedTrial:
-        """The trial that was conducted."""
-        return self.pool.trial
-
-    def groups(self) -> list[Group]:
-        """The arms with their patients: of a cross-over by treatment, of a sequential trial by step."""
-        if isinstance(self.trial.file.design, Sequential):
-            return list(self._steps())
-        crossed = isinstance(self.trial.file.design, CrossOver)
-        return _by_treatment(*self.sequences()) if crossed else self.sequences()
-
-    def sequences(self) -> list[Group]:
-        """The patients of each arm with all ratings; of a cross-over those who get this arm first."""
-        return [group.part(self.rows[self.arm == k]) for k, group in enumerate(self.pool.arms)]
-
-    def _steps(self) -> Iterator[Group]:
-        visits, rows = len(self.trial.file.visits.days), self.rows
-        for step, arm in enumerate(self.trial.file.arms):
-            columns = np.array([step * visits, *(step * visits + 1 + np.arange(visits))])
-            group = replace(self.pool.arms[0].part(rows, columns), name=arm.name)
-            yield group
-            rows = rows[group.seen[:, -1] & (group.points[:, -1] > self.trial.file.remission)]
-
-
-def _by_treatment(one: Group, other: Group) -> list[Group]:
-    """The treatments of a cross-over: the first period of one order with the second of the other."""
-    half = len(one.days) // 2
-    first, second = np.arange(half), np.arange(half, 2 * half)
-    everyone = [np.arange(order.n) for order in (one, other)]
-    return [
-        joined([one.part(everyone[0], first), other.part(everyone[1], second)]),
-        joined([other.part(everyone[1], first), one.part(everyone[0], second)]),
-    ]
 
 
 def simulated_arms(file: TrialFile) -> list[str]:
@@ -155,11 +104,11 @@ def pool_of(trial: LoadedTrial, courses: Floats, copy: int = 0) -> Pool:
     file, arms = trial.file, simulated_arms(trial.file)
     numbers = np.arange(courses.shape[1]) + PATIENTS_PER_TRIAL * file.trial
     raters = Raters.of(file.seed, numbers.tolist(), file.total_days, copy)
-    screened = ratings_of(trial, arms[0], courses[0], raters)
+    screened = Ratings(trial, arms[0], courses[0], raters)
     entered = enters(file, screened)
     kept = entered & is_randomised(file, screened)
-    counts = Screening(len(numbers), int((entered & ~kept).sum()), int(kept.sum()))
-    return rated(trial, numbers[kept], courses[:, kept], raters.pick(kept), counts)
+    groups = rated(trial, numbers[kept], courses[:, kept], raters.pick(kept))
+    return Pool(trial, len(numbers), int((entered & ~kept).sum()), groups)
 
 
 def courses_of(trial: LoadedTrial, results: Results) -> Floats:
@@ -170,35 +119,16 @@ def courses_of(trial: LoadedTrial, results: Results) -> Floats:
     return np.array(widened)
 
 
-def rated(trial: LoadedTrial, patients: Integers, courses: Floats, raters: Raters, counts: Screening) -> Pool:
+def rated(trial: LoadedTrial, patients: Integers, courses: Floats, raters: Raters) -> list[Group]:
     """Patients who can be randomised, rated under every arm. courses: (arms, patients, days)."""
-    file = trial.file
-    days, planned = rating_days(file, patients.tolist()), planned_days(file) - file.start_day
-    arms: list[Group] = []
+    file, planned = trial.file, planned_days(trial.file)
+    days, doses = rating_days(file, patients.tolist()), dose_days(trial, patients.tolist())
+    groups: list[Group] = []
     for arm, course in zip(simulated_arms(file), courses, strict=True):
-        ratings = ratings_of(trial, arm, course, raters)
-        points = ratings.points(days)
-        there, why = leaving(points, planned.tolist(), raters.leaving, trial, arm)
+        ratings = Ratings(trial, arm, course, raters)
+        points, since = ratings.points(days), planned - file.start_day
+        there, why = leaving(points, since.tolist(), raters.leaving, trial, arm)
         rescued, seen = needs_rescue(file, points, there), there & np.isfinite(points)
-        arms.append(Group(arm, patients, planned, points, seen, why, rescued, ratings.true_points(days)))
-    return Pool(trial, counts, arms)
-
-
-def conducted(pool: Pool, per_arm: int) -> TrialData:
-    """The trial as it is run: patients in order, allocated by permuted blocks of two per arm."""
-    arms, file = len(pool.arms), pool.trial.file
-    rng = np.random.default_rng(np.random.SeedSequence([file.seed, file.trial, int(Purpose.ALLOCATION)]))
-    total = arms * per_arm
-    order: list[int] = []
-    while len(order) < total:
-        block = rng.permutation(list(range(arms)) * 2)
-        order += block[::-1].tolist()
-    rows = np.arange(min(total, pool.n))
-    return TrialData(pool, rows, np.array(order[: len(rows)], dtype=np.int64))
-
-
-def resampled(pool: Pool, per_arm: int, rng: np.random.Generator) -> TrialData:
-    """A trial of patients drawn from the pool: without replacement where it is large enough."""
-    arms = len(pool.arms)
-    rows = rng.choice(pool.n, arms * per_arm, replace=arms * per_arm > pool.n)
-    return TrialData(pool, rows, np.repeat(np.arange(arms), per_arm))
+        true_points = ratings.true_points(days)
+        groups.append(Group(arm, patients, since, points, seen, why, rescued, true_points, doses[arm]))
+    return groups

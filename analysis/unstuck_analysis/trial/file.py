@@ -4,14 +4,15 @@ Days count from randomisation (day 0 of the visits) and, inside the program, fro
 differ by the length of a lead-in or of an open phase. Screening comes before both. Reading simulates nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 from unstuck.errors import InputError, choose, nearest
 from unstuck.files import units as quantities
 from unstuck.files.circuit import CircuitFile
@@ -21,8 +22,6 @@ from unstuck.files.find import find, read
 from unstuck.files.treatment import Phase, Regimen, Treatment, TreatmentFile, circuit_for, drug_for
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.files.yaml import Document, Key, Misplaced, Places
-
-T = TypeVar("T")
 
 BEFORE = 14  # days of ratings that are drawn before the start of care; the screening is not longer
 LEAVING_WEEKS = 60  # weekly draws of leaving
@@ -57,24 +56,29 @@ class Entry(Document):
         return round(self.screening / HOURS_A_DAY)
 
 
-class Arm(Document):
-    """One arm: a treatment, or regimens counted from randomisation; neither means no drug.
+class Given(Document):
+    """What is given: a treatment, or regimens; neither means no drug."""
+
+    treatment: str | None = None
+    drugs: list[Regimen] = []
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.treatment is not None and self.drugs:
+            raise Misplaced(("drugs",), "write a treatment or drugs, not both")
+        return self
+
+
+class Arm(Given):
+    """One arm; days of its regimens count from randomisation.
 
     care: factor on the context (0: a waiting list). dose: the amount that a dose-finding trial compares.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    treatment: str | None = None
-    drugs: list[Regimen] = []
     care: NotNegative = 1.0
     leaving: bool = True
     dose: NotNegative | None = None
-
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> "Arm":
-        if self.treatment is not None and self.drugs:
-            raise Misplaced(("drugs",), "an arm has a treatment or drugs, not both")
-        return self
 
 
 class Visits(Document):
@@ -146,15 +150,9 @@ class Leaving(Document):
 
 
 class Parallel(Document):
-    """Patients are randomised to one arm each."""
+    """Patients are randomised to one arm each; in dose finding the arms are doses of one drug."""
 
-    kind: Literal["parallel"]
-
-
-class DoseFinding(Document):
-    """Parallel arms that are doses of one drug."""
-
-    kind: Literal["dose-finding"]
+    kind: Literal["parallel", "dose-finding"] = "parallel"
 
 
 class CrossOver(Document):
@@ -187,13 +185,11 @@ class Relapse(Document):
     visits: int = Field(ge=1)
 
 
-class Withdrawal(Document):
+class Withdrawal(Given):
     """An open treatment for all; responders are randomised to the arms. Care ends at randomisation."""
 
     kind: Literal["randomised-withdrawal"]
     lasting: quantities.PositiveHours
-    treatment: str | None = None
-    drugs: list[Regimen] = []
     responders: list[Limit] = Field(min_length=1)
     relapse: Relapse
 
@@ -205,9 +201,7 @@ class Sequential(Document):
     step: quantities.PositiveHours
 
 
-Design = Annotated[
-    Parallel | DoseFinding | CrossOver | LeadIn | Withdrawal | Sequential, Field(discriminator="kind")
-]
+Design = Annotated[Parallel | CrossOver | LeadIn | Withdrawal | Sequential, Field(discriminator="kind")]
 
 
 class Rescue(Document):
@@ -248,7 +242,7 @@ class TrialFile(Document):
     description: str = ""
     extends: str | None = None
     circuit: str = "default"
-    design: Design = Parallel(kind="parallel")
+    design: Design = Parallel()
     people: People = People()
     entry: Entry
     context: str | None = "care"
@@ -262,9 +256,7 @@ class TrialFile(Document):
     endpoint: Endpoint = Endpoint()
     neurons: int = 0
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
-    trial: int = Field(
-        default=0, ge=0, le=10_000
-    )  # which trial of the seed: other patients, other allocation
+    trial: int = Field(default=0, ge=0, le=10_000)  # of this seed; each has other patients and allocation
 
     @model_validator(mode="after")
     def _arms_fit_the_design(self) -> "TrialFile":
@@ -304,16 +296,26 @@ class TrialFile(Document):
             if late:
                 place = ("design", "responders", late[0], "day")
                 raise Misplaced(place, f"the open phase ends on day {self.start_day}")
-        if isinstance(design, Sequential) and self.total_days > LEAVING_WEEKS * 7:
-            raise Misplaced(("design", "step"), f"all steps last more than {LEAVING_WEEKS} weeks")
+        if self.total_days - self.start_day > LEAVING_WEEKS * 7:
+            raise Misplaced(("visits",), f"the arms last more than {LEAVING_WEEKS} weeks")
         if self.rescue and self.rescue.day not in self.visits.days:
             raise Misplaced(("rescue", "day"), f"day {self.rescue.day} has no visit")
         return self
 
     @property
+    def starts(self) -> list[int]:
+        """Days on which the arm, its periods or its steps begin, counted from the start of care."""
+        design = self.design
+        if isinstance(design, CrossOver):
+            return [0, whole_days(design.period) + whole_days(design.washout)]
+        if isinstance(design, Sequential):
+            return [whole_days(design.step) * step for step in range(len(self.arms))]
+        return [whole_days(design.lasting) if isinstance(design, LeadIn | Withdrawal) else 0]
+
+    @property
     def start_day(self) -> int:
         """Day of randomisation, counted from the start of care."""
-        return whole_days(self.design.lasting) if isinstance(self.design, LeadIn | Withdrawal) else 0
+        return self.starts[0]
 
     @property
     def arm_days(self) -> int:
@@ -325,12 +327,7 @@ class TrialFile(Document):
     @property
     def total_days(self) -> int:
         """Days from the start of care to the last visit."""
-        design, last = self.design, self.visits.days[-1]
-        if isinstance(design, CrossOver):
-            return self.arm_days + whole_days(design.washout) + last
-        if isinstance(design, Sequential):
-            return self.arm_days * len(self.arms)
-        return self.start_day + last
+        return self.starts[-1] + self.visits.days[-1]
 
     @property
     def care_ends(self) -> int | None:
@@ -360,7 +357,6 @@ class LoadedTrial:
     regimens: by arm, counted from randomisation; open_phase: counted from the start of care.
     """
 
-    name: str
     path: Path
     file: TrialFile
     places: Places
@@ -370,23 +366,44 @@ class LoadedTrial:
     open_phase: list[Regimen]
     drugs: dict[str, DrugFile]
 
+    @property
+    def name(self) -> str:
+        """Name of the file without its ending."""
+        return self.path.stem
+
     @cached_property
-    def on_drug(self) -> dict[str, float]:
+    def side_effects(self) -> dict[str, float]:
         """Weekly probability of leaving for side effects, by arm (0 without a drug): the largest counts."""
         rates = self.file.leaving.side_effects
+        of_drug = {
+            name: found.value if (found := rates.get(drug.drug_class, rates.get("other"))) else 0.0
+            for name, drug in self.drugs.items()
+        }
         return {
-            name: max((_rate(rates, self.drugs[regimen.drug].drug_class) for regimen in given), default=0.0)
-            for name, given in self.regimens.items()
+            arm: max((of_drug[regimen.drug] for regimen in given), default=0.0)
+            for arm, given in self.regimens.items()
         }
 
     def error(self, key: Key, message: str) -> InputError:
-        """An error at a key of the trial file."""
+        """The fault at a key of the trial file."""
         return self.places.error(key, message)
 
+    def conduct(self) -> str:
+        """All that decides how patients live through the trial, as text; not what only matters afterwards."""
+        endpoint = Endpoint(analyses=["locf"], remission=self.file.remission)  # valid in every design
+        neutral = {"title": "", "description": "", "endpoint": endpoint, "patients_per_arm": 2}
+        file = self.file.model_copy(update=neutral)
+        stored = replace(self, path=Path(), places=Places({}), file=file)
+        return _LOADED.dump_json(stored).decode()
 
-def _rate(rates: dict[str, Sourced[float]], drug_class: str) -> float:
-    found = rates.get(drug_class, rates.get("other"))
-    return found.value if found else 0.0
+
+_LOADED = TypeAdapter(LoadedTrial)
+
+
+@lru_cache(maxsize=4)
+def conducted_trial(text: str) -> LoadedTrial:
+    """The trial whose conduct is this text."""
+    return _LOADED.validate_json(text)
 
 
 def load_trial(name_or_path: str | Path) -> LoadedTrial:
@@ -398,97 +415,82 @@ def load_trial(name_or_path: str | Path) -> LoadedTrial:
 
 def resolve(path: Path, file: TrialFile, places: Places) -> LoadedTrial:
     """A trial file with its circuit, context and drugs; InputError at the key that names what is missing."""
-    circuit = _named(places, ("circuit",), lambda: circuit_for(str(find("circuits", file.circuit, path)))[0])
-    reader = _Reader(path, places, circuit)
-    context = reader.context(file.context) if file.context else None
-    regimens: dict[str, list[Regimen]] = {}
+    with _at(places, ("circuit",)):
+        circuit, _ = circuit_for(str(find("circuits", file.circuit, path)))
+    if circuit.readout.ill_when == "stronger":
+        raise places.error(
+            ("circuit",),
+            "the scales of trials rate depression, from connections that are lost; in"
+            f" {file.circuit!r} illness is too much of {circuit.readout_name}."
+            f" Use unstuck compare --circuit {file.circuit}, or a study",
+        )
+    context, drugs = None, dict[str, DrugFile]()
+    if file.context:
+        with _at(places, ("context",)):
+            context, _ = read("contexts", file.context, ContextFile, path)
+            for region in context.regions:
+                choose(region, circuit.regions, "region")
+    trial = LoadedTrial(path, file, places, circuit, context, {}, [], drugs)
     for number, arm in enumerate(file.arms):
-        regimens[arm.name] = reader.regimens(arm, ("arms", number), file.arm_days)
-    design, open_phase = file.design, list[Regimen]()
-    if isinstance(design, Withdrawal):
-        arm = Arm(name="open", treatment=design.treatment, drugs=design.drugs)
-        open_phase = reader.regimens(arm, ("design",), file.start_day)
+        trial.regimens[arm.name] = list(_regimens(trial, arm, ("arms", number), file.arm_days))
+    if isinstance(file.design, Withdrawal):
+        trial.open_phase.extend(_regimens(trial, file.design, ("design",), file.start_day))
     if file.rescue:
-        reader.check(file.rescue.drugs, ("rescue",), file.visits.days[-1] - file.rescue.day)
-    _check_side_effects(file, reader.drugs, places)
-    return LoadedTrial(path.stem, path, file, places, circuit, context, regimens, open_phase, reader.drugs)
-
-
-def _check_side_effects(file: TrialFile, drugs: dict[str, DrugFile], places: Places) -> None:
-    """InputError for a class of drugs that no drug has."""
+        left = file.visits.days[-1] - file.rescue.day
+        list(_regimens(trial, Given(drugs=file.rescue.drugs), ("rescue",), left))
     known = [*{drug.drug_class for drug in drugs.values()}, "other"]
     for name in file.leaving.side_effects:
         if name not in known and nearest(name, known):
             raise places.error(("leaving", "side_effects", name), f"unknown class{nearest(name, known)}")
+    return trial
 
 
-class _Reader:
-    """Reads what the arms of a trial name, with faults at the keys of the trial file."""
-
-    def __init__(self, path: Path, places: Places, circuit: CircuitFile) -> None:
-        self.path, self.places, self.circuit = path, places, circuit
-        self.drugs: dict[str, DrugFile] = {}
-
-    def context(self, name: str) -> ContextFile:
-        found = _named(self.places, ("context",), lambda: read("contexts", name, ContextFile, self.path)[0])
-        for region in found.regions:
-            _named(self.places, ("context",), lambda r=region: choose(r, self.circuit.regions, "region"))
-        return found
-
-    def regimens(self, arm: Arm, key: Key, days: int) -> list[Regimen]:
-        """The regimens of an arm: its own, or those of the treatment that it names."""
-        if arm.treatment is None:
-            self.check(arm.drugs, key, days)
-            return arm.drugs
-        text = arm.treatment
-        treatment = _named(
-            self.places, (*key, "treatment"), lambda: Treatment(str(find("treatments", text, self.path)))
-        )
-        found = list(_after_day_0(treatment.file, days))
-        if any(regimen.when or regimen.stop_when or regimen.taper_over for regimen in found):
-            uses = "when, stop_when or taper_over, which a trial does not use (its decisions follow ratings)"
-            raise self.places.error((*key, "treatment"), f"{text} has {uses}")
-        self.drugs |= {regimen.drug: treatment.drugs[regimen.drug] for regimen in found}
-        return found
-
-    def check(self, drugs: Sequence[Regimen], key: Key, days: int) -> None:
-        """Read the drugs of regimens; InputError for one that does not exist, or goes on after the end."""
-        for number, regimen in enumerate(drugs):
-            place = (*key, "drugs", number)
-            self.drugs[regimen.drug] = _named(
-                self.places,
-                (*place, "drug"),
-                lambda name=regimen.drug: drug_for(self.circuit, name, self.path),
-            )
-            if regimen.when or regimen.stop_when:
-                raise self.places.error(place, "a trial decides by ratings: when and stop_when are not used")
-            if regimen.end_h > days * HOURS_A_DAY + 1e-6:
-                end = f"goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}"
-                raise self.places.error(place, f"{regimen.drug} {end}")
-            if regimen.taper_over:
-                raise self.places.error((*place, "taper_over"), "tapers are not used in a trial")
-
-
-def _named(places: Places, key: Key, found: Callable[[], T]) -> T:
+@contextmanager
+def _at(places: Places, key: Key) -> Iterator[None]:
+    """Faults found inside are reported at a key of the trial file."""
     try:
-        return found()
+        yield
     except InputError as fault:
         raise places.error(key, str(fault)) from None
+
+
+def _regimens(trial: LoadedTrial, given: Given, key: Key, days: int) -> Iterator[Regimen]:
+    """Its own regimens, or those of the treatment that it names; their drugs are added to the trial's.
+
+    InputError for a drug that does not exist, a dose after so many days, and what a trial does not use.
+    """
+    own = list(given.drugs)
+    if given.treatment is not None:
+        with _at(trial.places, (*key, "treatment")):
+            treatment = Treatment(str(find("treatments", given.treatment, trial.path)))
+        own = list(_after_day_0(treatment.file, days))
+        trial.drugs.update({regimen.drug: treatment.drugs[regimen.drug] for regimen in own})
+    for number, regimen in enumerate(own):
+        place = (*key, "drugs", number) if given.drugs else (*key, "treatment")
+        if given.drugs:
+            with _at(trial.places, (*place, "drug")):
+                trial.drugs[regimen.drug] = drug_for(trial.circuit, regimen.drug, trial.path)
+        if regimen.when or regimen.stop_when or regimen.taper_over:
+            raise trial.error(
+                place, "a trial decides by ratings and does not use when, stop_when, taper_over"
+            )
+        if given.drugs and regimen.end_h > days * HOURS_A_DAY + 1e-6:
+            end = f"goes on to day {regimen.end_h / HOURS_A_DAY:g}, after the end, day {days}"
+            raise trial.error(place, f"{regimen.drug} {end}")
+        yield regimen
 
 
 def _after_day_0(file: TreatmentFile, days: int) -> Iterator[Regimen]:
     """The regimens of a treatment from its day 0 on, counted from there and cut after so many days."""
     for name in list(file.phases)[list(file.phases).index(file.day_0) :]:
-        shift_h = file.start_h(name) - file.day_0_h
-        for regimen in file.phases[name].drugs:
-            moved = shifted(regimen, shift_h)
-            if (cut := _until(moved, days * HOURS_A_DAY)) is not None:
+        for regimen in later(file.phases[name].drugs, file.start_h(name) - file.day_0_h):
+            if (cut := _until(regimen, days * HOURS_A_DAY)) is not None:
                 yield cut
 
 
-def shifted(regimen: Regimen, by_h: float) -> Regimen:
-    """The same regimen, so many hours later."""
-    return regimen.model_copy(update={"starting": regimen.starting + by_h})
+def later(regimens: Sequence[Regimen], by_h: float) -> list[Regimen]:
+    """The same regimens, so many hours later."""
+    return [regimen.model_copy(update={"starting": regimen.starting + by_h}) for regimen in regimens]
 
 
 def _until(regimen: Regimen, end_h: float) -> Regimen | None:
@@ -508,25 +510,18 @@ def course_file(trial: TrialFile, arm: str, regimens: Sequence[Regimen] = ()) ->
 
     Regimens count from the start of care. Day 0 is the screening; its phase has the name of the arm.
     """
-    low, before_h = trial.people.lasting_stress, trial.entry.screening
+    rest_h, screening_h, low = trial.people.rest, trial.entry.screening, trial.people.lasting_stress
     cared_h = (trial.total_days if trial.care_ends is None else trial.care_ends) * HOURS_A_DAY
-    drugs = [shifted(regimen, before_h) for regimen in regimens]
+    drugs, treated_h = later(regimens, screening_h), screening_h + cared_h
     phases = {
-        "stress": _phase("patient", 1.0),
-        "rest": _phase(_hours(trial.people.rest), low),
-        arm: _phase(_hours(before_h + cared_h), low, life_events=True, drugs=drugs),
+        "stress": Phase.model_construct(length="patient", stress=1.0),
+        "rest": Phase.model_construct(length=rest_h, stress=low),
+        arm: Phase.model_construct(length=treated_h, stress=low, life_events=True, drugs=drugs),
     }
     if trial.care_ends is not None:
-        phases["after care"] = _phase(_hours(trial.total_days * HOURS_A_DAY - cared_h), low, life_events=True)
+        after_h = trial.total_days * HOURS_A_DAY - cared_h
+        phases["after care"] = Phase.model_construct(length=after_h, stress=low, life_events=True)
     # Not checked again: the days of the regimens were, and a regimen may go on into the next phase.
     return TreatmentFile.model_construct(
         title=trial.title, circuit=trial.circuit, phases=phases, day_0=arm, follow_up=0.0
     )
-
-
-def _phase(length: str, stress: float, **more: object) -> Phase:
-    return Phase.model_validate({"for": length, "stress": stress, **more})
-
-
-def _hours(lasting_h: float) -> str:
-    return f"{lasting_h!r} h"

@@ -15,7 +15,6 @@ from math import exp, sqrt
 
 import numpy as np
 import numpy.typing as npt
-from unstuck.files.context import ContextFile
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Purpose, stream
 from unstuck.state import Floats
@@ -70,26 +69,25 @@ class Raters:
 
     def pick(self, rows: "npt.NDArray[np.int64] | Booleans") -> "Raters":
         """The same for some of the patients."""
-        return Raters(
-            self.whole[rows], self.state[rows], self.error[rows], self.leaving[rows], self.care[rows]
-        )
+        return Raters(*(numbers[rows] for numbers in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings of patients (rows), whose connectivity is known from day `first_day` of care on, by day."""
+    """Ratings of patients (rows) under an arm, whose connectivity is known by day from the screening on."""
 
-    rating: Rating
-    context: ContextFile | None
-    raters: Raters
+    trial: LoadedTrial
+    arm: str
     connectivity: Floats
-    first_day: int
-    care: float = 1.0
-    care_ends: int | None = None
+    raters: Raters
+
+    @property
+    def _rating(self) -> Rating:
+        return self.trial.file.rating
 
     @cached_property
     def _state(self) -> Floats:
-        kept = exp(-1.0 / (self.rating.state_time_constant.value / HOURS_A_DAY))
+        kept = exp(-1.0 / (self._rating.state_time_constant.value / HOURS_A_DAY))
         state = self.raters.state.copy()
         for day in range(1, state.shape[1]):
             state[:, day] = kept * state[:, day - 1] + sqrt(1.0 - kept**2) * self.raters.state[:, day]
@@ -98,17 +96,17 @@ class Ratings:
     def connectivity_on(self, days: npt.ArrayLike) -> Floats:
         """Connectivity (patients, days), NaN where a patient was not followed."""
         wanted = np.asarray(days, dtype=np.int64)
-        return self._taken(self.connectivity, wanted - self.first_day)
+        return self._taken(self.connectivity, wanted + self.trial.file.entry.days)
 
     def true_points(self, days: npt.ArrayLike) -> Floats:
         """Points without trait, rater, state, error and rounding: what the circuit alone means."""
-        rating = self.rating
+        rating = self._rating
         times = rating.madrs_per_hamd.value if rating.scale == "madrs" else 1.0
         return times * (rating.healthy.value + rating.slope.value * (1.0 - self.connectivity_on(days)))
 
     def points(self, days: npt.ArrayLike) -> Floats:
         """Whole points of the scale (patients, days); days from the start of care, one row or one each."""
-        rating, numbers = self.rating, self.raters
+        rating, numbers = self._rating, self.raters
         wanted = np.asarray(days, dtype=np.int64)
         total = rating.healthy.value + rating.slope.value * (1.0 - self.connectivity_on(wanted))
         trait, rater = (numbers.whole[:, [k]] for k in (0, 1))
@@ -122,13 +120,14 @@ class Ratings:
 
     def _of_context(self, days: npt.NDArray[np.int64]) -> Floats:
         """Inflation at entry, and care that acts on the rating."""
-        if self.context is None:
+        file, context = self.trial.file, self.trial.context
+        if context is None:
             return np.zeros(days.shape)
-        inflation = np.where(days <= 0, self.context.inflation_at_entry.value, 0.0)
-        if self.context.acts_on == "circuit":
+        inflation = np.where(days <= 0, context.inflation_at_entry.value, 0.0)
+        if context.acts_on == "circuit":
             return inflation
-        size = self.care * self.context.size_of(self.raters.whole[:, [2]])
-        return inflation - size * self.context.course(days.astype(float), self.care_ends)
+        size = file.arm(self.arm).care * context.size_of(self.raters.whole[:, [2]])
+        return inflation - size * context.course(days.astype(float), file.care_ends)
 
     @staticmethod
     def _taken(table: Floats, columns: npt.NDArray[np.int64]) -> Floats:
@@ -145,7 +144,7 @@ def leaving(
     Patients leave with a weekly probability; the visits after that week are missing. Reasons are
     positions in REASONS. Visits further apart than a week: several hazards with the same last visit.
     """
-    rates, side = trial.file.leaving, trial.on_drug[arm]
+    rates, side = trial.file.leaving, trial.side_effects[arm]
     seen, there = np.ones(points.shape, dtype=bool), np.ones(len(points), dtype=bool)
     last, why = points[:, 0].copy(), np.zeros(len(points), dtype=np.int64)
     if not trial.file.arm(arm).leaving:

@@ -5,6 +5,7 @@ from math import ceil, nan
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -13,7 +14,7 @@ from unstuck.state import Floats
 from unstuck_analysis.output.answer import About, Answer, Shown, inputs_hash
 from unstuck_analysis.output.style import FAINT, INK, look, styled
 from unstuck_analysis.output.table import Column, Table
-from unstuck_analysis.questions.survival import Times, kaplan_meier
+from unstuck_analysis.questions.survival import Times, draw_curve, kaplan_meier
 from unstuck_analysis.trial.analysis import (
     HANDLING,
     NAMES,
@@ -27,44 +28,42 @@ from unstuck_analysis.trial.analysis import (
     event_times,
     log_rank,
 )
-from unstuck_analysis.trial.conduct import conduct_text
 from unstuck_analysis.trial.dataset import Group, Pool
-from unstuck_analysis.trial.file import CrossOver, DoseFinding, LeadIn, Sequential, Withdrawal
+from unstuck_analysis.trial.file import CrossOver, LeadIn, Sequential, Withdrawal
 from unstuck_analysis.trial.ratings import REASONS
-from unstuck_analysis.trial.tables import PARAMETERS, adam_columns, frames_of
+from unstuck_analysis.trial.tables import ADAM, PARAMETERS, frames_of
 
 SYNTHETIC = "All subjects are simulated, so that the true state under their ratings is known."
 
 
 def about(pool: Pool) -> About:
     """Where the numbers of a trial come from."""
-    file, found = pool.trial.file, pool.screening
+    file, arms = pool.trial.file, [arm.name for arm in pool.trial.file.arms]
     network = f"networks of {file.neurons} neurons" if file.neurons else "the mean-field"
     return About(
-        f"{pool.trial.name}: {', '.join(arm.name for arm in file.arms)}",
-        f"{found.screened} screened patients of the cohort, {network}",
+        f"{pool.trial.name}: {', '.join(arms)}",
+        f"{pool.screened} screened patients of the cohort, {network}",
         f"{file.seed}, trial {file.trial}",
-        inputs_hash(conduct_text(pool.trial), file),
+        inputs_hash(pool.trial.conduct(), file),
     )
 
 
 def trial_answer(result: TrialResult) -> Answer:
     """Everything that `unstuck trial` prints and writes."""
-    tables = {"arms": arm_table(result), "baseline": baseline_table(result)}
+    shown = {"baseline": baseline_table(result), "arms": arm_table(result)}
     if result.contrasts:
-        tables["contrasts"] = contrast_table(result)
-    printed = ["baseline", "arms", *(["contrasts"] if result.contrasts else [])]
-    others = {name: Table.of(frame, adam_columns()) for name, frame in frames_of(result).items()}
+        shown["contrasts"] = contrast_table(result)
+    shown |= {"events": event_table(result), "adherence": adherence_table(result)}
     return Answer(
         title=result.file.title,
         finding=findings(result),
-        about=about(result.data.pool),
-        tables={**tables, **others},
+        about=about(result.pool),
+        tables=shown | {name: Table.of(frame, ADAM) for name, frame in frames_of(result).items()},
         figures=figures_of(result),
-        printed=printed,
+        printed=list(shown),
         notes=notes(result),
         data=result.json(),
-        next_step=f"unstuck power {result.data.trial.path}" if result.contrasts else "",
+        next_step=f"unstuck power {result.pool.trial.path}" if result.contrasts else "",
     )
 
 
@@ -79,9 +78,9 @@ def findings(result: TrialResult) -> list[str]:
         f" (SD between patients {spread:.2f}). Only a simulation knows this."
         for name, mean, spread in result.true_effects
     ]
-    of_the_design = [line for line in [_of_the_design(result)] if line]
-    first = isinstance(result.file.design, Withdrawal | DoseFinding | Sequential)
-    return [line for line in (of_the_design + lines if first else lines + of_the_design) if line]
+    first = result.file.design.kind in ("randomised-withdrawal", "dose-finding", "sequential")
+    lines.insert(0 if first else len(lines), _of_the_design(result))
+    return [line for line in lines if line]
 
 
 def _contrast(contrast: Contrast, scale: str) -> str:
@@ -122,45 +121,45 @@ def _course(arm: ArmSummary, scale: str) -> str:
 
 def _of_the_design(result: TrialResult) -> str:
     """What only this design can say, as a sentence."""
-    design, found = result.file.design, result.data.pool.screening
+    design, pool = result.file.design, result.pool
     if isinstance(design, CrossOver):
-        carry = crossed_over(result.data.sequences()).carry_over
+        _, carry = crossed_over(result.sequences)
         order = f"higher if {result.groups[1].name} comes first ({_p(carry.p)})"
         return f"Carry-over: the sum of both end scores is {carry.difference:+.2f} points {order}."
     if isinstance(design, LeadIn):
-        share = found.stopped_in_run_in / max(found.entered, 1)
+        share = pool.stopped / max(pool.entered, 1)
         return f"{share:.0%} improved by at least {design.exclude_improved:.0%} and were not randomised."
     if isinstance(design, Withdrawal):
         relapsed = zip(result.groups, event_times(result)[1], strict=True)
         shares = ", ".join(f"{group.name} {times.seen.mean():.0%}" for group, times in relapsed)
-        tests = ", ".join(_p(p) for p in log_rank(result))
-        responded = f"{found.randomisable / max(found.entered, 1):.0%} responded to the open treatment."
-        return f"Relapsed: {shares} (log-rank {tests}). {responded}"
-    if isinstance(design, DoseFinding):
-        trend = dose_trend(result)
-        lowest = "none" if trend.lowest_dose is None else f"{trend.lowest_dose:g}"
-        slope = f"{trend.slope:+.3f} points per unit of dose ({_p(trend.p)})"
-        return f"Linear trend {slope}; lowest effective dose: {lowest}."
+        responded = f"{pool.n / max(pool.entered, 1):.0%} responded to the open treatment."
+        return f"Relapsed: {shares} (log-rank {', '.join(map(_p, log_rank(result)))}). {responded}"
     if isinstance(design, Sequential):
         ended = [g.seen[:, -1] & (g.points[:, -1] <= result.file.remission) for g in result.groups]
         remitted = sum(int(each.sum()) for each in ended)
         return f"Remitted in any step: {remitted} of {result.groups[0].n} patients."
+    if design.kind == "dose-finding":
+        slope, p, lowest = dose_trend(result)
+        least = "none" if lowest is None else f"{lowest:g}"
+        trend = f"{slope:+.3f} points per unit of dose ({_p(p)})"
+        return f"Linear trend {trend}; lowest effective dose: {least}."
     return ""
 
 
 def notes(result: TrialResult) -> list[str]:
     """What a reader must know: the estimand, how missing ratings were handled, and what is simulated."""
-    endpoint, found = result.file.endpoint, result.data.pool.screening
+    endpoint, pool = result.file.endpoint, result.pool
     entry = f"the limit of {result.file.entry.at_least:g} points twice"
     lines = [
         f"Estimand (ICH E9(R1)): {endpoint.estimand}. {_ESTIMANDS[endpoint.estimand]}",
         *(f"Leaving, {NAMES[name]}: {HANDLING[name]}." for name in endpoint.analyses),
-        f"Entry: {found.entered} of {found.screened} screened patients reach {entry}"
-        f" ({found.entered / max(found.screened, 1):.0%}).",
+        f"Entry: {pool.entered} of {pool.screened} screened patients reach {entry}"
+        f" ({pool.entered / max(pool.screened, 1):.0%}).",
         "Arms: shares and mean changes are from the last rating carried forward.",
+        "Harms are not modelled: side effects are only a weekly probability of leaving, by class of drug.",
         SYNTHETIC,
     ]
-    if context := result.data.trial.context:
+    if context := pool.trial.context:
         lines.append(f"Context: {context.title}.")
     return lines
 
@@ -180,16 +179,15 @@ def arm_table(result: TrialResult) -> Table:
         mean, half = (float(part[0]) for part in _means(last))
         counts = [arm.response, arm.remission, arm.dropout]
         rows.append([arm.name, arm.n, arm.mean_change, mean - half, mean + half, *counts])
-    response = f"rating at most {result.file.endpoint.response:.0%} of baseline"
-    changed = "last rating minus baseline; negative is better"
     columns = [
-        Column("arm"),
-        Column("n", "patients"),
-        Column("mean_change", "mean change", "points", changed, ".2f"),
+        *_ARM,
+        Column(
+            "mean_change", "mean change", "points", "last rating minus baseline; negative is better", ".2f"
+        ),
         Column("low", "from", format=".2f", meaning="95 % interval of the mean change"),
         Column("high", "to", format=".2f"),
-        Column("response", format=".0%", meaning=response),
-        Column("remission", format=".0%", meaning=f"rating at most {result.file.remission:g}"),
+        Column("response", "", "", f"rating at most {result.file.endpoint.response:.0%} of baseline", ".0%"),
+        Column("remission", "", "", f"rating at most {result.file.remission:g}", ".0%"),
         Column("dropout", "left", format=".0%", meaning="not seen at the last visit"),
     ]
     return Table(columns, rows, "Arms")
@@ -202,40 +200,80 @@ def contrast_table(result: TrialResult) -> Table:
         for c in result.contrasts
         for e in [c.estimate]
     ]
-    apart = "change of the arm minus change of the other; negative is better"
-    per_sd = "difference per pooled SD of the change; positive is better"
-    ratio = "variance of the change, arm over the other"
-    columns = [
-        Column("arm"),
-        Column("against"),
-        Column("analysis"),
-        Column("difference", "", "points", apart, ".2f"),
-        Column("low", "from", format=".2f", meaning="95 % interval of the difference"),
-        Column("high", "to", format=".2f"),
-        Column("p", format=".2g"),
-        Column("smd", "SMD", meaning=per_sd, format=".2f"),
-        Column("variance_ratio", "variance ratio", meaning=ratio, format=".2f"),
-    ]
-    return Table(columns, rows, "Differences between arms")
+    return Table(_CONTRASTS, rows, "Differences between arms")
 
 
 def baseline_table(result: TrialResult) -> Table:
     """One row per arm: patients, mean, SD and range of the rating before the first dose."""
-    rows = []
+    rows: list[list[Any]] = []
     for group in result.groups:
-        base = group.points[:, 0]
-        spread = float(base.std(ddof=1)) if group.n > 1 else nan
-        ends = (float(base.min()), float(base.max())) if group.n else (nan, nan)
-        rows.append([group.name, group.n, float(base.mean()) if group.n else nan, spread, *ends])
-    columns = [
-        Column("arm"),
-        Column("n", "patients"),
-        Column("baseline", "mean", "points", format=".1f"),
-        Column("sd", "SD", format=".1f"),
-        Column("lowest", format=".0f"),
-        Column("highest", format=".0f"),
-    ]
-    return Table(columns, rows, "Baseline")
+        base = pd.Series(group.points[:, 0])
+        rows.append([group.name, group.n, base.mean(), base.std(), base.min(), base.max()])
+    return Table(_BASELINE, rows, "Baseline")
+
+
+def event_table(result: TrialResult) -> Table:
+    """One row per arm: patients with the event that the trial waits for, median time, log-rank test."""
+    event, times = event_times(result)
+    rows: list[list[Any]] = []
+    tests = [nan, *log_rank(result)]
+    for group, each, p in zip(result.groups, times, tests, strict=True):
+        curve = kaplan_meier(each)
+        rows.append([group.name, group.n, int(each.seen.sum()), curve.median if curve else nan, p])
+    return Table(_EVENTS, rows, f"Time to {event}")
+
+
+def adherence_table(result: TrialResult) -> Table:
+    """One row per arm: doses taken until the last rating that was made, placebo included."""
+    rows: list[list[Any]] = []
+    for group in result.groups:
+        last = np.maximum(group.seen.sum(axis=1) - 1, 0)
+        taken = group.doses[np.arange(group.n), last] - group.doses[:, 0]
+        days = group.days[last]
+        share = pd.Series(taken[days > 0] / days[days > 0])
+        counts = [share.mean(), (share >= 0.8).mean(), int((share == 0).sum())]
+        rows.append([group.name, len(share), *counts])
+    return Table(_ADHERENCE, rows, "Adherence")
+
+
+_PER_SD = (
+    "difference per pooled SD of the change (last rating carried forward; of completers, those who stayed);"
+    " positive is better"
+)
+_ARM = (Column("arm"), Column("n", "patients"))
+_BASELINE = (
+    *_ARM,
+    Column("baseline", "mean", "points", format=".1f"),
+    Column("sd", "SD", format=".1f"),
+    Column("lowest", format=".0f"),
+    Column("highest", format=".0f"),
+)
+_CONTRASTS = (
+    Column("arm"),
+    Column("against"),
+    Column("analysis"),
+    Column(
+        "difference", "", "points", "change of the arm minus change of the other; negative is better", ".2f"
+    ),
+    Column("low", "from", format=".2f", meaning="95 % interval of the difference"),
+    Column("high", "to", format=".2f"),
+    Column("p", format=".2g"),
+    Column("smd", "SMD", "", _PER_SD, ".2f"),
+    Column("variance_ratio", "variance ratio", "", "variance of the change, arm over the other", ".2f"),
+)
+_EVENTS = (
+    *_ARM,
+    Column("events", "with the event"),
+    Column("median_days", "median", "days", "half of the patients had the event", ".0f", "not reached"),
+    Column("p", "log-rank p", "", "against the first arm", ".2g"),
+)
+_ADHERENCE = (
+    Column("arm"),
+    Column("n", "patients", meaning="rated at least once after the baseline"),
+    Column("taken", "days with a dose", "", "mean share, placebo included; 0 in a waiting list", ".0%"),
+    Column("adherent", "at least 80 %", format=".0%", meaning="share of patients with at least 80 % of days"),
+    Column("no_dose", "no dose", meaning="patients who took no dose"),
+)
 
 
 def figures_of(result: TrialResult) -> dict[str, Shown]:
@@ -249,7 +287,10 @@ def figures_of(result: TrialResult) -> dict[str, Shown]:
     below = "Below: the score of the circuit alone, of all randomised patients, as if all had stayed."
     numbers = f"Patients rated on days {days}: {'; '.join(rated)}."
     curves = Shown(curves_figure(groups, scale), f"{above} {below} {numbers}")
-    without = f"Share without {event} (Kaplan-Meier, 95 % interval)."
+    tests = zip(groups[1:], log_rank(result), strict=True)
+    names = [(f"{g.name} against {groups[0].name}", p) for g, p in tests if p == p]
+    against = "".join(f" Log-rank test, {name}: {_p(p)}." for name, p in names)
+    without = f"Share without {event} (Kaplan-Meier, 95 % interval); ticks are censored patients.{against}"
     return {
         "flow": Shown(flow_figure(result), "Flow of participants (CONSORT).", f"Patients: {', '.join(low)}."),
         "curves": curves,
@@ -265,17 +306,13 @@ def curves_figure(groups: Sequence[Group], scale: str) -> Figure:
     for position, group in enumerate(groups):
         style = look(position + 1)
         mean, half = _means(np.where(group.seen, group.points, np.nan))
-        observed.fill_between(
-            group.days, mean - half, mean + half, color=style["color"], alpha=0.14, linewidth=0
-        )
+        band = {"color": style["color"], "alpha": 0.14, "linewidth": 0}
+        observed.fill_between(group.days, mean - half, mean + half, **band)
         observed.plot(group.days, mean, label=f"{group.name} (n = {group.n})", linewidth=2, **style)
         true.plot(group.days, _means(group.true_points)[0], linewidth=2, **style)
     observed.set(title="Observed ratings", ylabel=f"{PARAMETERS[scale][1]}")
-    true.set(
-        title="True score: without trait, rater, state and error",
-        ylabel="points",
-        xlabel="days since randomisation",
-    )
+    true.set(title="True score: without trait, rater, state and error", ylabel="points")
+    true.set_xlabel("days since randomisation")
     observed.set_ylim(bottom=0)
     observed.legend(frameon=False)
     return figure
@@ -284,31 +321,23 @@ def curves_figure(groups: Sequence[Group], scale: str) -> Figure:
 def _means(values: Floats) -> tuple[Floats, Floats]:
     """Mean by column and half its 95 % interval; NaN where no patient was seen."""
     counts = np.isfinite(values).sum(axis=0)
-    safe = np.maximum(counts, 1)
+    safe, freedom = np.maximum(counts, 1), np.maximum(counts - 1, 1)
     mean = np.where(counts > 0, np.nansum(values, axis=0) / safe, np.nan)
-    squares = np.nansum((values - mean) ** 2, axis=0)
-    error = np.sqrt(squares / np.maximum(counts - 1, 1) / safe)
-    return mean, stats.t.ppf(0.975, np.maximum(counts - 1, 1)) * error
+    error = np.sqrt(np.nansum((values - mean) ** 2, axis=0) / freedom / safe)
+    return mean, stats.t.ppf(0.975, freedom) * error
 
 
 @styled
 def events_figure(groups: Sequence[Group], times: Sequence[Times], event: str) -> Figure:
-    """Kaplan-Meier curves of the arms."""
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
+    """Kaplan-Meier curves of the arms, with the numbers at risk below."""
+    figure = Figure(figsize=(8, 4 + 0.2 * len(groups)), layout="constrained")
+    axes, days = figure.subplots(), groups[0].days[:: ceil(len(groups[0].days) / 10)].tolist()
+    risk = [f"at risk on days {', '.join(map(str, days))}:"]
     for position, (group, each) in enumerate(zip(groups, times, strict=True)):
-        curve, style = kaplan_meier(each), look(position + 1)
-        if curve is not None:
-            axes.fill_between(
-                curve.days, curve.low, curve.high, step="post", color=style["color"], alpha=0.14, linewidth=0
-            )
-            axes.plot(curve.days, curve.share, drawstyle="steps-post", linewidth=2, label=group.name, **style)
-    axes.set(
-        title=f"Time to {event}",
-        ylabel=f"share without {event}",
-        xlabel="days since randomisation",
-        ylim=(0, 1.02),
-    )
+        draw_curve(axes, each, event, group.name, look(position + 1))
+        risk.append(f"{group.name}: {', '.join(str(each.at_risk(day)) for day in days)}")
+    axes.set(title=f"Time to {event}", ylabel=f"share without {event}", ylim=(0, 1.02))
+    axes.set_xlabel("\n".join(["days since randomisation", *risk]), loc="left")
     axes.legend(frameon=False, loc="lower left")
     return figure
 
@@ -316,17 +345,17 @@ def events_figure(groups: Sequence[Group], times: Sequence[Times], event: str) -
 @styled
 def flow_figure(result: TrialResult) -> Figure:
     """The CONSORT flow of participants: boxes from screening to analysis."""
-    groups, found = result.groups, result.data.pool.screening
+    groups, pool = result.groups, result.pool
     figure = Figure(figsize=(max(8.0, 2.9 * len(groups)), 6.2), layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_axis_off()
-    _box(axes, 0.5, 0.94, f"Screened (n = {found.screened})")
+    _box(axes, 0.5, 0.94, f"Screened (n = {pool.screened})")
     _arrow(axes, (0.5, 0.91), (0.5, 0.74))
     _arrow(axes, (0.5, 0.82), (0.70, 0.82))
     _box(axes, 0.84, 0.82, _excluded(result))
     started = "Started step 1" if isinstance(result.file.design, Sequential) else "Randomised"
-    _box(axes, 0.5, 0.70, f"{started} (n = {len(result.data.rows)})")
+    _box(axes, 0.5, 0.70, f"{started} (n = {len(result.rows)})")
     for position, group in enumerate(groups):
         _draw_arm(axes, (position + 0.5) / len(groups), group, rescue=result.file.rescue is not None)
     return figure
@@ -334,41 +363,36 @@ def flow_figure(result: TrialResult) -> Figure:
 
 def _excluded(result: TrialResult) -> str:
     """Why screened patients were not randomised, as the text of a box."""
-    file, found, randomised = result.file, result.data.pool.screening, len(result.data.rows)
+    file, pool, randomised = result.file, result.pool, len(result.rows)
     lines = [
-        f"Not randomised (n = {found.screened - randomised})",
-        f"below the entry limit: {found.screened - found.entered}",
+        f"Not randomised (n = {pool.screened - randomised})",
+        f"below the entry limit: {pool.screened - pool.entered}",
     ]
     if file.start_day:
         reason = "improved in the lead-in" if isinstance(file.design, LeadIn) else "no response when open"
-        lines.append(f"{reason}: {found.stopped_in_run_in}")
-    return "\n".join([*lines, f"trial was full: {found.randomisable - randomised}"])
+        lines.append(f"{reason}: {pool.stopped}")
+    return "\n".join([*lines, f"trial was full: {pool.n - randomised}"])
 
 
 def _draw_arm(axes: Axes, center: float, group: Group, *, rescue: bool) -> None:
-    """The boxes of one arm: allocated, left and why, analysed."""
-    gone = ~group.seen[:, -1]
+    """The boxes of one arm: allocated and treated, left and why, analysed."""
+    gone, treated = ~group.seen[:, -1], int((group.doses[:, -1] > group.doses[:, 0]).sum())
+    received = f"received treatment: {treated}\ndid not: {group.n - treated}"
+    received = received if group.doses.any() else "no treatment"
     left = [f"Left (n = {int(gone.sum())})"]
     left += [f"{reason}: {int((group.why[gone] == k).sum())}" for k, reason in enumerate(REASONS) if k]
     left += [f"rescue given: {int(group.rescued.sum())}"] if rescue else []
-    _arrow(axes, (0.5, 0.67), (center, 0.54))
-    _box(axes, center, 0.50, f"{group.name}\nallocated (n = {group.n})")
-    _arrow(axes, (center, 0.46), (center, 0.33))
+    _arrow(axes, (0.5, 0.67), (center, 0.58))
+    _box(axes, center, 0.50, f"{group.name}\nallocated (n = {group.n})\n{received}")
+    _arrow(axes, (center, 0.43), (center, 0.35))
     _box(axes, center, 0.27, "\n".join(left))
     _arrow(axes, (center, 0.19), (center, 0.10))
     _box(axes, center, 0.07, f"In the analysis (n = {group.n})\nlast visit seen: {group.n - int(gone.sum())}")
 
 
 def _box(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.text(
-        x,
-        y,
-        text,
-        ha="center",
-        va="center",
-        fontsize=9,
-        bbox={"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": INK},
-    )
+    shape = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": INK}
+    axes.text(x, y, text, ha="center", va="center", fontsize=9, bbox=shape)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -9,29 +9,27 @@ Patients are screened in batches until the arms are full. Stopped at any moment,
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unstuck.errors import InputError
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path
 from unstuck.files.yaml import Places
+from unstuck.parameters import default_parameters
 from unstuck.patient.checks import check_health
 
 from unstuck_analysis.output.provenance import model_version, named_file
 from unstuck_analysis.study.file import SeriesKept, StudyFile, StudyInputs
 from unstuck_analysis.study.plan import make_plan
+from unstuck_analysis.study.processes import Workers, stop_if_a_worker_reads_the_script
 from unstuck_analysis.study.results import Results
-from unstuck_analysis.study.run import run_plan, unwatched
+from unstuck_analysis.study.run import OnProgress, run_plan, unwatched
 from unstuck_analysis.study.store import Store
 from unstuck_analysis.study.vary import ArmFiles, Basis, Variation, check_neurons
-from unstuck_analysis.trial.conduct import conduct_text, run_subject
+from unstuck_analysis.trial.analysis import TrialResult, conducted
+from unstuck_analysis.trial.conduct import run_subject
 from unstuck_analysis.trial.dataset import Pool, courses_of, pool_of, simulated_arms
 from unstuck_analysis.trial.file import LoadedTrial, course_file, load_trial, resolve
-
-if TYPE_CHECKING:
-    from unstuck_analysis.study.processes import Workers
-    from unstuck_analysis.study.run import OnProgress
-    from unstuck_analysis.trial.analysis import TrialResult
 
 EXPECTED_SHARE = 0.40  # of the screened patients who are randomised; sets the size of the first batch
 LEAST_SHARE, LOOK_AT = 0.02, 200  # a trial is refused if fewer are randomised, once so many are screened
@@ -63,51 +61,43 @@ class Trial:
         self,
         out: str | Path | None = None,
         *,
-        workers: "int | Workers" = 1,
-        on_progress: "OnProgress" = unwatched,
-    ) -> "TrialResult":
+        workers: int | Workers = 1,
+        on_progress: OnProgress = unwatched,
+    ) -> TrialResult:
         """Simulate what is not stored yet in `out` (results/NAME if not given), and analyse the trial."""
-        from unstuck_analysis.trial.analysis import TrialResult
-        from unstuck_analysis.trial.dataset import conducted
-
         file = self.loaded.file
         pool = self.pool(out, len(simulated_arms(file)) * file.patients_per_arm, workers, on_progress)
-        return TrialResult(conducted(pool, file.patients_per_arm))
+        return conducted(pool, file.patients_per_arm)
 
     def pool(
         self,
         out: str | Path | None,
         needed: int,
-        workers: "int | Workers" = 1,
-        on_progress: "OnProgress" = unwatched,
+        workers: int | Workers = 1,
+        on_progress: OnProgress = unwatched,
     ) -> Pool:
         """At least so many patients who can be randomised, each under every arm.
 
         Raises InputError if too few of the screened patients can be randomised.
         """
         folder = Path(out) if out is not None else Path("results") / self.loaded.name
-        screened, pool = max(ceil(needed / EXPECTED_SHARE), _stored_patients(folder)), None
-        while pool is None or pool.n < needed:
-            pool = self.screened(folder, screened, workers, on_progress)
-            self._check_entry(pool, screened)
-            share = max(pool.n, 1) / screened
-            screened += ceil(1.1 * max(needed - pool.n, 0) / share)
+        store, screened = Store(folder), ceil(needed / EXPECTED_SHARE)
+        if store.exists:
+            screened = max(screened, store.inputs.study.patients)  # a trial grows and never shrinks
+        while (pool := self.screened(folder, screened, workers, on_progress)).n < needed:
+            self._check_entry(pool)
+            screened += ceil(1.1 * (needed - pool.n) / (max(pool.n, 1) / screened))
         return pool
 
     def screened(
-        self,
-        folder: Path,
-        patients: int,
-        workers: "int | Workers" = 1,
-        on_progress: "OnProgress" = unwatched,
+        self, folder: Path, patients: int, workers: int | Workers = 1, on_progress: OnProgress = unwatched
     ) -> Pool:
         """All who can be randomised among so many screened patients, each under every arm."""
-        from unstuck_analysis.study.processes import stop_if_a_worker_reads_the_script
-
         stop_if_a_worker_reads_the_script()
-        check_health(self.loaded.circuit, Places({(): (self.loaded.path, 0)}))
+        places = Places({(): (self.loaded.path, 0)})
+        check_health(self.loaded.circuit, places)
         check_neurons(self.loaded.file.neurons)
-        inputs, places = self._inputs(patients), Places({(): (self.loaded.path, 0)})
+        inputs = self._inputs(patients)
         plan = make_plan(inputs, [()], Variation(inputs.basis), places)
         store = Store.prepare(folder, inputs, plan, self.sources)
         run_plan(store, workers=workers, retry_failed=True, on_progress=on_progress, execute=run_subject)
@@ -135,36 +125,22 @@ class Trial:
             name: ArmFiles(treatment=course_file(file, name), circuit=loaded.circuit, drugs=loaded.drugs)
             for name in names
         }
-        from unstuck.parameters import default_parameters
+        cohort, parameters = read_cohort(cohort_path()), dict(default_parameters())
+        basis = Basis(parameters=parameters, cohort=cohort, neurons=file.neurons, arms=arms)
+        conduct = loaded.conduct()
+        return StudyInputs(name=loaded.name, study=study, basis=basis, model=model_version(), conduct=conduct)
 
-        basis = Basis(
-            parameters=dict(default_parameters()),
-            cohort=read_cohort(cohort_path()),
-            neurons=file.neurons,
-            arms=arms,
-        )
-        return StudyInputs(
-            name=loaded.name, study=study, basis=basis, model=model_version(), conduct=conduct_text(loaded)
-        )
-
-    def _check_entry(self, pool: Pool, screened: int) -> None:
+    def _check_entry(self, pool: Pool) -> None:
         """InputError if hardly anybody can be randomised."""
-        found = pool.screening
-        if screened >= LOOK_AT and found.randomisable < LEAST_SHARE * screened:
-            entered = found.randomisable + found.stopped_in_run_in
+        if pool.screened >= LOOK_AT and pool.n < LEAST_SHARE * pool.screened:
             raise self.loaded.error(
                 ("entry", "at_least"),
-                f"{entered} of {screened} screened patients reach {self.loaded.file.entry.at_least:g} points"
-                f" twice, and {found.randomisable} can be randomised: lower the limit or change the design",
+                f"{pool.entered} of {pool.screened} screened patients reach"
+                f" {self.loaded.file.entry.at_least:g} points twice, and {pool.n} can be randomised:"
+                " lower the limit or change the design",
             )
 
     @property
     def sources(self) -> list[str]:
         """The files that were read, as a report names them."""
         return [named_file(path) for path in dict.fromkeys(p for p, _ in self.loaded.places.written.values())]
-
-
-def _stored_patients(folder: Path) -> int:
-    """How many patients a trial in this folder has screened so far; a trial grows and never shrinks."""
-    store = Store(folder)
-    return store.inputs.study.patients if store.exists else 0

@@ -8,18 +8,14 @@ The ADaM tables have names and labels of the CDISC standard; tests/reference/ada
 They are no submission data set: dates, sites and demographics are missing.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from unstuck_analysis.output.table import Column
+from unstuck_analysis.trial.analysis import TrialResult, event_times
 from unstuck_analysis.trial.dataset import Group
 from unstuck_analysis.trial.file import CrossOver
 from unstuck_analysis.trial.ratings import REASONS
-
-if TYPE_CHECKING:
-    from unstuck_analysis.trial.analysis import TrialResult
 
 PARAMETERS = {"hamd-17": ("HAMD17", "HAM-D-17 total score"), "madrs": ("MADRS", "MADRS total score")}
 LABELS = {
@@ -48,115 +44,82 @@ LABELS = {
 }
 
 
-def adam_columns() -> list[Column]:
-    """The columns of the ADaM tables with their labels."""
-    return [Column(name, label) for name, label in LABELS.items()]
+ADAM = [Column(name, label) for name, label in LABELS.items()]
 
 
-def frames_of(result: "TrialResult") -> dict[str, pd.DataFrame]:
+def frames_of(result: TrialResult) -> dict[str, pd.DataFrame]:
     """All tables of a trial by name."""
-    return {
-        "adsl": adsl(result),
-        "adqs": adqs(result),
-        "adtte": adtte(result),
-        "long": long_table(result),
-        "rpact": rpact(result),
-    }
+    return {make.__name__: make(result) for make in (adsl, adqs, adtte, long, rpact)}
 
 
-def _subject(result: "TrialResult", patient: int) -> str:
-    return f"{result.data.trial.name}-{result.file.seed}-{patient:07d}"
+def _subjects(result: TrialResult, group: Group) -> list[str]:
+    study = f"{result.pool.trial.name}-{result.file.seed}"
+    return [f"{study}-{patient:07d}" for patient in group.patients.tolist()]
 
 
-def adsl(result: "TrialResult") -> pd.DataFrame:
+def adsl(result: TrialResult) -> pd.DataFrame:
     """One row per randomised subject; in a cross-over with the treatment of both periods."""
     crossed = isinstance(result.file.design, CrossOver)
-    orders, left = result.data.sequences(), dict[int, int]()
-    for group in result.data.groups():
+    orders, left = result.sequences, dict[int, int]()
+    for group in result.as_conducted:
         gone = ~group.seen[:, -1]
         left.update(zip(group.patients[gone].tolist(), group.why[gone].tolist(), strict=True))
-    rows: list[dict[str, str]] = []
+    parts: list[pd.DataFrame] = []
     for position, order in enumerate(orders):
         names = [order.name, *([orders[1 - position].name] if crossed else [])]
         planned = {f"TRT{period:02d}P": name for period, name in enumerate(names, 1)}
-        for patient in order.patients.tolist():
-            row = {"STUDYID": result.data.trial.name, "USUBJID": _subject(result, patient)}
-            row |= {"SUBJID": f"{patient:07d}", "ARM": " - ".join(names), **planned, "ITTFL": "Y"}
-            row |= {"COMPLFL": "N" if patient in left else "Y", "DCSREAS": REASONS[left.get(patient, 0)]}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def adqs(result: "TrialResult") -> pd.DataFrame:
-    """One row per subject and rating that was made."""
-    code, name = PARAMETERS[result.file.rating.scale]
-    long = long_table(result).dropna(subset=["value"])
-    change, percent = long.change, 100.0 * long.change / long.baseline.where(long.baseline > 0)
-    return pd.DataFrame(
-        {
-            "STUDYID": result.data.trial.name,
-            "USUBJID": long.subject,
-            "TRTP": long.arm,
-            "PARAM": name,
-            "PARAMCD": code,
-            "AVISIT": [f"Day {day}" if day else "Baseline" for day in long.day],
-            "AVISITN": long.visit,
-            "ADY": long.day + 1,  # there is no day 0 in CDISC: the day of randomisation is day 1
-            "AVAL": long.value,
-            "BASE": long.baseline,
-            "CHG": change,
-            "PCHG": percent,
-            "ABLFL": np.where(long.visit == 0, "Y", ""),
-        }
-    ).reset_index(drop=True)
-
-
-def adtte(result: "TrialResult") -> pd.DataFrame:
-    """One row per subject: days to the event that the trial waits for, or to the end of follow-up."""
-    from unstuck_analysis.trial.analysis import event_times
-
-    event, times = event_times(result)
-    parts = [
-        pd.DataFrame(
-            {
-                "STUDYID": result.data.trial.name,
-                "USUBJID": [_subject(result, int(patient)) for patient in group.patients],
-                "TRTP": group.name,
-                "PARAM": f"Time to {event} (days)",
-                "PARAMCD": f"TT{event[:6].upper()}",
-                "AVAL": each.days,
-                "CNSR": np.where(each.seen, 0, 1),
-                "EVNTDESC": np.where(each.seen, event.capitalize(), "End of follow-up"),
-            }
-        )
-        for group, each in zip(result.groups, times, strict=True)
-    ]
+        patients, ids = order.patients.tolist(), {"STUDYID": result.pool.trial.name}
+        ids |= {"USUBJID": _subjects(result, order), "SUBJID": [f"{patient:07d}" for patient in patients]}
+        row = {**ids, "ARM": " - ".join(names), **planned, "ITTFL": "Y"}
+        row["COMPLFL"] = ["N" if patient in left else "Y" for patient in patients]
+        row["DCSREAS"] = [REASONS[left.get(patient, 0)] for patient in patients]
+        parts.append(pd.DataFrame(row))
     return pd.concat(parts, ignore_index=True)
 
 
-def long_table(result: "TrialResult") -> pd.DataFrame:
+def adqs(result: TrialResult) -> pd.DataFrame:
+    """One row per subject and rating that was made."""
+    code, name = PARAMETERS[result.file.rating.scale]
+    made = long(result).dropna(subset=["value"])
+    row = {"STUDYID": result.pool.trial.name, "USUBJID": made.subject, "TRTP": made.arm}
+    row |= {"PARAM": name, "PARAMCD": code}
+    row |= {"AVISIT": [f"Day {day}" if day else "Baseline" for day in made.day], "AVISITN": made.visit}
+    row |= {"ADY": made.day + 1}  # there is no day 0 in CDISC: the day of randomisation is day 1
+    row |= {"AVAL": made.value, "BASE": made.baseline, "CHG": made.change}
+    row |= {"PCHG": 100.0 * made.change / made.baseline.where(made.baseline > 0)}
+    row |= {"ABLFL": np.where(made.visit == 0, "Y", "")}
+    return pd.DataFrame(row).reset_index(drop=True)
+
+
+def adtte(result: TrialResult) -> pd.DataFrame:
+    """One row per subject: days to the event that the trial waits for, to leaving, or to the last visit."""
+    event, times = event_times(result)
+    left, parts = np.array(["Rescue", *(f"Left: {reason}" for reason in REASONS[1:])]), list[pd.DataFrame]()
+    for group, each in zip(result.groups, times, strict=True):
+        censored = np.where(group.seen[:, -1], "End of follow-up", left[group.why])
+        row = {"STUDYID": result.pool.trial.name, "USUBJID": _subjects(result, group), "TRTP": group.name}
+        row |= {"PARAM": f"Time to {event} (days)", "PARAMCD": f"TT{event[:6].upper()}", "AVAL": each.days}
+        row |= {"CNSR": np.where(each.seen, 0, 1)}
+        row |= {"EVNTDESC": np.where(each.seen, event.capitalize(), censored)}
+        parts.append(pd.DataFrame(row))
+    return pd.concat(parts, ignore_index=True)
+
+
+def long(result: TrialResult) -> pd.DataFrame:
     """One row per subject and planned rating; a missing value is NaN. The baseline is visit 0."""
-    return pd.concat([_long(result, group) for group in result.groups], ignore_index=True)
+    parts: list[pd.DataFrame] = []
+    for group in result.groups:
+        visits = len(group.days)
+        value = np.where(group.seen, group.points, np.nan).ravel()
+        baseline = np.repeat(group.points[:, 0], visits)
+        row = {"subject": np.repeat(_subjects(result, group), visits), "arm": group.name}
+        row |= {"visit": np.tile(np.arange(visits), group.n), "day": np.tile(group.days, group.n)}
+        row |= {"value": value, "baseline": baseline, "change": value - baseline}
+        parts.append(pd.DataFrame(row))
+    return pd.concat(parts, ignore_index=True)
 
 
-def _long(result: "TrialResult", group: Group) -> pd.DataFrame:
-    visits = len(group.days)
-    value = np.where(group.seen, group.points, np.nan)
-    baseline = np.repeat(group.points[:, 0], visits)
-    return pd.DataFrame(
-        {
-            "subject": np.repeat([_subject(result, int(patient)) for patient in group.patients], visits),
-            "arm": group.name,
-            "visit": np.tile(np.arange(visits), group.n),
-            "day": np.tile(group.days, group.n),
-            "value": value.ravel(),
-            "baseline": baseline,
-            "change": value.ravel() - baseline,
-        }
-    )
-
-
-def rpact(result: "TrialResult") -> pd.DataFrame:
+def rpact(result: TrialResult) -> pd.DataFrame:
     """One row per arm and visit: mean and SD of change, correlations with all visits, share who left."""
     parts: list[pd.DataFrame] = []
     for group in result.groups:

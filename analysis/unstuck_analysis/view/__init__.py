@@ -27,7 +27,7 @@ class PreparedView:
     def html(self, days: float = TWELVE_WEEKS) -> str:
         """Record the plan, or the story, and return one self-contained page."""
         plan = None if self.stories else self.plan
-        return exported_page(Cases(self.files), plan, self.stories, days)
+        return exported_page(Cases(self.files, self.plan.circuit), plan, self.stories, days)
 
     def write(self, path: Path, days: float = TWELVE_WEEKS) -> None:
         """Write one self-contained page. Raises InputError if the folder does not exist."""
@@ -46,6 +46,8 @@ class PreparedView:
         from unstuck_analysis.view.mesa_server import serve_mesa
 
         plan = self.plan
+        if plan.circuit:
+            raise InputError("--mesa shows the circuit that the treatment names: leave out --circuit")
         numbers = {"seed": plan.seed, "patient": plan.patient, "neurons": plan.neurons}
         serve_mesa(plan.panels[0].treatment, **numbers, port=port, open_browser=open_browser)
 
@@ -57,6 +59,7 @@ def prepare(
     patient: int = PATIENT,
     neurons: int = 500,
     story: str = "",
+    circuit: str = "",
 ) -> PreparedView:
     """Check what is to be shown. Raises InputError for an unknown name, too many treatments, a bad number."""
     names = [_name(name) for name in treatments or DEFAULT_TREATMENTS]
@@ -70,10 +73,13 @@ def prepare(
     if story:
         path = find_story(story)
         stories[path.stem] = read_story(path)
+    if story and circuit:
+        raise InputError("--story: a story is about the circuit of its treatments: leave out --circuit")
     for name in names:
-        treatment(name)
+        treatment(name, circuit)
     files = tuple(name for name in names if Path(name).is_absolute())
-    return PreparedView(Plan(tuple(map(PanelPlan, names)), seed, patient, neurons), files, stories)
+    plan = Plan(tuple(map(PanelPlan, names)), seed, patient, neurons, circuit)
+    return PreparedView(plan, files, stories)
 
 
 def _name(name: str) -> str:

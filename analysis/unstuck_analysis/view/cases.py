@@ -34,9 +34,11 @@ class Cases:
 
     Args:
         files: treatment files offered in addition to the shipped treatments.
+        circuit: another one than that of the treatments.
     """
 
     files: tuple[str, ...] = ()
+    circuit: str = ""
     _patients: dict[object, Patient] = field(default_factory=dict)
     _ways: dict[object, Way] = field(default_factory=dict)
 
@@ -47,24 +49,24 @@ class Cases:
 
     def drugs(self) -> list[str]:
         """Names of all drugs that the page offers for doses by hand."""
-        own = [drug for name in self.files for drug in treatment(name).drugs]
+        own = [drug for name in self.files for drug in treatment(name, self.circuit).drugs]
         return list(dict.fromkeys([*own, *shipped("drugs")]))
 
     def plan(self, query: str, usual: Plan) -> tuple[Plan, float, list[Note]]:
         """Read a link: its plan, its day, and a note on each part that was left out."""
         plan, day, notes = from_query(query, usual, self.treatments, self.drugs(), DoseAmount.parse)
         for number, panel in enumerate(plan.panels):
-            possible, impossible = possible_part(treatment(panel.treatment), panel)
+            possible, impossible = possible_part(treatment(panel.treatment, plan.circuit), panel)
             plan = plan.with_panel(number, possible)
             notes += [Note(LETTERS[number], panel.treatment, why) for why in impossible]
-        last = last_day([treatment(panel.treatment) for panel in plan.panels])
+        last = last_day([treatment(panel.treatment, plan.circuit) for panel in plan.panels])
         if day > last:
             notes.append(Note("day", f"{day:g}", f"the first of these treatments ends on day {last:g}"))
         return plan, min(day, last), notes
 
     def recorder(self, plan: Plan, panel: PanelPlan, on_day: OnDay = lambda day: None) -> Recorder:
         """Start to record one copy; on_day gets the day up to which the way to day 0 is simulated."""
-        given = prescribed(treatment(panel.treatment), panel)
+        given = prescribed(treatment(panel.treatment, plan.circuit), panel)
         who = (given.circuit.model_dump_json(), plan.seed, plan.patient, plan.neurons)
         if who not in self._patients:
             _keep(self._patients, who, _draw(given, plan, plan.neurons))
@@ -96,27 +98,30 @@ def _draw(given: Treatment, plan: Plan, neurons: int) -> Patient:
 
 def mean_field_of(plan: Plan, panel: PanelPlan) -> dict[str, object]:
     """One copy as the page computes it by itself: the same patient with one average neuron per population."""
-    given = prescribed(treatment(panel.treatment), panel)
+    given = prescribed(treatment(panel.treatment, plan.circuit), panel)
     return mean_field(_draw(given, plan, 0), given, panel.lesions)
 
 
 def days_to_day_0(plan: Plan, panel: PanelPlan) -> float:
     """Days of stress and rest before the treatment, with the patient's own length of stress."""
-    given = treatment(panel.treatment)
+    given = treatment(panel.treatment, plan.circuit)
     traits = draw_traits(default_parameters(), read_cohort(cohort_path()), plan.seed, plan.patient)
     return given.with_stress_of(traits.stress_h).file.day_0_h / HOURS_A_DAY
 
 
 def recording_key(plan: Plan, panel: PanelPlan, until_day: float) -> str:
     """Name of a recording: equal for equal patients, treatments, doses, stress and lengths."""
-    text = repr((plan.seed, plan.patient, plan.neurons, panel, until_day))
+    text = repr((plan.circuit, plan.seed, plan.patient, plan.neurons, panel, until_day))
     return sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
-def treatment(name: str) -> Treatment:
-    """Read a treatment once. Raises InputError if there is none of that name, or if it cannot be run."""
-    return runnable_treatment(name)
+def treatment(name: str, circuit: str = "") -> Treatment:
+    """Read a treatment once. Raises InputError if there is none of that name, or if it cannot be run.
+
+    circuit: another one than that of the file.
+    """
+    return runnable_treatment(name, circuit)
 
 
 @cache

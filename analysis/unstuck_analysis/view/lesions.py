@@ -1,4 +1,4 @@
-"""Silence a region or cut a bundle of connections in the middle of a life."""
+"""Silence a region or cut a bundle of connections during a simulation."""
 
 from dataclasses import replace
 

@@ -29,10 +29,8 @@ def mean_field(patient: Patient, treatment: Treatment, lesions: Sequence[Lesion]
     """A mean-field patient, a treatment of it (without life events), and what is silenced or cut.
 
     Raises:
-        InputError: recovery is read from activity, or a drug acts in some places alone; the page has neither.
+        InputError: a drug acts in some places alone, which the page cannot compute.
     """
-    if patient.circuit.file.readout.kind == "activity":
-        raise InputError(f"{treatment.name}: the page shows no circuit whose recovery is read from activity")
     if any(a.regions or a.populations for drug in treatment.drugs.values() for a in drug.actions):
         raise InputError(
             f"{treatment.name}: the page shows no drug that acts in some regions or populations alone"
@@ -62,7 +60,11 @@ def _lesion(circuit: Circuit, lesion: Lesion) -> dict[str, object]:
 
 
 def _circuit(circuit: Circuit) -> dict[str, object]:
-    """Wiring, parameters and slow variables; readout: weight of every plastic synapse in connectivity."""
+    """Wiring, parameters and slow variables; readout: weight of every plastic synapse in connectivity.
+
+    activity: weight of every population, if connectivity is read from activity.
+    """
+    primary = circuit.file.readout
     readout = circuit.readout_mean[circuit.wiring.plastic.projection]
     return {
         "wiring": _plain(circuit.wiring),
@@ -72,6 +74,7 @@ def _circuit(circuit: Circuit) -> dict[str, object]:
         "scale": circuit.layout.scale().tolist(),
         "healthy": healthy_state(circuit).y.tolist(),
         "readout": readout.tolist(),
+        "activity": circuit.mean_activity(primary).tolist() if primary.kind == "activity" else None,
         "regions": circuit.regions,
         "noEffect": NO_EFFECT._asdict(),
     }

@@ -1,7 +1,7 @@
 """A plan: which patient the page shows, and what is done to each copy. A link contains a whole plan.
 
     ?seed=1&patient=0&neurons=500&a=ssri-like&a.dose=40+mg&a.give=72+ketamine-like+0.5+mg/kg&a.stress=240-288&day=30
-    &a.silence=24+mPFC&a.cut=24+mPFC_P+>+NAc_P
+    &a.silence=24+mPFC&a.cut=24+mPFC_P+>+NAc_P&circuit=anxiety
 
 Hours count from day 0. Parts of a link that are wrong are left out, and a note says why.
 """
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.errors import nearest, shown
+from unstuck.files.find import shipped
 
 LETTERS = "abc"
 # The patient of seed 1 who shows most: stuck without treatment, recovered after the 12 weeks of the SSRI-like
@@ -80,12 +81,13 @@ class PanelPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which patient, and what is done to each copy."""
+    """Which patient, and what is done to each copy; circuit: another one than that of the treatments."""
 
     panels: tuple[PanelPlan, ...]
     seed: int = 1
     patient: int = 0
     neurons: int = 500
+    circuit: str = ""
 
     def with_panel(self, number: int, panel: PanelPlan) -> "Plan":
         """Return the plan with one panel replaced."""
@@ -95,6 +97,7 @@ class Plan:
 def to_query(plan: Plan, day: float = 0.0) -> str:
     """Return the query string of a link that opens this plan on a day."""
     pairs = [("seed", f"{plan.seed}"), ("patient", f"{plan.patient}"), ("neurons", f"{plan.neurons}")]
+    pairs += [("circuit", plan.circuit)] if plan.circuit else []
     for letter, panel in zip(LETTERS, plan.panels, strict=False):
         pairs.append((letter, panel.treatment))
         if panel.dose:
@@ -146,11 +149,11 @@ def from_query(
     pairs = parse_qsl(query.removeprefix("?")[:LONGEST_LINK], keep_blank_values=True)
     link = _Link(pairs, treatments, drugs, check_dose)
     numbers = [link.number(key, getattr(usual, key)) for key in BOUNDS]
-    day = link.day()
+    day, circuit = link.day(), link.circuit(usual.circuit)
     panels = tuple(panel for letter in LETTERS if (panel := link.panel(letter)) is not None)
     for key, value in link.pairs[:5]:
         link.ignored(key, value, "unknown key")
-    return Plan(panels or usual.panels, *numbers), day, link.notes
+    return Plan(panels or usual.panels, *numbers, circuit=circuit), day, link.notes
 
 
 @dataclass
@@ -192,6 +195,14 @@ class _Link:
                 pass
             self.ignored("day", value, f"must be a day from 0 to {LAST_DAY:g}")
         return 0.0
+
+    def circuit(self, usual: str) -> str:
+        """Return the last circuit given, if it is a shipped one, else the usual one."""
+        for value in self.take("circuit")[-1:]:
+            if value in (usual, *(known := shipped("circuits"))):
+                return value
+            self.ignored("circuit", value, f"the page offers no such circuit{nearest(value, known)}")
+        return usual
 
     def panel(self, letter: str) -> PanelPlan | None:
         """Return the plan of one panel; None if the link names no treatment for it."""

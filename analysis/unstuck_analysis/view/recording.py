@@ -5,7 +5,7 @@ A frame is one moment:
     values    float32 (columns,)    day, recovery, connectivity, scar, and one value per region or connection
     neurons   uint8 (3, neurons)    activity, BDNF and TrkB of every neuron; a byte is 100 times the value
 
-Frames lie at the end of every step of the engine, once per day, and close together after every dose and
+There is a frame at the end of every step of the engine, once per day, and close together after every dose and
 change of stress. What is read from the model is in `_values`, `_neurons`, `_events` and `Recorder`.
 """
 
@@ -21,14 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from unstuck.circuit import CELL_TYPES, INTERNEURON, Circuit
 from unstuck.engine.readouts import connectivity, population_means, projection_strength
-from unstuck.files.circuit import projection_ends
+from unstuck.files.circuit import ReadoutFile, projection_ends
 from unstuck.files.treatment import Treatment
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.patient.draw import Patient
 from unstuck.patient.life import Checkpoint, Life
 from unstuck.state import Floats, State
 
-from unstuck_analysis.outcomes import NOT_STUCK_ABOVE
 from unstuck_analysis.view.lesions import injure
 from unstuck_analysis.view.plan import LAST_DAY, PanelPlan
 from unstuck_analysis.view.prescribe import dose_times
@@ -89,7 +88,7 @@ def _values(columns: Columns, day: float, state: State) -> Values:
     whole = slow.labile + slow.intermediate + slow.consolidated
     strength = projection_strength(circuit, whole)[columns.plastic]
     head = [day, np.nan, connectivity(circuit, state)[0], population_means(circuit, slow.scar).mean()]
-    serotonin = state.serotonin_nM / circuit.parameters["S0"]
+    serotonin = (state.monoamine_nM / circuit.healthy_nM)[: len(circuit.regions)]
     return np.concatenate([head, serotonin, bdnf, activity, strength]).astype(np.float32)
 
 
@@ -148,11 +147,12 @@ class Way:
 
     checkpoint: Checkpoint
     frames: tuple[Frame, ...]
+    readout: ReadoutFile
 
     @property
     def not_stuck(self) -> bool:
         """Whether stress did not make this patient stuck (the criterion of `unstuck compare`)."""
-        return self.checkpoint.stuck.connectivity > NOT_STUCK_ABOVE
+        return not self.readout.is_ill(self.checkpoint.stuck.connectivity)
 
 
 def way_to_day_0(
@@ -172,7 +172,7 @@ def way_to_day_0(
     assert life.checkpoint is not None
     for frame in frames:
         _fill_in_recovery(frame, life.checkpoint)
-    return Way(life.checkpoint, tuple(frames))
+    return Way(life.checkpoint, tuple(frames), patient.circuit.file.readout)
 
 
 def _fill_in_recovery(frame: Frame, checkpoint: Checkpoint) -> Frame:
@@ -259,13 +259,22 @@ def header(recorder: Recorder) -> dict[str, object]:
     """What the page must know of a recording before its frames, ready for JSON."""
     circuit, columns = recorder.patient.circuit, recorder.columns
     file, w = circuit.file, circuit.wiring.populations
+    inhibiting = {p.region for p in file.populations.values() if p.cells == "projection_gaba"}
     return {
         "columns": columns.names,
         "neurons": circuit.neurons,
         "first": recorder.first_day,
         "notStuck": recorder.way.not_stuck,
+        "readout": {
+            "name": file.readout_name,
+            "limit": file.readout.limit,
+            "weaker": file.readout.ill_when == "weaker",
+        },
         "stuckAt": round(recorder.way.checkpoint.stuck.connectivity, 4),
-        "regions": [{"id": r, "name": f.name, "at": f.position} for r, f in file.regions.items()],
+        "regions": [
+            {"id": r, "name": f.name, "at": f.position, "inhibits": r in inhibiting}
+            for r, f in file.regions.items()
+        ],
         "populations": [
             {
                 "id": name,

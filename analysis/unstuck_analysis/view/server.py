@@ -293,7 +293,10 @@ def serve(
     if not stories:
         url += f"?{to_query(plan)}"
     run_server(
-        application(Cases(tuple(files)), plan, stories, port), listening, url, open_browser=open_browser
+        application(Cases(tuple(files), plan.circuit), plan, stories, port),
+        listening,
+        url,
+        open_browser=open_browser,
     )
 
 

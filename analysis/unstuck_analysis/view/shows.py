@@ -60,7 +60,7 @@ class Show:
 
 def show_of(plan: Plan, day: float = 0.0, notes: Sequence[Note] = (), until: float | None = None) -> Show:
     """Make a show of a plan, until the first of its treatments ends or until a given day."""
-    last = last_day([treatment(panel.treatment) for panel in plan.panels])
+    last = last_day([treatment(panel.treatment, plan.circuit) for panel in plan.panels])
     return Show(plan, day, last if until is None else min(until, last), tuple(notes))
 
 
@@ -73,7 +73,7 @@ def _mean_fields(plan: Plan) -> list[dict[str, object]]:
 
 def _copy(plan: Plan, number: int, key: str) -> dict[str, object]:
     panel = plan.panels[number]
-    own = treatment(panel.treatment)
+    own = treatment(panel.treatment, plan.circuit)
     given = doses_given(own)
     return {
         "letter": LETTERS[number].upper(),
@@ -100,7 +100,8 @@ def command_for(plan: Plan, number: int) -> str:
     """Return the command that runs one copy without the page."""
     panel = plan.panels[number]
     name = scenario_name(plan, number) if panel.changed else panel.treatment
-    return f"unstuck run {name} --patient {plan.patient} --seed {plan.seed} --neurons {plan.neurons}"
+    own = f" --circuit {plan.circuit}" if plan.circuit and not panel.changed else ""  # a saved file names it
+    return f"unstuck run {name} --patient {plan.patient} --seed {plan.seed} --neurons {plan.neurons}{own}"
 
 
 def scenario_name(plan: Plan, number: int) -> str:
@@ -111,7 +112,7 @@ def scenario_name(plan: Plan, number: int) -> str:
 def scenario(plan: Plan, number: int) -> tuple[str, str]:
     """Name and text of the treatment file of one copy. Raises IndexError if there is no such copy."""
     panel = plan.panels[number]
-    given = prescribed(treatment(panel.treatment), panel)
+    given = prescribed(treatment(panel.treatment, plan.circuit), panel)
     return scenario_name(plan, number), as_yaml(given, plan, panel.lesions)
 
 

@@ -44,7 +44,7 @@ class Story(Document):
     neurons: int = Field(default=500, ge=100, le=MOST_NEURONS)
     copies: list[StoryCopy] = Field(min_length=1, max_length=len(LETTERS))
     scenes: list[Scene] = Field(min_length=1, max_length=20)
-    landscape: bool = False  # beside the copies: connectivity over scar, and the way of the first copy
+    landscape: bool = False  # next to the copies: connectivity over scar, and the way of the first copy
 
     @property
     def plan(self) -> Plan:

@@ -8,8 +8,6 @@ An action becomes one of three classes. Each has `edges_h` (the moments at which
     WhileTaken        a level that rises while the drug is taken and decreases after the last dose
     AfterEachDose     a pulse after every dose; pulses add
     ByConcentration   a Hill curve of the concentration; doses add in concentration before the curve
-
-Source: model description, section 9.
 """
 
 from collections import deque
@@ -31,7 +29,7 @@ from unstuck.parameters import ParameterSet
 from unstuck.state import Floats
 from unstuck.targets import Mode
 
-GONE = 0.01  # a drug is gone when every effect is below this share of its peak
+GONE = 0.01  # a drug has left the body when every effect is below this share of its peak
 _GONE_AFTER_H = 28 * HOURS_A_DAY  # of no effect in half of this time the rest of it is not looked at
 
 
@@ -65,7 +63,11 @@ class Response:
     half_lives: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def exposure_at(self, target: str, drug_name: str) -> float:
-        """Factor on the exposure of a target to a drug (1 in the typical patient)."""
+        """Factor on the exposure of a target to a drug (1 in the typical patient).
+
+        Both transporters of monoamines see the same plasma level, so that of SERT counts for NET.
+        """
+        target = "sert.occupancy" if target == "net.occupancy" else target
         return prod(self.exposure.get((target, name), 1.0) for name in {drug_name, ""})
 
     def half_life_h(self, compound: Compound, parameters: ParameterSet) -> float:
@@ -326,7 +328,7 @@ class Course:
     ) -> Occupancy:
         """Share of an action's site that its compound occupies. ValueError if it has no Hill law."""
         if action.hill is None:
-            raise ValueError(f"{self.drug.title}: {action.target} is given directly, nothing is occupied")
+            raise ValueError(f"{self.drug.title}: {action.target} has no Hill law, so it has no occupancy")
         curve = _curve(action.hill, parameters, self.drug, action.of)
         return Occupancy(curve, self.concentration(parameters, action.of, patient), exposure)
 
@@ -336,7 +338,7 @@ class Course:
         """Concentration of the parent or a metabolite."""
         kinetics = self.drug.kinetics
         if kinetics is None:
-            raise ValueError(f"{self.drug.title}: effects are given directly, it has no concentration")
+            raise ValueError(f"{self.drug.title}: the drug has no kinetics, so it has no concentration")
         compartments, index = _compartments(kinetics, of, parameters, patient)
         compound = kinetics.compounds[of]
         given = compound.dose_concentration.value

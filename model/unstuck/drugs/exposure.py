@@ -1,4 +1,4 @@
-"""What acts on one patient over time: stress, drugs and noise become the engine's `Exposure`.
+"""Stress, drugs and noise that act on one patient over time, as the engine's `Exposure`.
 
 Effects on the same target combine by the laws of `targets.py`. Stress is a list of spells; where two overlap,
 the larger counts. Noise is constant within a day.

@@ -9,20 +9,24 @@ import numpy as np
 
 from unstuck.circuit import (
     AMPA_SHARE,
+    AUTORECEPTOR,
     CORE,
     GAIN_5HT1B,
     GAIN_5HT2A,
+    HALF_AUTORECEPTOR,
     HEALING,
     HETERORECEPTOR,
     HOMEOSTASIS,
     INTERNEURON,
+    IS_5HT1A,
     LARGEST_STRENGTH,
     LOSS,
     NMDA_SHARE,
+    NORADRENALINE_RAISES_BDNF,
+    OWN_POOL,
     POTENTIATION,
     RECEPTOR_5HT2C,
     SCAR_LOWERS_BDNF,
-    SEROTONERGIC,
     SEROTONIN_RAISES_BDNF,
     STRESS_DRIVE,
     STRESS_LOWERS_BDNF,
@@ -32,14 +36,20 @@ from unstuck.circuit import (
 )
 from unstuck.rules import Rules
 from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
-from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
-from unstuck.rules.bdnf import Bdnf, bdnf_change
+from unstuck.rules.bdnf import Bdnf, bdnf_change, raised_by_monoamine
 from unstuck.rules.compiled import compiled, compiled_in_order, compiled_part
 from unstuck.rules.firing import Firing, activity, receptor_gain, serotonin_gain, total_drive
 from unstuck.rules.heteroreceptors import (
     excitation_by_5ht2c,
     heteroreceptor_inhibition,
     sensitivity_5ht2c_change,
+)
+from unstuck.rules.monoamine import (
+    autoreceptor_drive,
+    autoreceptor_inhibition,
+    monoamine_pool,
+    sensitivity_change,
+    transporter_change,
 )
 from unstuck.rules.plasticity import (
     Plasticity,
@@ -51,7 +61,6 @@ from unstuck.rules.plasticity import (
     potentiation,
 )
 from unstuck.rules.scar import scar_change
-from unstuck.rules.serotonin import serotonin_pool, transporter_change
 from unstuck.rules.trkb import (
     gate,
     healing_gate,
@@ -69,14 +78,14 @@ class Fast(NamedTuple):
     """What settles within seconds."""
 
     x: Floats  # (neurons,) activity
-    serotonin_nM: Floats  # (regions,)
+    monoamine_nM: Floats  # (pools,) as in `Wiring`
 
 
 class Receptors(NamedTuple):
     """Receptors of a population that are open to their transmitter at one moment (healthy = 1)."""
 
     open_nmda: float
-    sensitivity_5ht1a: float  # autoreceptors; 1 where the population releases no serotonin
+    autoreceptors: float  # sensitivity; 1 where the population releases no serotonin
     sensitivity_5ht2c: float
 
 
@@ -105,19 +114,23 @@ def population_mean(w: Wiring, values: Floats, k: int) -> float:
 
 
 @compiled
-def serotonin_pools(
-    w: Wiring, p: Rules, acting: Effects, y: Slow, mean_x: Floats, serotonin_nM: Floats
+def monoamine_pools(
+    w: Wiring, p: Rules, acting: Effects, y: Slow, mean_x: Floats, monoamine_nM: Floats
 ) -> None:
-    """Set the serotonin of every region to where clearance equals release by its raphe population.
+    """Set every pool to where clearance equals release by the population that feeds it.
 
     mean_x: (populations,) mean activity.
     """
-    for r in range(serotonin_nM.size):
+    for r in range(w.regions):
         feeder = int(w.feeder[r])
         release = mean_x[feeder] * acting.release_gain
         source = int(w.populations.source[feeder])
         vmax = acting.sert_vmax_factor * y.sert_vmax_following[source]
-        serotonin_nM[r] = serotonin_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
+        monoamine_nM[r] = monoamine_pool(release, acting.sert_occupancy, vmax, w.uncleared[r], p.serotonin)
+    for r in range(w.regions, monoamine_nM.size):
+        feeder = int(w.feeder[r])
+        release = mean_x[feeder] if feeder >= 0 else 0.0
+        monoamine_nM[r] = monoamine_pool(release, acting.net_occupancy, 1.0, w.uncleared[r], p.noradrenaline)
 
 
 @compiled
@@ -127,7 +140,7 @@ def act_locally(w: Wiring, acting: Effects, region_input: Floats, here: Floats) 
     region_input: (regions,) input to all cells of a region but interneurons. Where drugs name regions or
     populations it goes on with the fields of `Local`, each by population.
     """
-    of, regions = w.populations, w.uncleared.size
+    of, regions = w.populations, w.regions
     populations = of.cells.size
     for k in range(populations):
         here[k, STRESS], here[k, AMPA], here[k, GABA_GAIN] = acting.stress, acting.ampa, acting.gaba_gain
@@ -145,12 +158,20 @@ def act_locally(w: Wiring, acting: Effects, region_input: Floats, here: Floats) 
 
 @compiled_part
 def population_drive(
-    of: Populations, p: Rules, acting: Effects, here: Floats, receptors: Receptors, local_nM: float, k: int
+    of: Populations,
+    p: Rules,
+    acting: Effects,
+    here: Floats,
+    receptors: Receptors,
+    local_nM: float,
+    own_nM: float,
+    k: int,
 ) -> tuple[float, float]:
     """Gain of excitatory drive to population k, and its input that is no synapse (stress, noise, serotonin).
 
-    local_nM: serotonin of its region. It gets few arrays, because numba counts references to every array that
-    is passed to a function with branches, which takes longer than the rest.
+    local_nM: serotonin of its region. own_nM: the same, or noradrenaline around noradrenergic cells. It gets
+    few arrays, because numba counts references to every array that is passed to a function with branches,
+    which takes longer than the rest. More branches cost as much.
     """
     firing = Firing(of.traits[k, GAIN_5HT1B], p.firing.K1B, p.firing.S0)
     gain = receptor_gain(
@@ -159,9 +180,11 @@ def population_drive(
     gain *= serotonin_gain(local_nM, acting.agonist_5ht1b, acting.antagonist_5ht1b, firing)
     gain *= 1.0 + of.traits[k, GAIN_5HT2A] * acting.gain_5ht2a
     input_drive = of.traits[k, STRESS_DRIVE] * here[k, STRESS] + here[k, INPUT]
-    if of.cells[k] == SEROTONERGIC:
-        drive = autoreceptor_drive(local_nM, acting.agonist_5ht1a, acting.antagonist_5ht1a, p.autoreceptor)
-        input_drive -= autoreceptor_inhibition(receptors.sensitivity_5ht1a, drive, p.autoreceptor)
+    if of.traits[k, AUTORECEPTOR] != 0.0:
+        agonist = of.traits[k, IS_5HT1A] * acting.agonist_5ht1a
+        antagonist = of.traits[k, IS_5HT1A] * acting.antagonist_5ht1a
+        drive = autoreceptor_drive(own_nM, agonist, antagonist, of.traits[k, HALF_AUTORECEPTOR])
+        input_drive -= autoreceptor_inhibition(of.traits[k, AUTORECEPTOR], receptors.autoreceptors, drive)
     if of.traits[k, HETERORECEPTOR] != 0.0:
         input_drive -= heteroreceptor_inhibition(
             of.traits[k, HETERORECEPTOR],
@@ -183,7 +206,7 @@ def population_drive(
 
 @compiled
 def surround(
-    w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, serotonin_nM: Floats, around: Surroundings
+    w: Wiring, p: Rules, acting: Effects, here: Floats, y: Slow, monoamine_nM: Floats, around: Surroundings
 ) -> None:
     """Set what all neurons of each population have in common, except the strength of synapses.
 
@@ -198,8 +221,11 @@ def surround(
             y.sensitivity_5ht2c[k],
         )
         around.inhibition[k] = y.gaba_receptors[k] * here[k, GABA_GAIN]
-        local_nM = float(serotonin_nM[of.region[k]])
-        around.gain[k], around.input_drive[k] = population_drive(of, p, acting, here, receptors, local_nM, k)
+        local_nM = float(monoamine_nM[of.region[k]])
+        own_nM = float(monoamine_nM[int(of.traits[k, OWN_POOL])])
+        around.gain[k], around.input_drive[k] = population_drive(
+            of, p, acting, here, receptors, local_nM, own_nM, k
+        )
 
 
 @compiled_in_order
@@ -242,12 +268,17 @@ def neuron_change(
 ) -> None:
     """Set the rates of change (1/h) of neuron i and of the plastic synapses onto it."""
     k, traits = int(w.population[i]), w.populations.traits
-    x, serotonin_nM = fast.x[i], float(fast.serotonin_nM[w.populations.region[k]])
+    x, serotonin_nM = fast.x[i], float(fast.monoamine_nM[w.populations.region[k]])
     bdnf, trkb, scar, recent = y.bdnf[i], y.trkb[i], y.scar[i], y.recent_activity[i]
     stress, scar_lowers = here[k, STRESS], traits[k, SCAR_LOWERS_BDNF]
     lowered, raised = traits[k, STRESS_LOWERS_BDNF], traits[k, SEROTONIN_RAISES_BDNF]
     synthesis = Bdnf(lowered, raised, p.bdnf.KS, p.bdnf.S0, scar_lowers, p.bdnf.tauB)
-    rate.bdnf[i] = bdnf_change(bdnf, scar, serotonin_nM, stress, acting.bdnf_gain, synthesis)
+    gain = acting.bdnf_gain
+    if traits[k, NORADRENALINE_RAISES_BDNF] != 0.0:
+        around_nM = float(fast.monoamine_nM[w.regions + w.populations.region[k]])
+        own = p.noradrenaline
+        gain *= raised_by_monoamine(traits[k, NORADRENALINE_RAISES_BDNF], around_nM, own.KS, own.S0)
+    rate.bdnf[i] = bdnf_change(bdnf, scar, serotonin_nM, stress, gain, synthesis)
     input_u = trkb_input(released(bdnf, x, p.trkb), surge(bdnf, x, recent, p.trkb), acting)
     rate.trkb[i] = trkb_change(trkb, input_u, p.trkb)
     rate.recent_activity[i] = recent_activity_change(recent, x, p.trkb)
@@ -300,13 +331,13 @@ def circuit_change(
     for s in range(w.sources.size):
         raphe = w.sources[s]
         drive = autoreceptor_drive(
-            float(fast.serotonin_nM[of.region[raphe]]),
+            float(fast.monoamine_nM[of.region[raphe]]),
             acting.agonist_5ht1a,
             acting.antagonist_5ht1a,
-            p.autoreceptor,
+            p.serotonin.KA,
         )
         rate.autoreceptor_sensitivity[s] = sensitivity_change(
-            y.autoreceptor_sensitivity[s], drive, p.autoreceptor
+            y.autoreceptor_sensitivity[s], drive, p.serotonin
         )
         rate.sert_vmax_following[s] = transporter_change(
             y.sert_vmax_following[s],
@@ -319,7 +350,7 @@ def circuit_change(
         rate.gaba_receptors[k] = gaba_receptors_change(y.gaba_receptors[k], here[k, GABA_GAIN], p.adaptation)
         rate.sensitivity_5ht2c[k] = 0.0
         if of.traits[k, RECEPTOR_5HT2C] != 0.0:
-            local_nM = float(fast.serotonin_nM[of.region[k]])
+            local_nM = float(fast.monoamine_nM[of.region[k]])
             rate.sensitivity_5ht2c[k] = sensitivity_5ht2c_change(
                 y.sensitivity_5ht2c[k], local_nM, p.heteroreceptors
             )

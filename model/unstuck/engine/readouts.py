@@ -1,12 +1,10 @@
-"""What is read from a circuit: its readouts, functional connectivity, and averages by population and region.
+"""Readouts of a circuit, functional connectivity, and averages by population and region.
 
 A readout of strength is the mean over its projections of sum w / sum w0; a readout of activity is the mean
 activity of its populations. Both are 1 in health. Recovery is read from the primary one, which is
 connectivity C in depression:
 
     C = mean over the readout projections of sum w / sum w0;  C_c the same with consolidated strength alone
-
-Source: model description, section 12.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +44,7 @@ class Reading:
     labile_share: float  # of the readout projections
     autoreceptor_sensitivity: float  # mean of the serotonergic populations
     readouts: Floats  # by name, as in `CircuitFile.all_readouts`
+    noradrenaline_ratio: Floats  # by region of `CircuitFile.noradrenaline_feeders`
 
 
 def take_reading(
@@ -62,7 +61,7 @@ def take_readings(
 
     probed: effects and region inputs of the states, by number, whose functional connectivity is asked for.
     """
-    slow = states.slow
+    slow, monoamines = states.slow, states.monoamine_nM / circuit.healthy_nM
     labile, whole, structure = _strengths(circuit, states)
     summed = circuit.readout_mean > 0.0
     readouts = _readouts(circuit, whole, states)
@@ -74,12 +73,13 @@ def take_readings(
         (structure @ circuit.readout_mean).tolist(),
         function.tolist(),
         population_means(circuit, states.x),
-        states.serotonin_nM / circuit.rules.serotonin.S0,
+        monoamines[:, : len(circuit.regions)],
         *(population_means(circuit, part) for part in (slow.bdnf, slow.trkb, slow.scar)),
         _relative(circuit, whole),
         (labile[:, summed].sum(axis=1) / whole[:, summed].sum(axis=1)).tolist(),
         slow.autoreceptor_sensitivity.mean(axis=1).tolist(),
         readouts,
+        monoamines[:, list(circuit.noradrenaline_pools.values())],
     )
     return [Reading(*row) for row in zip(days, *columns, strict=True)]
 

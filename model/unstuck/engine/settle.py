@@ -1,4 +1,4 @@
-"""Firing and serotonin settle to the fixed point that sustains itself.
+"""Firing and monoamines settle to the fixed point that sustains itself.
 
     x = F(x):   every neuron fires as the activity of all neurons, serotonin included, drives it to
 
@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unstuck.circuit import Circuit, Wiring
+from unstuck.circuit import NORADRENERGIC, Circuit, Wiring
 from unstuck.engine.neuron import (
     Fast,
     Surroundings,
     act_locally,
+    monoamine_pools,
     neuron_activity,
     population_mean,
-    serotonin_pools,
     surround,
 )
 from unstuck.rules import Rules
@@ -142,7 +142,8 @@ def couple_populations(w: Wiring, do: Work) -> None:
     """Set how the drive to every population changes with the mean activity of every other."""
     populations = do.mean_x.size
     for k in range(populations):
-        feeder = w.feeder[w.populations.region[k]]
+        noradrenergic = w.populations.cells[k] == NORADRENERGIC
+        feeder = w.feeder[w.populations.region[k] + (w.regions if noradrenergic else 0)]
         raphe_step = RELATIVE_STEP * max(do.mean_x[feeder], RELATIVE_STEP)
         onto = 0.0
         for m in range(populations):
@@ -176,18 +177,18 @@ def newton_move(w: Wiring, x: Floats, do: Work) -> None:
 
 
 @compiled
-def serotonin_and_surroundings(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, do: Work) -> None:
-    """Set serotonin and what surrounds the neurons at the present raphe activity, and at slightly more.
+def monoamines_and_surroundings(w: Wiring, p: Rules, acting: Effects, y: Slow, fast: Fast, do: Work) -> None:
+    """Set monoamines and what surrounds the neurons at the present raphe activity, and at slightly more.
 
     What acts on each population (`do.here`) is set already.
     """
     for k in range(do.mean_x.size):
         do.mean_x[k] = population_mean(w, fast.x, k)
         do.nearby_x[k] = do.mean_x[k] + RELATIVE_STEP * max(do.mean_x[k], RELATIVE_STEP)
-    serotonin_pools(w, p, acting, y, do.nearby_x, fast.serotonin_nM)
-    surround(w, p, acting, do.here, y, fast.serotonin_nM, do.moved)
-    serotonin_pools(w, p, acting, y, do.mean_x, fast.serotonin_nM)
-    surround(w, p, acting, do.here, y, fast.serotonin_nM, do.around)
+    monoamine_pools(w, p, acting, y, do.nearby_x, fast.monoamine_nM)
+    surround(w, p, acting, do.here, y, fast.monoamine_nM, do.moved)
+    monoamine_pools(w, p, acting, y, do.mean_x, fast.monoamine_nM)
+    surround(w, p, acting, do.here, y, fast.monoamine_nM, do.around)
 
 
 @compiled
@@ -211,7 +212,7 @@ def settle(
     act_locally(w, acting, region_input, do.here)
     sweeps, fallbacks, damping, left = 0, 0, 0.0, MOST_SWEEPS
     while True:
-        serotonin_and_surroundings(w, p, acting, y, fast, do)
+        monoamines_and_surroundings(w, p, acting, y, fast, do)
         sweep(w, x, do)
         farthest = set_residual(w, x, do)
         sweeps += 1
@@ -246,7 +247,7 @@ def settle_rows(
 ) -> int:
     """Settle rows of firing under rows of effects and inputs; returns the first that fails (or how many)."""
     for k in range(acting.shape[0]):
-        effects, fast = effects_of(acting[k]), Fast(firing.x[k], firing.serotonin_nM[k])
+        effects, fast = effects_of(acting[k]), Fast(firing.x[k], firing.monoamine_nM[k])
         left, _, _ = settle(w, p, effects, acting[k, FIELDS:], slow_views(y[k], start), fast, tolerance, do)
         if not left <= tolerance:
             return k
@@ -290,7 +291,7 @@ def settled_states(circuit: Circuit, states: State, acting: Floats, tolerance: f
         RunError: firing does not settle, or a variable is not a number.
     """
     found, w = states.copy(), circuit.wiring
-    firing = Fast(found.x, found.serotonin_nM)
+    firing = Fast(found.x, found.monoamine_nM)
     unsettled = settle_rows(
         w, circuit.rules, acting, found.y, found.layout.start, firing, tolerance, work_for(w)
     )
@@ -304,17 +305,17 @@ def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_inp
     """Which variable is not a number, or which population does not come to rest."""
     if lost := not_finite(circuit, state.y):
         return lost
-    x, fast = state.x.copy(), Fast(state.x, state.serotonin_nM)
+    x, fast = state.x.copy(), Fast(state.x, state.monoamine_nM)
     if not np.isfinite(x).all():
         x[:] = fast.x[:] = 1.0
     w, do = circuit.wiring, work_for(circuit.wiring)
     whole_strength(w, state.slow, do.around.strength, do.excitation)
     act_locally(w, effects, region_input, do.here)
-    serotonin_and_surroundings(w, circuit.rules, effects, state.slow, fast, do)
+    monoamines_and_surroundings(w, circuit.rules, effects, state.slow, fast, do)
     driven = np.array([neuron_activity(w, do.around, x, i) for i in range(circuit.neurons)])
-    for region, pool_nM in zip(circuit.regions, fast.serotonin_nM, strict=True):
+    for name, pool_nM in zip(circuit.pool_names, fast.monoamine_nM, strict=True):
         if not isfinite(pool_nM):
-            return f"serotonin in {region} is {pool_nM}"
+            return f"{name} is {pool_nM}"
     change = np.abs(driven - x)
     worst = int(np.argmax(np.where(np.isfinite(change), change, np.inf)))
     name = f"firing of {circuit.population_of(worst)}"

@@ -1,18 +1,18 @@
-"""Weeks of slow change over firing that has always settled.
+"""Simulate weeks in slow steps; firing and serotonin are fast, and at their steady state at every stage.
 
 One slow step, from t to t + h (exponential Runge-Kutta of third order, Hochbruck & Ostermann 2010):
 
-1. under the effects at t, settle firing and serotonin; rates of change now
-2. the same at t + h/3, where the rates now lead
-3. the same at t + 2h/3, where both lead
-4. end point from the first and third rates, companion from the first and second
-5. accept if end point and companion agree within the tolerance, else shorten
+1. Settle firing and serotonin under the effects at t, and compute the first rates of the slow state.
+2. Follow the first rates to t + h/3, settle again, and compute the second rates.
+3. Follow both rates to t + 2h/3, settle again, and compute the third rates.
+4. Compute the end point from the first and third rates, and a second one from the first and second rates.
+5. Accept the step if both end points agree within the tolerance; else repeat it with a shorter length.
 
 Half of the linear decay of labile strength, the fastest variable, is solved exactly. A step ends exactly on
-every event that makes an effect jump. Output is dense interpolation and never changes a step. If firing does
-not settle, or a variable is no longer a number, the run stops and says where.
+every event that makes an effect jump. Readings within a step are interpolated, so they never change a step.
+If firing does not settle, or a variable is not a finite number, the run stops with the place of the fault.
 
-Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048); model description, section 2.
+Source: Hochbruck & Ostermann 2010 (10.1017/S0962492910000048).
 """
 
 from collections.abc import Callable, Sequence
@@ -140,7 +140,7 @@ class Outputs(NamedTuple):
     acting: Floats  # (hours, columns) effects and region inputs that firing settles under
     y: Floats
     x: Floats
-    serotonin_nM: Floats
+    monoamine_nM: Floats
 
 
 class Ends(NamedTuple):
@@ -352,7 +352,7 @@ def put_out(
     length_h: float,
 ) -> float:
     """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
-    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.serotonin_nM[k])
+    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k])
     elapsed_h = outputs.hours[k] - start_h
     go_within(course, elapsed_h, length_h, decay, y)
     fast.x[:] = firing.above.x
@@ -426,7 +426,7 @@ def rates_of_rows(
     act_locally(w, effects, acting[FIELDS:], do.here)
     for row in range(y.shape[0]):
         slow, rate = slow_views(y[row], start), slow_views(rates[row], start)
-        fast = Fast(firing.x[row], firing.serotonin_nM[row])
+        fast = Fast(firing.x[row], firing.monoamine_nM[row])
         for i in range(fast.x.size):
             neuron_change(w, p, effects, do.here, slow, fast, i, rate)
         circuit_change(w, p, effects, do.here, slow, fast, rate)
@@ -442,7 +442,7 @@ def rates_of_change(circuit: Circuit, states: State, effects: Effects = NO_EFFEC
     acting = np.append(np.array(effects), np.zeros(len(circuit.regions)))
     settled = settled_states(circuit, states, np.tile(acting, (len(states.y), 1)), EXACT_FIRING)
     w, p, start = circuit.wiring, circuit.rules, circuit.layout.start
-    rates, firing = np.empty_like(settled.y), Fast(settled.x, settled.serotonin_nM)
+    rates, firing = np.empty_like(settled.y), Fast(settled.x, settled.monoamine_nM)
     rates_of_rows(w, p, acting, settled.y, start, firing, work_for(w), rates)
     return rates
 
@@ -464,7 +464,7 @@ class Engine:
         self._day_0_h = day_0_h
         self._at = Progress(time_h, step_h=1.0)
         y, below = self.state.y, self.state.copy()
-        self._firing = Firing(Fast(self.state.x, self.state.serotonin_nM), Fast(below.x, below.serotonin_nM))
+        self._firing = Firing(Fast(self.state.x, self.state.monoamine_nM), Fast(below.x, below.monoamine_nM))
         bounds, neuron = circuit.layout.groups()
         self._decay = Decay(bounds, neuron, np.empty(len(neuron)))
         self.course = Course(*(np.empty_like(y) for _ in range(5)))
@@ -520,7 +520,7 @@ class Engine:
             waiting = waiting[at.outputs :]
             if on_output and at.outputs:
                 n, layout = at.outputs, self.circuit.layout
-                found = State(outputs.y[:n], outputs.x[:n], outputs.serotonin_nM[:n], layout)
+                found = State(outputs.y[:n], outputs.x[:n], outputs.monoamine_nM[:n], layout)
                 on_output(outputs.hours[:n], found)
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
@@ -544,12 +544,12 @@ class Engine:
         most = max(1, BLOCK // len(self.state.y))
         hours, steps = waiting[:most], most if watched else 0
         acting = np.hstack(exposure.reported_at(hours)) if len(hours) else np.empty((0, self._columns))
-        y, x, serotonin_nM = (
+        y, x, monoamine_nM = (
             np.empty((len(hours), len(part)))
-            for part in (self.state.y, self.state.x, self.state.serotonin_nM)
+            for part in (self.state.y, self.state.x, self.state.monoamine_nM)
         )
         ends = Ends(np.empty(steps), np.empty((steps, len(self.state.y))))
-        return Outputs(hours, acting, y, x, serotonin_nM), ends
+        return Outputs(hours, acting, y, x, monoamine_nM), ends
 
     def _follow(
         self, acting: Acting, stops_h: Floats, most_tries: int, outputs: Outputs, ends: Ends

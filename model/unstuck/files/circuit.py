@@ -2,7 +2,7 @@
 
 Any number may be written as the symbol of a parameter, or as a product such as `ffi*long` or `-mM`; what it
 then is worth is checked in `numbers.py`. The defaults are those of a circuit that becomes ill by the loss of
-connections. In one that becomes ill because connections grow, some populations have other signs.
+connections. Where illness comes from connections that grow, stress and scar raise BDNF in some populations.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,11 @@ from unstuck.files.yaml import Document, Misplaced, at_key
 from unstuck.parameters import KINDS, ORIGINS, Parameter, ParameterSet
 
 NumberOrSymbol = float | str
+OF_NORADRENALINE = ("KmN", "N0", "g2A", "K2A")  # parameters of a circuit with noradrenaline: rules/monoamine
 ILL_AT = {
     "weaker": 0.85,
     "stronger": 1.12,
-}  # unless said: the value of the readout from which a patient is ill
+}  # if not given: the value of the readout from which a patient is ill
 
 
 class RegionFile(Document):
@@ -63,14 +64,14 @@ class PopulationFile(Document):
     """One population of neurons of one cell type.
 
     stress_on_bdnf, scar_on_bdnf: change of BDNF synthesis at full stress and at a full scar, as a share;
-    serotonin_on_bdnf, gain_5ht1b: its gain by serotonin, and that of excitatory drive; ampa_share,
-    gain_5ht2a: share of a drug's effect on AMPA and 5-HT2A that reaches the population; heteroreceptor,
-    receptor_5ht2c: drive by serotonin that inhibits, and that excites; healing: factor on the healing of the
-    scar; homeostasis: rate (1/h) at which connections onto overactive cells are scaled down.
+    serotonin_on_bdnf, noradrenaline_on_bdnf: its gain by a monoamine; gain_5ht1b: that of excitatory drive;
+    ampa_share, gain_5ht2a: share of a drug's effect on AMPA and 5-HT2A that reaches the population;
+    heteroreceptor, receptor_5ht2c: drive by serotonin that inhibits, and that excites; healing: factor on the
+    healing of the scar; homeostasis: rate (1/h) at which connections onto overactive cells are scaled down.
     """
 
     region: str
-    cells: Literal["pyramidal", "interneuron", "serotonergic", "projection_gaba"]
+    cells: Literal["pyramidal", "interneuron", "serotonergic", "projection_gaba", "noradrenergic"]
     share: float = Field(gt=0)
     set_point_Hz: NumberOrSymbol
     maximal_Hz: NumberOrSymbol
@@ -79,6 +80,7 @@ class PopulationFile(Document):
     stress_on_bdnf: NumberOrSymbol = "-stB"
     scar_on_bdnf: NumberOrSymbol = "-mM"
     serotonin_on_bdnf: NumberOrSymbol = "b5"
+    noradrenaline_on_bdnf: NumberOrSymbol = 0.0
     healing: NumberOrSymbol = 1.0
     homeostasis: NumberOrSymbol = "etah"
     gain_5ht1b: NumberOrSymbol = "g1B"
@@ -100,7 +102,7 @@ class PopulationFile(Document):
 
 
 class ProjectionFile(Document):
-    """One projection: weight times `times`, spread over `inputs` presynaptic neurons a target.
+    """One projection: weight times `times`, spread over `inputs` presynaptic neurons per target.
 
     Of a plastic one: the largest strength it may reach, and the core that is never lost, as shares of health.
     """
@@ -139,10 +141,13 @@ class RolesFile(Document):
     """What parts of the circuit the model's questions refer to.
 
     serotonin_source: the population that releases serotonin everywhere, or the regions that each one feeds.
+    noradrenaline_source: for each noradrenergic population the regions that it feeds, with the share of
+    noradrenaline there that its transporter does not clear. Other regions have no noradrenaline.
     readout: the projections whose loss is the illness, in a circuit without `readouts`.
     """
 
     serotonin_source: str | dict[str, list[str]]
+    noradrenaline_source: dict[str, dict[str, NumberOrSymbol]] = {}
     stress_input: dict[str, NumberOrSymbol]
     readout: list[str] = []
     forebrain: list[str] = Field(min_length=1)
@@ -192,6 +197,12 @@ class CircuitFile(Document):
         if isinstance(source, str):
             return source
         return next(name for name, regions in source.items() if region in regions)
+
+    @property
+    def noradrenaline_feeders(self) -> dict[str, tuple[str, NumberOrSymbol]]:
+        """Region: the population that releases noradrenaline there, and the share that NET does not clear."""
+        sources = self.roles.noradrenaline_source.items()
+        return {region: (name, share) for name, fed in sources for region, share in fed.items()}
 
     def with_own_parameters(self, parameters: ParameterSet) -> ParameterSet:
         """The parameters and those that only this circuit has; values that are there already stay."""
@@ -267,13 +278,57 @@ class CircuitFile(Document):
         return self
 
     @model_validator(mode="after")
+    def _noradrenaline_comes_from_somewhere(self) -> "CircuitFile":
+        releasing = [name for name, p in self.populations.items() if p.cells == "noradrenergic"]
+        fed: dict[str, str] = {}
+        for name, regions in self.roles.noradrenaline_source.items():
+            with at_key("roles", "noradrenaline_source", name):
+                choose(name, releasing, "noradrenergic population")
+                for region in regions:
+                    choose(region, self.regions, "region")
+                    if fed.setdefault(region, name) != name:
+                        raise ValueError(f"region {region} is fed by {fed[region]} already")
+        for name in releasing:
+            if not self.roles.noradrenaline_source.get(name):
+                raise Misplaced(
+                    ("populations", name, "cells"),
+                    f"{name} feeds no region with noradrenaline: name its regions in"
+                    " roles.noradrenaline_source",
+                )
+            if self.populations[name].region not in fed:
+                raise Misplaced(
+                    ("roles", "noradrenaline_source", name),
+                    f"no noradrenaline in its own region, {self.populations[name].region}, which its"
+                    " autoreceptor needs: name that region too",
+                )
+        for name, population in self.populations.items():
+            if population.noradrenaline_on_bdnf != 0.0:
+                with at_key("populations", name, "noradrenaline_on_bdnf"):
+                    self._check_noradrenaline_acts(population, fed)
+        missing = [symbol for symbol in OF_NORADRENALINE if releasing and symbol not in self.parameters]
+        if missing:
+            raise Misplaced(("parameters",), f"a circuit with noradrenaline gives also {', '.join(missing)}")
+        return self
+
+    def _check_noradrenaline_acts(self, population: PopulationFile, fed: Mapping[str, str]) -> None:
+        if population.region not in fed:
+            raise ValueError(
+                f"no population of roles.noradrenaline_source feeds region {population.region}:"
+                f" {', '.join(fed) or 'no region'} has noradrenaline"
+            )
+        if "KSN" not in self.parameters:
+            raise ValueError("give the parameter KSN, the half-effect of noradrenaline (nM), too")
+        if not population.source:
+            raise ValueError("an effect of noradrenaline needs a `source` of this population")
+
+    @model_validator(mode="after")
     def _readouts_can_be_read(self) -> "CircuitFile":
         if not self.readouts:
             if not self.roles.readout:
                 raise Misplaced(("roles", "readout"), "this key is missing; or give readouts and primary")
             return self
         if self.roles.readout:
-            raise Misplaced(("roles", "readout"), "leave it out: this circuit has readouts")
+            raise Misplaced(("roles", "readout"), "leave it out, or write []: this circuit has readouts")
         with at_key("primary"):
             choose(self.primary, self.readouts, "readout")
         plastic = [name for name, projection in self.projections.items() if projection.plastic]
@@ -294,8 +349,8 @@ def _check_projection(
     for end in projection_ends(name):
         choose(end, populations, "population")
     cells = populations[projection_ends(name)[0]].cells
-    if cells == "serotonergic":
-        raise ValueError("serotonergic neurons act through the serotonin pools only")
+    if cells in ("serotonergic", "noradrenergic"):
+        raise ValueError(f"{cells} neurons act through the monoamine that they release only")
     if cells in ("interneuron", "projection_gaba") and projection.plastic:
         raise ValueError("only glutamatergic projections are plastic")
 

@@ -1,9 +1,9 @@
 """The schema of a cohort file: how patients differ, and the law of their noise and life events.
 
 `draws` lists every random draw of a patient in order. Each patient makes all of them, one random number each,
-so that a draw added at the end leaves the others as they are. A lognormal factor with coefficient of
+so that a draw which is added at the end does not change the others. A lognormal factor with coefficient of
 variation cv is exp(sqrt(ln(1 + cv^2)) z), z standard normal: its median is 1, so that the typical patient has
-the parameters of `scenarios/parameters.csv`. Source: model description, section 13.
+the parameters of `scenarios/parameters.csv`.
 """
 
 from functools import cache
@@ -249,7 +249,7 @@ class CohortFile(Document):
         """Matrix (lognormal draws, the same) that turns independent normal numbers into correlated ones.
 
         It is lower triangular: a draw depends on those before it alone. ValueError for correlations that
-        cannot all hold.
+        are impossible together.
         """
         names = [draw.name for draw in self.lognormal]
         matrix = np.eye(len(names))
@@ -260,7 +260,7 @@ class CohortFile(Document):
             return np.linalg.cholesky(matrix).astype(np.float64)
         except np.linalg.LinAlgError:
             pairs = ", ".join(chain(f"{a} and {b}" for a, b in (c.between for c in self.correlations)))
-            raise ValueError(f"these correlations cannot all hold: {pairs}") from None
+            raise ValueError(f"these correlations are impossible together: {pairs}") from None
 
 
 @cache

@@ -268,9 +268,9 @@ def _may_be_local(target: str) -> bool:
 
 
 class Published(Document):
-    """What was measured of a compound's kinetics at the usual dose, to hold against the model's.
+    """Measured kinetics of a compound at the usual dose, to compare with those of the model.
 
-    What the model is known to miss by more than a tenth is named in `missed`; the docs call it a miss.
+    missed: values that the model is known to miss by more than a tenth.
     """
 
     terminal_half_life: Sourced[quantities.PositiveHours] | None = None  # where half_life is not that
@@ -284,7 +284,7 @@ class Published(Document):
 
 
 class Compound(Document):
-    """What goes round in the blood; dose_concentration is what a usual dose gives if all there at once."""
+    """A compound in the blood; dose_concentration: if all of one usual dose were in the blood at once."""
 
     half_life: Sourced[quantities.HoursOrSymbol]
     half_life_varies_with: str | None = None  # symbol of the parameter whose drawn factor it shares
@@ -430,10 +430,10 @@ class DrugFile(Document):
         if dose is None:
             return 1.0
         if self.usual_dose is None:
-            raise ValueError(f"{self.title} is given as it is, without a dose")
+            raise ValueError(f"{self.title} has no usual_dose, so no dose of it can be given")
         return dose.mg(body_weight_kg) / self.usual_dose.mg(body_weight_kg)
 
     @property
     def takes_time(self) -> bool:
-        """Whether a dose may be given over some time: not what is swallowed, sprayed or given as a bolus."""
+        """Whether a dose of this drug can have a duration: infusions, and drugs without kinetics."""
         return self.kinetics is None or self.kinetics.route == "infusion"

@@ -56,32 +56,32 @@ def replaced_files() -> list[Path]:
     return [Path("scenarios") / name for name in names if any((f / name).is_file() for f in shipped_in)]
 
 
-def find(kind: str, name_or_path: str, beside: Path | None = None) -> Path:
+def find(kind: str, name_or_path: str, named_in: Path | None = None) -> Path:
     """The file that a name or path means. The last argument is the file that names it, if a file does.
 
     Raises InputError for an unknown name, and for a path in a file that does not end in .yaml or .yml.
     """
     given = Path(name_or_path)
-    if beside is None and is_stream(given):
+    if named_in is None and is_stream(given):
         return given
     if given.suffix.lower() in (".yaml", ".yml") or len(given.parts) > 1:
-        return _at_path(given, beside)
+        return _at_path(given, named_in)
     names = shipped(kind)
     if name_or_path in names:
         return names[name_or_path]
-    sibling = (beside.parent if beside else Path()) / f"{name_or_path}.yaml"
-    if beside is None or not exists(sibling) or sibling.resolve() == beside.resolve():
+    sibling = (named_in.parent if named_in else Path()) / f"{name_or_path}.yaml"
+    if named_in is None or not exists(sibling) or sibling.resolve() == named_in.resolve():
         what = kind.removesuffix("s") if kind != "studies" else "study"
         raise InputError(unknown(what, name_or_path, names, see=f"unstuck list {kind}"))
     return sibling
 
 
-def _at_path(given: Path, beside: Path | None) -> Path:
-    if beside is None:
+def _at_path(given: Path, named_in: Path | None) -> Path:
+    if named_in is None:
         return given
     if given.suffix.lower() not in (".yaml", ".yml"):
         raise InputError(f"{shown(str(given))} is not a YAML file: write a name or a path that ends in .yaml")
-    candidates = [beside.parent / given, given]
+    candidates = [named_in.parent / given, given]
     return next((path for path in candidates if exists(path)), candidates[0])
 
 
@@ -108,8 +108,8 @@ def matching(pattern: str, folder: Path) -> list[str]:
 
 
 def read(
-    kind: str, name_or_path: str, schema: type[FileType], beside: Path | None = None
+    kind: str, name_or_path: str, schema: type[FileType], named_in: Path | None = None
 ) -> tuple[FileType, Places]:
     """Read a file of a kind with the places of its keys; `extends` names a file of the same kind."""
-    path = find(kind, name_or_path, beside)
+    path = find(kind, name_or_path, named_in)
     return read_document_with_places(path, schema, find_parent=lambda name, file: find(kind, name, file))

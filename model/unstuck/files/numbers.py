@@ -17,7 +17,7 @@ MOLAR_UNITS, TIME_UNITS = ("nM", "uM"), ("h",)
 _TRAITS = (
     *(("ampa_share", 0.0, 1.0), ("stress_on_bdnf", -1.0, inf), ("scar_on_bdnf", -1.0, inf)),
     *(("serotonin_on_bdnf", 0.0, inf), ("healing", 0.0, inf), ("homeostasis", 0.0, inf)),
-    *(("gain_5ht1b", 0.0, inf), ("gain_5ht2a", 0.0, inf)),
+    *(("noradrenaline_on_bdnf", 0.0, 1.0), ("gain_5ht1b", 0.0, inf), ("gain_5ht2a", 0.0, inf)),
     *(("heteroreceptor", 0.0, inf), ("receptor_5ht2c", 0.0, inf)),
 )
 
@@ -152,12 +152,16 @@ def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float,
         for key, lowest, highest in _TRAITS:
             yield ("populations", name, key), population.trait(key), lowest, highest
     for name, projection in file.projections.items():
-        yield ("projections", name, "weight"), projection.weight, 0.0, inf
-        yield ("projections", name, "times"), projection.times, 0.0, inf
+        least = 1e-9 if projection.plastic else 0.0  # a plastic strength is measured in its healthy strength
+        yield ("projections", name, "weight"), projection.weight, least, inf
+        yield ("projections", name, "times"), projection.times, least, inf
         yield ("projections", name, "largest"), projection.largest, 1.0 + 1e-6, inf
         yield ("projections", name, "core"), projection.core, 0.0, 1.0
     for name, drive in file.roles.stress_input.items():
         yield ("roles", "stress_input", name), drive, -inf, inf
+    for name, regions in file.roles.noradrenaline_source.items():
+        for region, share in regions.items():
+            yield ("roles", "noradrenaline_source", name, region), share, 1e-6, 1.0
 
 
 def _check_number(

@@ -23,9 +23,9 @@ from unstuck.files.schedule import MOST_DOSES, Dose, number_of_doses, regular_co
 from unstuck.files.units import BODY_WEIGHT_KG, HOURS_A_DAY
 from unstuck.files.yaml import Document, Key, Misplaced, Places, at_key, is_stream
 
-ENDPOINT_DAY = 84.0  # unless said
+ENDPOINT_DAY = 84.0  # if not given
 TYPICAL_STRESS_H = 42 * HOURS_A_DAY  # of `for: patient` in the typical patient
-MOST_USUAL_DOSES = 10  # within a usual interval; more are noted, because they may be a slip
+MOST_USUAL_DOSES = 10  # within a usual interval; a note reports more, which may be a typing error
 
 
 class Condition(Document):
@@ -46,15 +46,15 @@ class Condition(Document):
     @model_validator(mode="after")
     def _asks_something(self) -> "Condition":
         if (self.recovery_below is None) == (self.recovery_at_least is None):
-            raise ValueError("a condition asks either recovery_below or recovery_at_least")
+            raise ValueError("a condition has either recovery_below or recovery_at_least")
         return self
 
     @property
     def hour(self) -> float:
-        """When it is asked, in hours after the start of the phase."""
+        """Hours after the start of the phase at which recovery is read."""
         return self.day * HOURS_A_DAY
 
-    def holds(self, recovery: float) -> bool:
+    def is_met(self, recovery: float) -> bool:
         """Whether the condition is met by a recovery index."""
         if self.recovery_below is not None:
             return recovery < self.recovery_below
@@ -83,9 +83,9 @@ class Regimen(Document):
         if (self.every is None) != (self.lasting is None):
             raise ValueError("every and for go together")
         if self.taper_over and self.every is None:
-            raise ValueError("taper_over: only with every")
+            raise ValueError("taper_over is possible only with every and for")
         if self.on_days is not None and (not self.on_days or min(self.on_days) < 0):
-            raise ValueError("on_days: at least one day, none negative")
+            raise ValueError("on_days needs at least one day, and no negative day")
         twice = [day for day, times in Counter(self.on_days or []).items() if times > 1]
         if twice:
             raise Misplaced(
@@ -97,12 +97,12 @@ class Regimen(Document):
 
     @model_validator(mode="after")
     def _conditions_come_in_time(self) -> "Regimen":
-        """What can never be given, or is asked too late to be heeded, is a fault."""
+        """Refuse doses that would never be given, and conditions that are read too late to have an effect."""
         if self.when and self.on_days and self.starting + min(self.on_days) * HOURS_A_DAY < self.when.hour:
             raise Misplaced(
                 ("on_days",),
-                f"day {min(self.on_days):g} comes before its condition is asked, on day {self.when.day:g}:"
-                " it would never be given",
+                f"day {min(self.on_days):g} is before day {self.when.day:g}, on which the condition is read:"
+                " this dose would never be given",
             )
         if self.stop_when and self.stop_when.hour < self.first_h:
             raise Misplaced(
@@ -272,20 +272,20 @@ class TreatmentFile(Document):
                 for kind, condition in (("when", regimen.when), ("stop_when", regimen.stop_when)):
                     key = ("phases", name, "drugs", number, kind)
                     if condition and name not in treated:
-                        raise Misplaced(key, f"recovery is known from day 0 (phase {self.day_0}) on")
+                        raise Misplaced(key, f"recovery is not defined before day 0 (phase {self.day_0})")
                     if condition and condition.day > days:
                         raise Misplaced(
                             (*key, "day"),
                             f"day {condition.day:g} is after the phase, which lasts {days:g} days",
                         )
                     if kind == "when" and condition and regimen.every and regimen.end_h <= condition.hour:
-                        raise Misplaced((*key, "day"), f"the course is over by day {condition.day:g}")
+                        raise Misplaced((*key, "day"), f"the course ends by day {condition.day:g}")
         return self
 
     @model_validator(mode="after")
     def _endpoint_is_reached(self) -> "TreatmentFile":
         last_day = (self.end_h - self.day_0_h + self.follow_up) / HOURS_A_DAY
-        # A run that ends before the endpoint that nobody asked for has no response, rather than a fault.
+        # A run that ends before the usual endpoint has no outcomes there; this is not an error.
         if self.endpoint_day != ENDPOINT_DAY and self.endpoint_day > last_day + 1e-9:
             raise Misplaced(
                 ("endpoint_day",),
@@ -317,9 +317,9 @@ class TreatmentFile(Document):
         return sum(phase.lasting for phase in self.phases.values())
 
 
-def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None) -> DrugFile:
+def drug_for(circuit: CircuitFile, name_or_path: str, named_in: Path | None = None) -> DrugFile:
     """Read a drug file; InputError for unknown symbols and for a region that the circuit does not have."""
-    drug, places = read("drugs", name_or_path, DrugFile, beside)
+    drug, places = read("drugs", name_or_path, DrugFile, named_in)
     check_drug(drug, places, list(circuit.regions), list(circuit.populations))
     return drug
 
@@ -327,7 +327,7 @@ def drug_for(circuit: CircuitFile, name_or_path: str, beside: Path | None = None
 def circuit_for(name_or_path: str) -> tuple[CircuitFile, Places]:
     """Read a circuit file with the places of its keys. InputError for unknown symbols, values out of range.
 
-    Whether its healthy state is stable is asked by `patient.checks.check_health`, which simulates.
+    `patient.checks.check_health` checks, by simulation, whether its healthy state is stable.
     """
     circuit, places = read("circuits", name_or_path, CircuitFile)
     check_circuit_numbers(circuit, places)
@@ -366,7 +366,9 @@ class Treatment:
         """InputError for a dose of what has none, or a duration of what is given at once."""
         drug = self.drugs[regimen.drug]
         if regimen.dose is not None and drug.usual_dose is None:
-            raise places.error((*key, "dose"), f"{regimen.drug} has no usual_dose to tell a dose in")
+            raise places.error(
+                (*key, "dose"), f"{regimen.drug} has no usual_dose, so no dose of it can be given"
+            )
         if regimen.over is not None and not drug.takes_time:
             assert drug.kinetics is not None
             route = f"{regimen.drug} is given at once (route {drug.kinetics.route})"
@@ -383,7 +385,7 @@ class Treatment:
 
     @property
     def notes(self) -> list[str]:
-        """Each once: what of its drugs is outside the model, doses and courses that may be a slip."""
+        """Notes, each once: effects that the model lacks; doses and courses that may be typing errors."""
         of_drugs = [note for drug in self.drugs.values() for note in drug.notes]
         return list(dict.fromkeys([*of_drugs, *dosing_notes(self.file, self.drugs)]))
 

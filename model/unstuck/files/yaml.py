@@ -1,6 +1,6 @@
 # Not strict: a YAML document has any shape.
 # pyright: standard
-"""Read the YAML files people write, and say exactly where they went wrong.
+"""Read YAML files, and report every fault with file, line and key.
 
 A file becomes values and their places, is laid over the file it extends and checked against a `Document`;
 each fault becomes a line `file:line:key: what is wrong and what is allowed`.
@@ -34,6 +34,8 @@ MAX_BYTES, MAX_VALUES, MAX_DEPTH, MAX_FAULTS_SHOWN, MAX_PARENTS = 1_000_000, 10_
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?|[-+]?\.inf|\.nan", re.IGNORECASE | re.ASCII)
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_KIND_OF_KEY = {"actions": "drug", "phases": "treatment", "projections": "circuit"}
+_KIND_OF_KEY.update(treatments="study", arms="trial", scenes="story", draws="cohort", acts_on="context")
 _MAPPING = "a mapping ('key: value' lines)"
 _EXPECTED = {"string": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 _EXPECTED.update(dict=_MAPPING, model=_MAPPING, list="a list", tuple="a list", set="a list", frozen="a list")
@@ -49,7 +51,7 @@ class Misplaced(ValueError):
 
 @contextmanager
 def at_key(*key: str | int) -> Iterator[None]:
-    """Faults found inside lie at this key of the model that is being checked."""
+    """Report faults that are found inside at this key of the model that is being checked."""
     try:
         yield
     except ValueError as fault:
@@ -60,7 +62,7 @@ class Document(BaseModel):
     """Base of every schema: a file, or a record inside one. Frozen; unknown keys, nan and inf are refused.
 
     Give a key that is a Python word `Field(alias="for")`. Check a whole model in a mode="after" validator: a
-    "before" validator would cost the model its reading of lists as tuples and of text as enums.
+    "before" validator stops the reading of lists as tuples and of texts as enums.
     """
 
     model_config = ConfigDict(
@@ -86,6 +88,10 @@ class Places:
     def error(self, key: Sequence[str | int], message: str) -> InputError:
         """The error to raise about `key`, as ("phases", 2, "drug"); an absent key points at its mapping."""
         return _error(*self.written[self.known(key)], message, key)
+
+    def own(self, key: Key) -> Key:
+        """The key, or no key where it is written in a file that this one extends."""
+        return key if self.written[self.known(key)][0] == self.written[()][0] else ()
 
     def known(self, location: Iterable[str | int]) -> Key:
         """The steps of a pydantic location that the file has: without absent keys and the tags of unions."""
@@ -115,6 +121,7 @@ def read_document_with_places(
 ) -> tuple[T, Places]:
     """As `read_document`, with the places of its keys for checks that need to know other files."""
     data, places = _parse(path)
+    _refuse_another_kind(data, places, schema)
     if "extends" in schema.model_fields:
         data, places = _with_parents((data, places), [path], find_parent)
     try:
@@ -122,6 +129,17 @@ def read_document_with_places(
         return schema.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False), places
     except ValidationError as error:
         raise _schema_error(places, error.errors(include_url=False), schema) from None
+
+
+def _refuse_another_kind(data: dict[str, Any], places: Places, schema: type[Document]) -> None:
+    """InputError for a file with a key of another kind of file, and without the keys of the wanted kind."""
+    own = {field.alias or name for name, field in schema.model_fields.items()}
+    found = [key for key in _KIND_OF_KEY if key in data]
+    if found and schema.model_config.get("extra") != "allow" and not own & set(found):
+        wanted = schema.__name__.removesuffix("File").lower()
+        raise places.error(
+            found[:1], f"this is a {_KIND_OF_KEY[found[0]]} file; a {wanted} file is needed here"
+        )
 
 
 def is_stream(path: Path) -> bool:
@@ -202,7 +220,7 @@ def _read_stream(name: str) -> bytes:
 
 @dataclass(slots=True)
 class _Composer:
-    """Makes values of YAML events and notes their places; refuses what is clever, double or not finite."""
+    """Values and places of YAML events; anchors, double keys and infinite numbers are refused."""
 
     file: Path
     events: Iterator[Any]
@@ -222,7 +240,7 @@ class _Composer:
 
     def value(self, event: Any, key: Key, line: int = 0) -> Any:
         """The value that starts with `event`; `line` is that of its key, where it has one."""
-        self.refuse_clever(event, key)
+        self.refuse_anchors(event, key)
         if len(self.written) >= MAX_VALUES or len(key) > MAX_DEPTH:
             raise self.error(event, f"more than {MAX_VALUES} values, or {MAX_DEPTH} levels of nesting", key)
         self.written[key] = (self.file, line or event.start_mark.line + 1)
@@ -238,7 +256,7 @@ class _Composer:
     def mapping(self, key: Key) -> dict[str, Any]:
         items: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            self.refuse_clever(event, key)
+            self.refuse_anchors(event, key)
             if not isinstance(event, yaml.ScalarEvent) or event.value in ("", "<<"):
                 raise self.error(event, "a key must be a word; there are no merge keys (<<) here", key)
             name, line = event.value, event.start_mark.line + 1
@@ -258,9 +276,11 @@ class _Composer:
             raise self.error(event, f"{shown(text)} is not a finite number", key)
         return int(text) if text.lstrip("+-").isdigit() else number
 
-    def refuse_clever(self, event: Any, key: Key) -> None:
+    def refuse_anchors(self, event: Any, key: Key) -> None:
         if event.anchor is not None or event.tag is not None:
-            raise self.error(event, "anchors, aliases and tags (&, *, !) are not used: write it out", key)
+            raise self.error(
+                event, "anchors, aliases and tags (&, *, !) are not allowed: write the value itself", key
+            )
 
     def error(self, event: Any, message: str, key: Key = ()) -> InputError:
         return _error(self.file, event.start_mark.line + 1, message, key)

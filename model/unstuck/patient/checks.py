@@ -48,7 +48,7 @@ def check_health(file: CircuitFile, places: Places) -> Verdict:
     verdict = _verdict(file.model_dump_json(), tuple(default_parameters().items()))
     if not max(verdict.above, verdict.below) < 0.0:
         raise places.error(
-            ("projections",),
+            places.own(("projections",)),
             "no healthy state: the circuit does not come back to health after a small change"
             f" ({verdict.above:+.4f} per day from above, {verdict.below:+.4f} from below; both must be"
             " negative);"
@@ -63,14 +63,15 @@ def check_illness(file: CircuitFile, places: Places) -> list[str]:
     if not readout.is_ill(verdict.stuck):
         side = "at most" if readout.ill_when == "weaker" else "at least"
         raise places.error(
-            ("readouts", name) if file.readouts else ("roles", "readout"),
+            places.own(("readouts", name) if file.readouts else ("roles", "readout")),
             "the typical patient never becomes ill: after 6 weeks of full stress and 60 days of rest"
             f" {name} is"
-            f" {verdict.stuck:.3f} of health, and ill is {side} {readout.limit:g}",
+            f" {verdict.stuck:.3f} of health, and ill is {side} {readout.limit:g}; raise the effect of"
+            " stress (stress_on_bdnf, scar_on_bdnf of the populations that receive these connections)",
         )
     return [
-        f"Rates of return to health: {verdict.above:+.4f} per day from above, {verdict.below:+.4f} from"
-        " below.",
+        f"Return to health after a small change: rate {verdict.above:+.4f} per day from above,"
+        f" {verdict.below:+.4f} from below.",
         f"Ill after 6 weeks of stress and 60 days of rest: {name} is {verdict.stuck:.3f} of health.",
     ]
 

@@ -2,7 +2,7 @@
 
 Every random stream is SeedSequence([seed, patient index, purpose]) with PCG64 and depends on nothing else, so
 that treatments, parameter sets and workers share their patients. Without a cohort the patient is the typical
-one: the parameters as they are, no noise, no life events. Source: model description, section 13.
+one: median parameters, without noise and life events.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class Purpose(IntEnum):
     RATING = 5
     ADHERENCE = 6
     LEAVING = 7
-    ALLOCATION = 8  # of a trial, whose number stands in the place of the patient's
+    ALLOCATION = 8  # of a trial, whose number replaces that of the patient
     VISITS = 10
 
 
@@ -153,7 +153,7 @@ class Patient:
 
     @cached_property
     def identity(self) -> str:
-        """Digest of all that decides how this patient lives; equal for equal patients."""
+        """Digest of everything that decides the simulation of this patient; equal for equal patients."""
         digest = blake2b(digest_size=16)
         digest.update(repr((self.seed, self.index, self.circuit.file, self.response)).encode())
         digest.update(repr((sorted(self.circuit.parameters.items()), self.cohort, self.stress_h)).encode())

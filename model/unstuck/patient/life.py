@@ -37,7 +37,9 @@ from unstuck.targets import NO_EFFECT, Effects
 FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1
 FUNCTIONAL_DAYS = (0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24, 1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0)
 RATED_DAYS = 7  # of whose readouts of activity a rating is the mean
-_LOOK_AHEAD_H = 28 * HOURS_A_DAY  # how far effects are worked out for a life that goes on after its end
+_LOOK_AHEAD_H = (
+    28 * HOURS_A_DAY
+)  # how far effects are computed if the simulation continues after the follow-up
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,7 @@ class Life:
     def settle(self, effects: Effects, region_input: Floats) -> None:
         """Settle the firing of the present state under given effects; slow variables stay as they are."""
         settled = self.engine.settled(effects, region_input)
-        self.state.x[:], self.state.serotonin_nM[:] = settled.x, settled.serotonin_nM
+        self.state.x[:], self.state.monoamine_nM[:] = settled.x, settled.monoamine_nM
 
     @property
     def _next_turn_h(self) -> float:
@@ -300,7 +302,7 @@ class Life:
     def _answer(self, hour: float, number: int, kind: Literal["when", "stop_when"]) -> None:
         regimen, recovery = self._regimens[number][1], self.recovery
         condition = regimen.when if kind == "when" else regimen.stop_when
-        applied = condition is not None and condition.holds(recovery)
+        applied = condition is not None and condition.is_met(recovery)
         self.conditions.append(ConditionResult(regimen.drug, kind, self.day, recovery, applied))
         if applied:
             from_h, _ = self._given_h.get(number, (-inf, inf))

@@ -3,8 +3,7 @@
 The equations have a kink in health (homeostasis acts on overactive cells alone), so that there are two rates
 of return: one for a change upward and one for a change downward. Each is the largest real part among the
 eigenvalues of the one-sided Jacobian of the slow variables (finite differences), in the mean-field. The
-slowest return takes months (about 0.006 per day in depression). The changes of the runs are those of the
-model description, section 16.
+slowest return takes months (about 0.006 per day in depression).
 """
 
 from collections.abc import Callable
@@ -24,8 +23,8 @@ from unstuck.parameters import ParameterSet
 from unstuck.state import Floats, Integers, State
 from unstuck.targets import NO_EFFECT, Effects
 
-WITHIN = 0.005  # every activity and every projection must come back this close
-KNOCKS = (1.01, 0.98)  # all plastic strengths times this (model description, section 16)
+WITHIN = 0.005  # every activity and every projection must return this close to health
+KNOCKS = (1.01, 0.98)  # all plastic strengths times this
 REST_H = 60 * HOURS_A_DAY
 _STEP = 1e-6  # of the Jacobian, relative to the scale of each variable
 

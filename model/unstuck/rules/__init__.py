@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from unstuck.rules.adaptation import Adaptation
-from unstuck.rules.autoreceptor import Autoreceptor
 from unstuck.rules.bdnf import Bdnf
 from unstuck.rules.firing import Firing
 from unstuck.rules.heteroreceptors import Heteroreceptors
+from unstuck.rules.monoamine import Monoamine
 from unstuck.rules.plasticity import Plasticity
 from unstuck.rules.receptors import hill
 from unstuck.rules.scar import Scar
-from unstuck.rules.serotonin import Serotonin
 from unstuck.rules.trkb import Trkb
 
 
@@ -23,14 +22,22 @@ class Rules(NamedTuple):
     """The parameters of all rules, by mechanism."""
 
     firing: Firing
-    serotonin: Serotonin
+    serotonin: Monoamine
+    noradrenaline: Monoamine
     bdnf: Bdnf
     trkb: Trkb
     scar: Scar
     plasticity: Plasticity
-    autoreceptor: Autoreceptor
     adaptation: Adaptation
     heteroreceptors: Heteroreceptors
+
+
+# Fields of `Monoamine` whose symbol is another than their name, by monoamine. A circuit with noradrenaline
+# gives the symbols of the second; in another one they are those of serotonin and mean nothing.
+_SYMBOLS: dict[str, dict[str, str]] = {
+    "serotonin": {"gA": "g1A", "KA": "K1A"},
+    "noradrenaline": {"Km": "KmN", "S0": "N0", "gA": "g2A", "KA": "K2A", "KS": "KSN"},
+}
 
 
 def rules_of(parameters: Mapping[str, float]) -> Rules:
@@ -40,14 +47,22 @@ def rules_of(parameters: Mapping[str, float]) -> Rules:
         ValueError: the healthy shares of strength leave nothing to be lost, or synthesis could be negative.
     """
     unless_given = {"K1H": parameters["K1A"], "K2C": parameters["K1A"], "aG": 1.0}
+    serotonin, noradrenaline = _SYMBOLS.values()
+    for field, symbol in noradrenaline.items():
+        unless_given[symbol] = parameters[serotonin.get(field, field)]
     values = {**unless_given, **parameters, **_derived_rates(parameters)}
     if values["b5"] * hill(values["S0"], values["KS"], 1.0) >= 1.0:
         raise ValueError(f"b5 = {values['b5']:g}: BDNF synthesis would be negative without serotonin")
     groups = {
-        name: kind(**{symbol: values[symbol] for symbol in kind._fields})
+        name: kind(*(values[_symbol(name, field)] for field in kind._fields))
         for name, kind in Rules.__annotations__.items()
     }
     return Rules(**groups)
+
+
+def _symbol(group: str, field: str) -> str:
+    """Symbol of the parameter whose value a field of a group of rules has."""
+    return _SYMBOLS[group].get(field, field) if group in _SYMBOLS else field
 
 
 def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:

@@ -5,7 +5,8 @@
 
 The protein is made less under stress and under the scar M, and more with serotonin; time in hours. A
 population may have its own stB, b5 and mM. Where stress makes a connection grow, mM is negative: the scar
-raises BDNF.
+raises BDNF. `gain` is the effect of drugs. In a population that its circuit says so of, it has a factor for
+noradrenaline too, like that for serotonin.
 
 Sources: stress lowers BDNF, Brunoni 2008 (10.1017/S1461145708009309, peripheral); antidepressants raise it,
 Nibuya 1995; lasting repression, Tsankova 2006 (10.1038/nn1659). Model description, section 6.
@@ -29,10 +30,18 @@ class Bdnf(NamedTuple):
 
 
 @compiled
+def raised_by_monoamine(
+    gain: float, concentration_nM: float, half_effect_nM: float, healthy_nM: float
+) -> float:
+    """Factor on BDNF synthesis by a monoamine (1 in health)."""
+    return 1.0 + gain * (hill(concentration_nM, half_effect_nM, 1.0) - hill(healthy_nM, half_effect_nM, 1.0))
+
+
+@compiled
 def bdnf_change(
     bdnf: float, scar: float, serotonin_nM: float, stress: float, synthesis_gain: float, p: Bdnf
 ) -> float:
     """Change per hour of BDNF; synthesis_gain is 1 without a drug or knock-down."""
-    by_serotonin = 1.0 + p.b5 * (hill(serotonin_nM, p.KS, 1.0) - hill(p.S0, p.KS, 1.0))
+    by_serotonin = raised_by_monoamine(p.b5, serotonin_nM, p.KS, p.S0)
     target = (1.0 - p.stB * stress) * by_serotonin * (1.0 - p.mM * scar) * synthesis_gain
     return (target - bdnf) / p.tauB

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from unstuck.errors import InputError
 from unstuck_analysis.evidence.facts import COLUMNS, choose_facts, first_measurements, read_facts
-from unstuck_analysis.evidence.findings import MEASURES, TREATMENTS
-from unstuck_analysis.evidence.runs import SMALL_KNOCK, treatment_file
+from unstuck_analysis.evidence.findings import CIRCUIT, MEASURES, TABLES, TREATMENTS
+from unstuck_analysis.evidence.runs import KNOCKS, treatment_file
 
 F18 = "F18,fit,1,A,Ketamine,one infusion,R at 24 h,0.40,0.75,Han 2016,"
 
@@ -28,9 +28,11 @@ def test_the_shipped_findings_are_fitted_held_out_seen_or_predicted() -> None:
 
 
 def test_every_finding_is_measured_with_treatments_that_exist() -> None:
-    assert {fact.id for fact in read_facts()} == set(MEASURES) == set(TREATMENTS)
-    for name in {name for names in TREATMENTS.values() for name in names} - {SMALL_KNOCK}:
-        assert treatment_file(name).file.title
+    known = {fact.id for circuit in TABLES for fact in read_facts(circuit=circuit)}
+    assert known == set(MEASURES) == set(TREATMENTS) == set(CIRCUIT)
+    for id, names in TREATMENTS.items():
+        for name in (name for name in names if name not in KNOCKS):
+            assert treatment_file(name, CIRCUIT[id]).file.title
 
 
 def test_a_range_that_moved_says_so() -> None:

@@ -86,7 +86,7 @@ def test_the_headline_counts_every_group_with_its_noun() -> None:
         )
     )
     assert said == [
-        "1 held-out findings are not measured yet: the ensemble of parameter sets is not frozen.",
+        "1 held-out findings are not measured yet: the parameters are not frozen.",
         "1 of 2 fitted findings are reproduced; not reproduced: F19.",
         "1 of 1 findings that were seen in generation 1 and not fitted are reproduced.",
         "T15 is a prediction of the model and is not counted.",
@@ -180,3 +180,5 @@ def test_held_out_findings_are_measured_over_all_patients_or_not_at_all() -> Non
         ask(["U04"], [], Plan(patients=100), held_out=True)
     with pytest.raises(InputError, match="leave out --quick"):
         ask(["U04"], ["scar"], Plan(), held_out=True)
+    with pytest.raises(InputError, match="over 300 patients"):
+        ask(["OT08"], [], Plan(patients=50, circuit="ocd"), held_out=True)

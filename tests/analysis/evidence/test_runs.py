@@ -95,9 +95,9 @@ def test_what_goes_on_after_the_course_starts_where_the_course_ends() -> None:
 
 
 def test_a_healthy_circuit_with_weaker_connections_recovers() -> None:
-    typical = simulate([Group([0], (runs.SMALL_KNOCK,), 1, drawn=False)], workers=1)
-    assert typical.at(runs.SMALL_KNOCK, 0, "connectivity")[0] == pytest.approx(0.9, abs=1e-6)
-    assert typical.at(runs.SMALL_KNOCK, 60, "connectivity")[0] == pytest.approx(0.991, abs=1e-3)
+    typical = simulate([Group([0], ("small-knock",), 1, drawn=False)], workers=1)
+    assert typical.at("small-knock", 0, "connectivity")[0] == pytest.approx(0.9, abs=1e-6)
+    assert typical.at("small-knock", 60, "connectivity")[0] == pytest.approx(0.991, abs=1e-3)
 
 
 def test_a_stored_group_is_read_and_not_simulated_again(

@@ -27,6 +27,7 @@ phases:
       - {drug: ssri-like, dose: 20 mg, every: 1 d, for: 12 weeks}
 """
 CIRCUIT = "title: A circuit\nextends: default\n"
+NO_STRESS = "populations:" + 3 * "\n  {}: {{stress_on_bdnf: 0, scar_on_bdnf: 0}}" + "\n"
 COMPOUND = """
 title: A compound
 class: SSRI
@@ -117,7 +118,7 @@ FAULTS = [
         "on_days: [28]",
         "every: 1 d, for: 20 d",
         "7:phases.treatment.drugs.0.when.day",
-        "over by day 28",
+        "ends by day 28",
     ),
     (
         ADDED,
@@ -175,7 +176,14 @@ FAULTS = [
         "",
         "projections:\n  mPFC_P > HPC_P: {weight: -0.1}\n",
         "4:projections.mPFC_P > HPC_P.weight",
-        "at least 0, not -0.1",
+        "at least 1e-09, not -0.1",
+    ),
+    (
+        CIRCUIT,
+        "",
+        "projections:\n  mPFC_P > HPC_P: {weight: 0}\n",
+        "4:projections.mPFC_P > HPC_P.weight",
+        "at least 1e-09, not 0",
     ),
     (
         CIRCUIT,
@@ -213,6 +221,7 @@ FAULTS = [
         "did you mean 'HPC'?",
     ),
     (CIRCUIT, "", "roles:\n  overactive: AMY\n", "4:roles.overactive", "did you mean 'AMY_P'?"),
+    (CIRCUIT, "", NO_STRESS.format("mPFC_P", "HPC_P", "NAc_P"), "file.yaml:1", "patient never becomes ill"),
 ]
 
 

@@ -1,6 +1,8 @@
 """What list, show, check, schema and new tell of the files on the shelf and of one's own."""
 
 import json
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from command_line import Unstuck
 from pydantic import TypeAdapter
 from unstuck.files.drug import DrugFile
 from unstuck.files.find import read, shipped
-from unstuck.files.treatment import Regimen, TreatmentFile
+from unstuck.files.treatment import Regimen, Treatment, TreatmentFile
+from unstuck.parameters import default_parameters
+from unstuck.targets import TARGETS
 from unstuck_analysis.library.check import KINDS as ALL_KINDS
 from unstuck_analysis.library.check import kind_of
 from unstuck_analysis.library.show import sourced_numbers
@@ -118,7 +122,7 @@ def test_a_drug_can_be_drawn(unstuck: Unstuck, tmp_path: Path) -> None:
 def test_everything_on_the_shelf_passes_check(unstuck: Unstuck) -> None:
     paths = [path for kind in KINDS for path in shipped(kind).values()]
     done = unstuck("check", *paths)
-    about_circuits = ("Note: Rates of return to health:", "Note: Ill after 6 weeks of stress")
+    about_circuits = ("Note: Return to health after a small change:", "Note: Ill after 6 weeks of stress")
     others = [line for line in done.err.splitlines() if not line.startswith(about_circuits)]
     assert (done.code, others) == (0, [])
     assert done.err.count(about_circuits[0]) == len(shipped("circuits"))
@@ -154,7 +158,7 @@ def test_new_never_writes_over_a_file(unstuck: Unstuck, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("mine")
     done = unstuck("new", "drug", "mine")
     assert (done.code, done.out) == (2, "")
-    assert "is there already" in done.err
+    assert "exists already" in done.err
     assert (tmp_path / "mine.yaml").read_text() == "mine"
 
 
@@ -216,9 +220,26 @@ def test_a_regimen_is_said_in_words(regimen: dict[str, object], words: str) -> N
         ("untreated", "without a drug"),
         ("ssri-like", "one drug every day"),
         ("ketamine-like", "single doses"),
-        ("ssri-then-ketamine", "decided on the way"),
+        ("ssri-then-ketamine", "with a condition"),
         ("ssri-with-pindolol", "several drugs"),
     ],
 )
 def test_treatments_are_listed_by_what_they_do(name: str, heading: str) -> None:
     assert schedule_of(read("treatments", name, TreatmentFile)[0]) == heading
+
+
+def test_what_templates_offer_in_comments_exists(tmp_path: Path) -> None:
+    folder = files("unstuck_analysis.library") / "templates"
+    drug, study, treatment = (
+        (folder / f"{kind}.yaml").read_text("utf-8") for kind in ("drug", "study", "treatment")
+    )
+    offered = drug.split("the targets and modes:")[1].split("\n  - ")[0].replace("(with region)", "")
+    pairs = re.findall(r"([a-z0-9.]+) ([a-z-]+(?:, [a-z-]+)*)", offered)
+    assert len(pairs) > 15
+    assert [
+        mode for target, modes in pairs for mode in modes.split(", ") if mode not in TARGETS[target]
+    ] == []
+    assert set(re.findall(r"model\.(\w+):", study)) <= set(default_parameters())
+    path = tmp_path / "all-keys.yaml"
+    path.write_text(re.sub(r"^( *)# ([\w-]+: )", r"\1\2", treatment, flags=re.MULTILINE))
+    assert Treatment(str(path)).file.phases["treatment"].life_events

@@ -50,5 +50,5 @@ def test_writing_and_reading_tables_starts_no_thread_that_could_abort_the_progra
     tmp_path: Path,
 ) -> None:
     command = [sys.executable, "-c", READ, str(tmp_path / "table.parquet")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr

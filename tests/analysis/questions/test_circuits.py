@@ -30,6 +30,12 @@ def test_the_figure_has_a_panel_per_circuit_and_a_line_per_treatment(found: list
     )
 
 
+def test_a_line_that_leaves_the_figure_is_named_in_its_panel() -> None:
+    (panel,) = circuits_figure(in_circuits(["ketamine-like"], ["ocd"])).axes
+    assert panel.texts[0].get_text().startswith("below the figure: ketamine-like to R -1")
+    assert panel.texts[0].get_text().endswith("after 1 h")
+
+
 def test_the_answer_names_the_best_treatment_of_each_circuit() -> None:
     answer = ask(["ssri-like"], ["anxiety"])
     assert answer.finding[0].startswith("Largest recovery R on day 84: anxiety ssri-like 0.8")

@@ -69,3 +69,12 @@ def test_strength_and_efficiency_of_a_small_graph_are_those_worked_out_by_hand()
 
 def test_the_figure_has_two_panels_a_state(states: dict[str, RegionalState]) -> None:
     assert len(connectivity_figure(states).axes) == 2 * 3 + 2
+
+
+def test_in_ocd_regions_with_projection_neurons_are_compared_too_and_drive_each_other_more_when_stuck() -> (
+    None
+):
+    states = typical_states("untreated", 0.0, neurons=0, seed=1, circuit="ocd")
+    assert list(states["healthy"].response.index) == ["OFC", "ACC", "STR", "GP", "TH"]
+    table = measures_table(states).set_index("state")
+    assert table.mean_response["stuck"] > table.mean_response["healthy"]

@@ -181,7 +181,7 @@ def test_the_answer_names_the_least_dose_that_lasts_and_the_usual_length(tmp_pat
 def test_an_effect_instead_of_a_drug_is_refused_with_a_drug_file_that_works(
     default_file: CircuitFile, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="dose-response takes a drug") as refused:
+    with pytest.raises(InputError, match="this is not a drug") as refused:
         refuse_effect("ampa:potentiate")
     lines = str(refused.value).splitlines()[1:]
     (tmp_path / "mine.yaml").write_text("\n".join(lines))

@@ -1,5 +1,6 @@
 """The landscape: one state at every scar, where the scar moves, what stress and treatments do."""
 
+from dataclasses import replace
 from itertools import pairwise
 from math import isnan
 
@@ -10,7 +11,7 @@ from unstuck.drugs.exposure import Constant
 from unstuck.engine.step import Engine
 from unstuck.errors import InputError
 from unstuck.files.circuit import CircuitFile
-from unstuck.files.treatment import Treatment
+from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import default_parameters
 from unstuck_analysis.output.answer import About
 from unstuck_analysis.questions.landscape import (
@@ -22,6 +23,7 @@ from unstuck_analysis.questions.landscape import (
     after_stress,
     answer_of,
     measure,
+    sentences,
     slow_manifold,
 )
 from unstuck_analysis.questions.landscape_figures import landscape_figure
@@ -165,6 +167,33 @@ def test_the_figure_has_four_panels_with_every_treatment(landscape: Landscape) -
 
 def test_the_answer_says_that_there_is_one_state(landscape: Landscape) -> None:
     answer = answer_of(landscape, About("", "", "", ""))
-    assert "one state at every scar" in answer.finding[0]
+    assert "one resting state, not two" in answer.finding[0]
     assert not any(word in answer.terminal() for word in ("fold", "saddle", "basin", "rim "))
     assert set(answer.tables) == {"slow-manifold", "starts", "leaving", "paths", "stress"}
+
+
+@pytest.mark.parametrize(("name", "readout"), [("anxiety", "fear"), ("ocd", "loop")])
+def test_in_a_circuit_whose_connections_grow_the_readout_increases_with_the_scar(
+    landscape: Landscape, name: str, readout: str
+) -> None:
+    file, _ = circuit_for(name)
+    found = slow_manifold(typical_patient(file, default_parameters()), scars=np.array([0.0, 0.5]))
+    assert found.connectivity[0] == pytest.approx(1.0, abs=1e-3)
+    assert found.connectivity[1] > file.readout.limit
+    assert found.change_per_day[0] == pytest.approx(0.0, abs=1e-6)
+    assert found.change_per_day[1] < 0.0
+    answer = answer_of(replace(landscape, file=file), About(name, "1", "none", ""))
+    assert answer.finding[0].endswith(f"in {readout}.")
+    assert answer.finding[1].startswith(f"{readout.capitalize()} at rest increases from 1.00")
+    assert answer.tables["stress"].columns[-1].heading == readout
+    (first, *_) = answer.figures["landscape"].figure.axes
+    assert first.get_ylabel() == f"{readout} (1 = health)"
+    assert "stuck above this line" in [text.get_text() for text in first.texts]
+
+
+def test_starts_that_do_not_meet_are_reported(landscape: Landscape) -> None:
+    apart = replace(landscape.starts["weakest"], connectivity=landscape.starts["health"].connectivity + 0.04)
+    found = replace(landscape, starts={**landscape.starts, "weakest": apart})
+    assert sentences(found)[0].startswith(
+        "3 starts are still up to 0.04 apart in connectivity C after 800 days"
+    )

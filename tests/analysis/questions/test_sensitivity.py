@@ -96,3 +96,14 @@ def test_an_outcome_that_no_parameter_moves_is_reported_as_constant() -> None:
     found = sampled("ketamine-like", cohort_laws(["hK"]), "sobol", 2)  # a half-life of the drug
     assert "stuck" not in set(found.indices.outcome)
     assert found.notes[0].startswith("Connectivity (stuck) has no indices: the outcome is constant: 0.5")
+
+
+@pytest.mark.parametrize(("circuit", "readout"), [("anxiety", "fear"), ("ocd", "loop")])
+def test_other_circuits_are_read_from_their_own_readout(circuit: str, readout: str) -> None:
+    found = sampled("untreated", cohort_laws(["mM"]), "sobol", 2, circuit=circuit)
+    ill = found.sample.stuck >= 1.12
+    assert ill.any()
+    assert (found.sample.recovery.notna() == ill).all()
+    assert found.never_stuck == (~ill).sum()
+    title = sensitivity_figure(found, NOISE).axes[0].get_title(loc="left")
+    assert title == f"What decides {readout} (endpoint)"

@@ -165,7 +165,7 @@ def test_patients_never_stuck_and_failed_runs_are_counted_and_left_out() -> None
     outcomes = outcomes_of(table, "here")
     assert (outcomes.not_stuck, outcomes.failed, len(outcomes.rows)) == (1, 2, 16)
     said = findings(outcomes, survival_table(outcomes))
-    assert any("never got stuck" in line for line in said)
+    assert any("did not become stuck" in line for line in said)
     assert any("2 runs failed" in line for line in said)
     assert outcomes.left_out()["by_arm"]["drug"] == {"not_stuck": 1, "failed": 1, "left": 8}
 
@@ -173,7 +173,7 @@ def test_patients_never_stuck_and_failed_runs_are_counted_and_left_out() -> None
 def test_that_nothing_failed_is_said_too() -> None:
     outcomes = outcomes_of(made_up(6), "here")
     said = findings(outcomes, survival_table(outcomes))
-    assert "Left out: 0 patients never got stuck, 0 runs failed." in said
+    assert "Left out: 0 patients did not become stuck, 0 runs failed." in said
 
 
 def test_an_arm_of_which_all_runs_failed_is_named() -> None:

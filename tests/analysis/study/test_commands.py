@@ -199,11 +199,6 @@ def test_verify_says_what_to_do_with_a_damaged_file(
         (["status", "nowhere"], "is not the folder of a study"),
         (["compare", "."], "there is no .yaml file"),
         (["compare", "smoke.txt"], "unknown treatment"),
-        (["report", "nowhere"], "open report.html in its folder"),
-        (["batch", "mine"], "unstuck compare my-treatments/ ssri-like"),
-        (["compact", "nowhere"], "nothing to type"),
-        (["schema", "drugs"], "unstuck check --schema treatment"),
-        (["calibrate"], "calibrate no longer exists"),
     ],
 )
 def test_wrong_words_get_one_message(

@@ -14,6 +14,7 @@ from study_cases import ROWS, all_fail, deadly, endless, invented, write_study
 from unstuck.engine.step import RunError
 from unstuck_analysis.study.cluster import client_workers
 from unstuck_analysis.study.file import Study
+from unstuck_analysis.study.processes import TookTooLong, time_limit
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Progress, run_plan
 from unstuck_analysis.study.store import Store
@@ -71,8 +72,7 @@ def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
 
     def kill_one(progress: Progress) -> None:
         if progress.done and progress.left and not killed:
-            workers = dask_client.scheduler_info()["workers"]  # pyright: ignore[reportAttributeAccessIssue]
-            killed.append(dask_client.run(os.getpid)[next(iter(workers))])  # pyright: ignore[reportAttributeAccessIssue]
+            killed.extend(list(dask_client.run(os.getpid).values())[:1])  # pyright: ignore[reportAttributeAccessIssue]
             os.kill(killed[0], signal.SIGKILL)
 
     workers = client_workers(dask_client, 2)  # pyright: ignore[reportArgumentType]
@@ -114,7 +114,7 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
 def test_a_run_that_does_not_end_is_a_failed_row(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unstuck_analysis.study.run.LONGEST_RUN_S", 0.2)
+    monkeypatch.setattr("unstuck_analysis.study.run.LONGEST_RUN_S", 2.0)  # healthy runs take milliseconds
     store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
     run_plan(store, execute=endless)
     failures = Results(store.folder).failures()
@@ -123,6 +123,19 @@ def test_a_run_that_does_not_end_is_a_failed_row(
         "TookTooLong: stopped by the time limit of a run: use fewer neurons or a shorter follow-up"
     }
     assert store.status()["left"] == 0
+
+
+def test_a_time_limit_ends_code_that_answers_any_exception() -> None:
+    def endless_and_deaf() -> None:
+        try:
+            while True:
+                pass
+        except Exception:
+            while True:
+                pass
+
+    with pytest.raises(TookTooLong), time_limit(0.05, again_s=0.5):
+        endless_and_deaf()
 
 
 def test_progress_ends_with_nothing_left(study: Study, tmp_path: Path) -> None:
@@ -148,7 +161,7 @@ def test_a_script_without_a_guard_gets_one_clear_message(tmp_path: Path) -> None
         print(Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2).outcomes())
         """)
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert 'if __name__ == "__main__":' in done.stderr
     assert "Traceback" not in done.stderr
@@ -165,7 +178,7 @@ def test_workers_that_cannot_start_fail_no_run(tmp_path: Path) -> None:
         Study.load({str(write_study(tmp_path))!r}).run({str(tmp_path / "out")!r}, workers=2)
         """)
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert "the workers could not start" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr

@@ -18,14 +18,13 @@ from filelock import FileLock
 from flip_bits import flip_bits
 from study_cases import DISTINCT, ROWS, TWO_DOSES, invented, invented_with_failures, write_study
 from unstuck.errors import InputError
-from unstuck_analysis.output.columns import RENAMED
 from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import Study, StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.report import study_report, version_notes
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
-from unstuck_analysis.study.store import Store, _canonical, _checksum, _parquet_bytes, set_aside, versions
+from unstuck_analysis.study.store import Store, set_aside, versions
 
 
 @pytest.fixture
@@ -168,32 +167,6 @@ def test_a_file_of_another_study_is_refused(store: Store) -> None:
     pq.write_table(pa.table({"run_id": ["a"], "status": ["done"], "ended": [0.0]}), store._runs / "x.parquet")
     with pytest.raises(InputError, match=r"x.parquet: is cut off, damaged or no file of this study"):
         store.rows(["run_id"])
-
-
-def with_old_names(store: Store) -> None:
-    """Write a folder again with the names that outcomes and columns had before."""
-    old = {now: before for before, now in RENAMED.items()}
-    (path,) = store.files()
-    table = pq.read_table(path)
-    path.unlink()
-    content = _parquet_bytes(table.rename_columns([old.get(name, name) for name in table.column_names]))
-    path.with_name(f"1of1-{_checksum(content)}.parquet").write_bytes(content)
-    about = {key: value for key, value in store.about.items() if key != "checksum"}
-    about["inputs"]["study"]["outcomes"] = ["responded", "escaped", "recovery_endpoint"]
-    whole = {"checksum": _checksum(_canonical(about)), **about}
-    (store.folder / "study.json").write_text(json.dumps(whole))
-
-
-def test_results_stored_under_old_names_are_read_under_the_new_ones(tmp_path: Path) -> None:
-    text = f"{TWO_DOSES}outcomes: [recovered, still_recovered, recovery_endpoint]\n"
-    study = Study.load(write_study(tmp_path, text))
-    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
-    expected = run(store)
-    with_old_names(store)
-    found = Results(store.folder)
-    pd.testing.assert_frame_equal(found.outcomes(), expected)
-    assert found.inputs.outcomes == ["not_stuck", "recovered", "still_recovered", "recovery_endpoint"]
-    assert Store.prepare(tmp_path / "out", study.inputs, study.plan).status()["left"] == 0
 
 
 def test_rows_of_a_study_with_other_columns_are_refused(store: Store) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from trial_cases import made_up_trial
 from unstuck_analysis.trial.analysis import (
-    TrialResult,
     carried_forward,
+    conducted,
     crossed_over,
     dose_trend,
     imputed,
@@ -19,8 +19,10 @@ from unstuck_analysis.trial.analysis import (
     times_to_relapse,
     times_to_response,
 )
-from unstuck_analysis.trial.dataset import Group, TrialData
+from unstuck_analysis.trial.conduct import is_randomised
+from unstuck_analysis.trial.dataset import Group
 from unstuck_analysis.trial.file import load_trial
+from unstuck_analysis.trial.ratings import Raters, Ratings
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "mmrm"
 
@@ -32,7 +34,8 @@ def group(
     there = np.ones(values.shape, bool) if seen is None else np.array(seen, dtype=bool)
     patients, zeros = np.arange(len(values)), np.zeros(len(values), dtype=np.int64)
     days = every * np.arange(values.shape[1])
-    return Group(name, patients, days, values, there, zeros, zeros.astype(bool), values)
+    doses = np.tile(days, (len(values), 1))
+    return Group(name, patients, days, values, there, zeros, zeros.astype(bool), values, doses)
 
 
 def test_the_last_rating_is_carried_forward() -> None:
@@ -146,18 +149,18 @@ def test_carry_over_is_seen_in_a_cross_over_only_if_the_first_treatment_lasts() 
         drug_first, placebo_first = (
             group(name, (means[k] + noise[k]).tolist()) for k, name in enumerate(("drug", "placebo"))
         )
-        found = crossed_over((placebo_first, drug_first))
-        assert found.effect.difference == pytest.approx(effect, abs=0.5)
-        assert (found.carry_over.p < 0.01) == carried
+        within, carry_over = crossed_over((placebo_first, drug_first))
+        assert within.difference == pytest.approx(effect, abs=0.5)
+        assert (carry_over.p < 0.01) == carried
 
 
 def test_doses_are_tested_from_the_highest_down() -> None:
     loaded = load_trial("ssri-dose-finding")
     falls = {"placebo": 0.1, "10-mg": 0.1, "20-mg": 0.3, "40-mg": 0.35}
-    trend = dose_trend(made_up_trial(loaded, 400, falls))
-    assert trend.slope < 0
-    assert trend.p < 0.001
-    assert trend.lowest_dose == 20
+    slope, p, lowest = dose_trend(made_up_trial(loaded, 400, falls))
+    assert slope < 0
+    assert p < 0.001
+    assert lowest == 20
 
 
 def test_a_relapse_needs_two_high_ratings_in_a_row() -> None:
@@ -177,7 +180,7 @@ def test_step_2_gets_only_those_who_did_not_remit_and_did_not_leave() -> None:
     loaded = load_trial("three-steps")
     days = loaded.file.entry.days + loaded.file.total_days + 1
     result = made_up_trial(loaded, 200, {"ssri": 0.9})
-    assert result.data.pool.arms[0].points.shape == (200, 1 + 3 * len(loaded.file.visits.days))
+    assert result.pool.arms[0].points.shape == (200, 1 + 3 * len(loaded.file.visits.days))
     first, second, _ = result.groups
     stays = first.seen[:, -1] & (first.points[:, -1] > loaded.file.remission)
     assert second.patients.tolist() == first.patients[stays].tolist()
@@ -185,36 +188,25 @@ def test_step_2_gets_only_those_who_did_not_remit_and_did_not_leave() -> None:
     assert days == 14 + 3 * 84 + 1
 
 
-def test_patients_who_improve_in_the_lead_in_are_not_randomised() -> None:
-    from unstuck_analysis.trial.conduct import is_randomised, ratings_of
-    from unstuck_analysis.trial.ratings import Raters
-
-    loaded = load_trial("ssri-after-placebo-lead-in")
-    courses = np.full((20, 14 + loaded.file.total_days + 1), 0.4)
-    courses[10:, 14 + 7 :] = 0.9  # better from day 7 of the lead-in on
-    raters = Raters.of(1, range(20), loaded.file.total_days)
-    kept = is_randomised(loaded.file, ratings_of(loaded, "placebo", courses, raters))
-    assert kept[:10].mean() > 0.8
-    assert not kept[10:].any()
-
-
-def test_only_responders_to_the_open_phase_are_randomised_to_go_on_or_to_stop() -> None:
-    from unstuck_analysis.trial.conduct import is_randomised, ratings_of
-    from unstuck_analysis.trial.ratings import Raters
-
-    loaded = load_trial("ssri-randomised-withdrawal")
-    courses = np.full((20, 14 + loaded.file.total_days + 1), 0.4)
-    courses[10:, 14 + 60 :] = 1.0
-    raters = Raters.of(1, range(20), loaded.file.total_days)
-    kept = is_randomised(loaded.file, ratings_of(loaded, "stop", courses, raters))
-    assert not kept[:10].any()
-    assert kept[10:].mean() > 0.8
+@pytest.mark.parametrize(
+    ("name", "later", "goes_on"),
+    [("ssri-after-placebo-lead-in", 0.9, "ill"), ("ssri-randomised-withdrawal", 1.0, "well")],
+)
+def test_those_who_improve_before_randomisation_are_left_out_of_one_design_and_wanted_in_the_other(
+    name: str, later: float, goes_on: str
+) -> None:
+    trial = load_trial(name)
+    courses = np.full((20, 14 + trial.file.total_days + 1), 0.4)
+    courses[10:, 14 + 7 :] = later  # better from day 7 on
+    raters = Raters.of(1, range(20), trial.file.total_days)
+    kept = is_randomised(trial.file, Ratings(trial, trial.file.arms[0].name, courses, raters))
+    wanted, others = (kept[:10], kept[10:]) if goes_on == "ill" else (kept[10:], kept[:10])
+    assert wanted.mean() > 0.8
+    assert not others.any()
 
 
 def test_patients_are_allocated_by_blocks_of_two_per_arm() -> None:
-    from unstuck_analysis.trial.dataset import conducted
-
-    pool = made_up_trial(load_trial("ssri-against-placebo"), 80, {"placebo": 0.1, "ssri": 0.1}).data.pool
+    pool = made_up_trial(load_trial("ssri-against-placebo"), 80, {"placebo": 0.1, "ssri": 0.1}).pool
     arms = conducted(pool, 40).arm.reshape(-1, 4)
     assert (arms.sum(axis=1) == 2).all()
     assert len({tuple(block) for block in arms.tolist()}) > 3
@@ -223,5 +215,3 @@ def test_patients_are_allocated_by_blocks_of_two_per_arm() -> None:
 def test_a_trial_that_is_not_randomised_has_no_contrast() -> None:
     result = made_up_trial(load_trial("ssri-open"), 30, {"ssri": 0.3})
     assert result.contrasts == []
-    assert isinstance(result.data, TrialData)
-    assert isinstance(result, TrialResult)

@@ -33,6 +33,15 @@ FAULTS = {
         TRIAL + "design: {kind: cross-over, period: 42 d, washout: 7 d}\nendpoint: {analyses: [locf]}\n",
         "visits: the visit on day 56 is after the end, day 42",
     ),
+    "more weeks than leaving is drawn for": (
+        TRIAL + "visits: {every: 7 d, last: 427 d}\n",
+        "visits: the arms last more than 60 weeks",
+    ),
+    "a treatment and drugs of an open phase": (
+        TRIAL.replace("ssri-against-placebo", "ssri-randomised-withdrawal")
+        + "design: {drugs: [{drug: ssri-like, on_days: [0]}]}\n",
+        "mine.yaml:6:design.drugs: write a treatment or drugs, not both",
+    ),
     "a rate above 1": (
         TRIAL + "adherence: {never: {value: 8, source: assumed}}\n",
         "mine.yaml:6:adherence.never.value: must be less than or equal to 1, not 8",
@@ -47,6 +56,10 @@ FAULTS = {
     ),
     "an unknown analysis": (TRIAL + "endpoint: {analyses: [anova]}\n", "analyses.0: unknown value 'anova'"),
     "two arms of one name": (TRIAL.replace("drug,", "placebo,"), "arms.1: two arms are called 'placebo'"),
+    "a circuit whose illness no scale rates": (
+        TRIAL + "circuit: anxiety\n",
+        "mine.yaml:6:circuit: the scales of trials rate depression, from connections that are lost",
+    ),
     "an unknown context": (TRIAL + "context: cure\n", "mine.yaml:6:context: unknown context 'cure'"),
     "an unknown key": (TRIAL + "patients: 20\n", "mine.yaml:6:patients: unknown key 'patients'"),
     "a rescue without a visit": (

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from unstuck.files.context import ContextFile
 from unstuck.files.find import read
-from unstuck_analysis.trial.conduct import ratings_of
 from unstuck_analysis.trial.file import LoadedTrial, load_trial
 from unstuck_analysis.trial.ratings import REASONS, Raters, Ratings, leaving
 
@@ -15,7 +14,7 @@ DAYS = [-14, 0, 28, 56]
 
 def rated(trial: LoadedTrial, connectivity: float, patients: int = 400) -> Ratings:
     courses = np.full((patients, 14 + 56 + 1), connectivity)
-    return ratings_of(trial, "placebo", courses, Raters.of(1, range(patients), 56))
+    return Ratings(trial, "placebo", courses, Raters.of(1, range(patients), 56))
 
 
 @pytest.fixture(scope="module")

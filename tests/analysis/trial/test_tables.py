@@ -47,11 +47,16 @@ def test_adsl_has_one_row_per_subject_and_adtte_codes_an_event_as_0(name: str) -
     result = trial(name)
     frames = frames_of(result)
     adsl, adtte = frames["adsl"], frames["adtte"]
-    assert len(adsl) == adsl.USUBJID.nunique() == len(result.data.rows)
+    assert len(adsl) == adsl.USUBJID.nunique() == len(result.rows)
     assert ((adsl.COMPLFL == "N") == (adsl.DCSREAS != "")).all()
     assert set(frames["adqs"].USUBJID) == set(adsl.USUBJID)
     assert set(adtte.CNSR) <= {0, 1}
-    assert (adtte.EVNTDESC[adtte.CNSR == 0] != "End of follow-up").all()
+    assert set(adtte.EVNTDESC[adtte.CNSR == 0]) <= {"Response"}
+    left = adsl.set_index("USUBJID").DCSREAS
+    for row in adtte[adtte.CNSR == 1].to_dict("records"):
+        ends = {"End of follow-up", f"Left: {left[row['USUBJID']]}"}  # a period or step may end before
+        assert row["EVNTDESC"] in ends
+    assert adtte.EVNTDESC.str.startswith("Left: ").any()
 
 
 def test_a_cross_over_names_the_treatment_of_both_periods() -> None:

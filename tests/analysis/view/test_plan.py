@@ -10,6 +10,7 @@ from unstuck_analysis.view import prepare
 from unstuck_analysis.view.cases import Cases
 from unstuck_analysis.view.plan import AddedStress, GivenDose, Note, PanelPlan, Plan, from_query, to_query
 from unstuck_analysis.view.prescribe import checked_dose, possible_part, prescribed, with_doses_times
+from unstuck_analysis.view.recording import header
 from unstuck_analysis.view.shows import command_for, scenario, show_of
 
 THREE = Plan((PanelPlan("untreated"), PanelPlan("ssri-like"), PanelPlan("ketamine-like")), neurons=120)
@@ -24,7 +25,7 @@ def read_link(query: str) -> tuple[Plan, float, list[Note]]:
 def test_a_link_says_the_whole_plan() -> None:
     given = (GivenDose(72, "ketamine-like", "0.5 mg/kg"), GivenDose(96, "ssri-like"))
     panel = PanelPlan("ssri-like", "40 mg", given, (AddedStress(24, 48), AddedStress(240)))
-    plan = Plan((PanelPlan("untreated"), panel), seed=7, patient=3, neurons=200)
+    plan = Plan((PanelPlan("untreated"), panel), seed=7, patient=3, neurons=200, circuit="ocd")
     assert read_link("?" + to_query(plan, 12.5)) == (plan, 12.5, [])
 
 
@@ -44,6 +45,7 @@ def test_a_link_says_the_whole_plan() -> None:
         ("a=ssri-like&a.stress=40-50&a.stress=45-60", "must not overlap"),
         ("a=ssri-like&a.stress=9999999-", "whole number of hours"),
         ("b.dose=20+mg", "the link names no treatment for copy b"),
+        ("circuit=anxeity", "did you mean 'anxiety'?"),
         ("<script>=1", "unknown key"),
     ],
 )
@@ -131,3 +133,22 @@ def test_a_command_line_names_at_most_three_known_treatments() -> None:
         prepare(["untreatd"])
     with pytest.raises(InputError, match="from 100 to 5000"):
         prepare(neurons=7)
+
+
+@pytest.mark.parametrize("circuit", ["anxiety", "ocd"])
+def test_another_circuit_is_shown_by_its_own_readout_and_named_in_commands(circuit: str) -> None:
+    shown = prepare(["ssri-like"], circuit=circuit, neurons=100)
+    recorder = Cases(circuit=circuit).recorder(shown.plan, shown.plan.panels[0])
+    about = header(recorder)
+    readout = recorder.patient.circuit.file.readout
+    assert about["readout"] == {
+        "name": {"anxiety": "fear", "ocd": "loop"}[circuit],
+        "limit": 1.12,
+        "weaker": False,
+    }
+    assert about["notStuck"] == (recorder.way.checkpoint.stuck.connectivity < readout.limit)
+    assert command_for(shown.plan, 0).endswith(f"--circuit {circuit}")
+    with pytest.raises(InputError, match="leave out --circuit"):
+        shown.serve_mesa(port=0)
+    with pytest.raises(InputError, match="leave out --circuit"):
+        prepare(story="getting-stuck", circuit=circuit)

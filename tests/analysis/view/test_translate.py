@@ -14,7 +14,7 @@ PLAYER = Path(translate.__file__).parent / "player"
 
 def test_every_rule_and_its_composition_are_translated() -> None:
     text = translate.translated_model()
-    for name in ("hill", "trkb_change", "neuron_change", "circuit_change", "serotonin_pools", "move_on"):
+    for name in ("hill", "trkb_change", "neuron_change", "circuit_change", "monoamine_pools", "move_on"):
         assert f"function {name}(" in text
     assert "Math.pow(ratio, exponent)" in text
 

@@ -284,7 +284,7 @@ def test_frequent_doses_are_seen_as_their_running_mean(drug: Write) -> None:
 
 
 def test_a_class_drug_has_no_concentration(drug: Write) -> None:
-    with pytest.raises(ValueError, match="effects are given directly, it has no concentration"):
+    with pytest.raises(ValueError, match="the drug has no kinetics, so it has no concentration"):
         Course(drug(occupancy(0.5)), ()).concentration(default_parameters())
 
 

@@ -7,14 +7,16 @@ import pandas as pd
 import pytest
 from reference import FOLDER
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
-from unstuck.engine.readouts import take_readings
-from unstuck.engine.step import Accuracy
+from unstuck.drugs.exposure import Constant
+from unstuck.engine.readouts import population_means, take_readings
+from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, Traits
 from unstuck.patient.life import Life
 from unstuck.patient.stability import KNOCKS, after_knock, distance_from_health, rates_of_return
 from unstuck.state import Floats, State
+from unstuck.targets import NO_EFFECT, Effects
 from unstuck_analysis.evidence.runs import evidence_folder
 
 EXPECTED = pd.read_csv(FOLDER / "circuits.csv")
@@ -136,3 +138,41 @@ def test_a_network_of_500_comes_back_to_health_from_above_and_from_below(name: s
     near, far = (distance_from_health(network, after_knock(network, knock, days)) for days in (400.0, 30.0))
     assert near < 0.005
     assert near < far
+
+
+def stray(circuit: Circuit, state: State) -> tuple[float, float]:
+    """Largest relative distance of one neuron's firing and of one synapse's strength from their means.
+
+    The means are those of the population and of the projection.
+    """
+    w, slow = circuit.wiring, state.slow
+    firing = state.x / population_means(circuit, state.x)[w.population]
+    strength = (slow.labile + slow.intermediate + slow.consolidated) / w.plastic.weight
+    mean = np.bincount(w.plastic.projection, strength) / np.maximum(np.bincount(w.plastic.projection), 1)
+    return float(np.abs(firing - 1.0).max()), float(np.abs(strength / mean[w.plastic.projection] - 1.0).max())
+
+
+@pytest.mark.parametrize("name", ["anxiety", "ocd"])
+def test_no_neuron_of_a_network_of_500_runs_away_or_is_lost_for_good(name: str) -> None:
+    network = network_circuit(mean_field(name).file, PARAMETERS, 500, np.random.default_rng(1))
+    engine, regions = Engine(network), len(network.regions)
+    state = engine.state
+    ssri, ketamine = Effects(sert_occupancy=0.85, trkb_facilitation=0.08), Effects(nmda_block_interneuron=0.5)
+    days_until = (
+        (Effects(stress=1.0), 42),
+        (NO_EFFECT, 102),
+        (ketamine, 103),
+        (ssri, 186),
+        (NO_EFFECT, 2376),
+    )
+    for effects, day in days_until:
+        engine.advance(Constant(regions, effects), day * DAY_H)
+        state = engine.settled(effects, np.zeros(regions))
+        firing, strength = stray(network, state)
+        assert firing < 0.15, f"day {day}: one neuron fires {firing:.0%} apart from its population"
+        assert strength < 0.10, f"day {day}: one synapse is {strength:.0%} apart from its projection"
+    healed = (
+        state.slow.labile + state.slow.intermediate + state.slow.consolidated
+    ) / network.wiring.plastic.weight
+    np.testing.assert_allclose(state.x, 1.0, atol=0.02)
+    np.testing.assert_allclose(healed, 1.0, atol=0.02)

@@ -69,7 +69,7 @@ def integrated(circuit: Circuit, state: State, effects: Effects, start: Floats, 
 def settled(circuit: Circuit, state: State, effects: Effects) -> Floats:
     """[x, S/S0] found by the engine from the firing of the state on."""
     found = settled_state(circuit, state, effects, np.zeros(len(circuit.regions)), 1e-12)
-    return np.concatenate([found.x, found.serotonin_nM / circuit.rules.serotonin.S0])
+    return np.concatenate([found.x, found.monoamine_nM / circuit.rules.serotonin.S0])
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweep
 ) -> None:
     w, p, state = mean_field.wiring, mean_field.rules, healthy_state(mean_field)
     state.x[:] = 1.02
-    fast = Fast(state.x, state.serotonin_nM)
+    fast = Fast(state.x, state.monoamine_nM)
     _, sweeps, fallbacks = settle(w, p, NO_EFFECT, np.zeros(5), state.slow, fast, 1e-10, work_for(w))
     assert sweeps <= 9
     assert fallbacks == 0
@@ -146,7 +146,7 @@ def test_near_health_plain_iteration_would_not_settle_but_newton_takes_few_sweep
         ("kM", "(BDNF|scar) of mPFC_P is nan on day 0"),
         ("k2", "strength of .* > .* is nan on day 0"),
         ("Km", "serotonin in mPFC is nan on day 0"),
-        ("g1A", "firing of DRN_S is nan on day 0"),
+        ("K1B", "firing of mPFC_P is nan on day 0"),
     ],
 )
 def test_a_parameter_that_is_not_a_number_stops_the_run_and_says_where(
@@ -203,7 +203,7 @@ def test_recording_output_changes_no_bit_of_a_run(network: Circuit) -> None:
     hours = np.arange(0.0, 400.0, 3.7)
     seen = states_at(watched, exposure, [*hours, 400.0])
     assert len(seen) == len(hours) + 1
-    for part in ("y", "x", "serotonin_nM"):
+    for part in ("y", "x", "monoamine_nM"):
         np.testing.assert_array_equal(getattr(alone.state, part), getattr(watched.state, part))
 
 

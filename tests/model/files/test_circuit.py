@@ -79,15 +79,82 @@ FAULTS = {  # text of the shipped file, what replaces it, the key and the words 
         "  overactive: BLA_P\n",
         "  overactive: BLA_P\n  readout: [IL_P > BLA_I]\n",
         "roles.readout",
-        "leave it out: this circuit has readouts",
+        "leave it out, or write []: this circuit has readouts",
     ),
 }
 
+NORADRENALINE = {  # the same, of the file with the locus coeruleus
+    "a noradrenergic population that feeds no region": (
+        "{LC_N: {mPFC: kNA, HPC: kNA, LC: kNA}}",
+        "{}",
+        "populations.LC_N.cells",
+        "LC_N feeds no region with noradrenaline",
+    ),
+    "an autoreceptor without noradrenaline": (
+        "HPC: kNA, LC: kNA}",
+        "HPC: kNA}",
+        "roles.noradrenaline_source.LC_N",
+        "no noradrenaline in its own region, LC",
+    ),
+    "noradrenaline from serotonergic cells": (
+        "{LC_N: {mPFC",
+        "{DRN_S: {mPFC",
+        "roles.noradrenaline_source.DRN_S",
+        "unknown noradrenergic population 'DRN_S'",
+    ),
+    "noradrenaline in an unknown region": (
+        "HPC: kNA, LC",
+        "HCP: kNA, LC",
+        "roles.noradrenaline_source.LC_N",
+        "unknown region 'HCP', did you mean 'HPC'?",
+    ),
+    "a share of clearance above 1": (
+        "HPC: kNA, LC",
+        "HPC: 2, LC",
+        "roles.noradrenaline_source.LC_N.HPC",
+        "must be from 1e-06 to 1, not 2",
+    ),
+    "noradrenaline without its parameters": (
+        "  K2A:\n",
+        "  K2B:\n",
+        "parameters",
+        "a circuit with noradrenaline gives also K2A",
+    ),
+    "a receptor in a region without its transmitter": (
+        "populations:\n",
+        "populations:\n  NAc_P: {noradrenaline_on_bdnf: 0.1}\n",
+        "populations.NAc_P.noradrenaline_on_bdnf",
+        "feeds region NAc: mPFC, HPC, LC has noradrenaline",
+    ),
+    "an effect of noradrenaline without its half-effect": (
+        "populations:\n",
+        "populations:\n  HPC_P: {noradrenaline_on_bdnf: 0.1}\n",
+        "populations.HPC_P.noradrenaline_on_bdnf",
+        "give the parameter KSN",
+    ),
+    "an effect of noradrenaline without a source": (
+        "parameters:\n",
+        "parameters:\n  KSN: {value: 9, low: 1, high: 20, origin: fitted, meaning: half, source: none}\n",
+        "populations.HPC_P.noradrenaline_on_bdnf",
+        "an effect of noradrenaline needs a `source`",
+    ),
+    "synapses of noradrenergic cells": (
+        "\nroles:\n",
+        "\nprojections:\n  LC_N > DRN_S: {weight: iS}\n\nroles:\n",
+        "projections.LC_N > DRN_S",
+        "noradrenergic neurons act through the monoamine that they release only",
+    ),
+}
+CASES = {name: ("anxiety", *case) for name, case in FAULTS.items()}
+CASES |= {name: ("with-locus-coeruleus", *case) for name, case in NORADRENALINE.items()}
 
-@pytest.mark.parametrize("fault", FAULTS)
+
+@pytest.mark.parametrize("fault", CASES)
 def test_a_circuit_that_contradicts_itself_is_refused_with_its_key(fault: str, tmp_path: Path) -> None:
-    right, wrong, key, message = FAULTS[fault]
-    text = shipped("circuits")["anxiety"].read_text()
+    circuit, right, wrong, key, message = CASES[fault]
+    text = shipped("circuits")[circuit].read_text()
+    if fault.endswith("without a source"):  # which needs two changes
+        text = text.replace("populations:\n", "populations:\n  HPC_P: {noradrenaline_on_bdnf: 0.1}\n", 1)
     assert right in text
     path = tmp_path / "own.yaml"
     path.write_text(text.replace(right, wrong, 1))

@@ -148,8 +148,8 @@ def test_a_condition_asks_on_which_side_recovery_is(
     condition: dict[str, float], below: bool, above: bool
 ) -> None:
     asked = Condition.model_validate(condition)
-    assert asked.holds(0.49) is below
-    assert asked.holds(0.5) is above
+    assert asked.is_met(0.49) is below
+    assert asked.is_met(0.5) is above
 
 
 FAULTS = {
@@ -402,3 +402,12 @@ def test_phases_longer_than_a_century_are_refused(tmp_path: Path) -> None:
         Treatment(str(path))
     path.write_text("title: Own\nextends: untreated\nfollow_up: 3120 weeks\n")
     assert Treatment(str(path)).file.follow_up == 3120 * 168.0
+
+
+def test_a_drug_or_a_study_in_the_place_of_a_treatment_is_named_as_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for key, kind in (("actions", "drug"), ("treatments", "study"), ("arms", "trial")):
+        path.write_text(f"title: Mine\nclass: Own\n{key}: []\n")
+        with pytest.raises(InputError) as refused:
+            Treatment(str(path))
+        assert str(refused.value) == f"{path}:3:{key}: this is a {kind} file; a treatment file is needed here"

@@ -1,7 +1,6 @@
 """What people may write as a quantity, and the message if it is not one."""
 
 import math
-import time
 from typing import Any
 
 import pytest
@@ -260,10 +259,8 @@ def test_any_text_is_a_dose_that_is_not_negative_or_a_value_error(text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["1" * 100_000, "1 " * 50_000, "x" * 100_000, "." * 100_000])
-def test_endless_text_is_refused_at_once_and_shortly(text: str) -> None:
-    start = time.perf_counter()
+def test_endless_text_is_refused_in_a_short_message(text: str) -> None:
     assert len(fault("dose", text)) < 300
-    assert time.perf_counter() - start < 0.1
 
 
 def test_the_units_are_those_of_pints_own_registry() -> None:
@@ -281,14 +278,6 @@ def test_the_units_are_those_of_pints_own_registry() -> None:
     for unit in ("g/L", "mg/L", "ug/L", "ng/mL", "\u03bcg/ml", "mg/dL"):
         expected = (theirs(f"1 {unit}") / theirs("300 g/mol")).to("nmol/L").m
         assert Concentration.parse(f"1 {unit}").nM(300) == pytest.approx(expected)
-
-
-def test_a_hundred_quantities_are_read_in_no_time() -> None:
-    Sheet.model_validate({"time": "1 week"})
-    start = time.perf_counter()
-    for number in range(100):
-        Sheet.model_validate({"time": f"{number} weeks"})
-    assert time.perf_counter() - start < 0.05
 
 
 def test_editors_learn_the_pattern_the_units_and_an_example() -> None:

@@ -281,7 +281,7 @@ def test_a_duplicate_key_names_both_lines(write: Write) -> None:
 )
 @pytest.mark.usefixtures("either_loader")
 def test_anchors_aliases_and_tags_are_refused(write: Write, content: str, place: str) -> None:
-    expected = f"x.yaml:{place}: anchors, aliases and tags (&, *, !) are not used: write it out"
+    expected = f"x.yaml:{place}: anchors, aliases and tags (&, *, !) are not allowed: write the value itself"
     assert fault(write(content)) == expected
 
 

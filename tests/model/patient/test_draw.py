@@ -308,7 +308,7 @@ def test_a_draw_that_makes_no_sense_is_refused_at_its_place(
                 ("factor_kM", "factor_b5", 0.9),
                 ("factor_mM", "factor_b5", -0.9),
             ],
-            "cannot all hold",
+            "are impossible together",
         ),
     ],
 )

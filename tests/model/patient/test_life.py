@@ -113,7 +113,7 @@ def test_a_run_that_is_lost_tells_the_day_from_day_0(
 
 
 def test_a_condition_before_day_0_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="recovery is known from day 0"):
+    with pytest.raises(InputError, match="recovery is not defined before day 0"):
         written(tmp_path, TOO_EARLY)
 
 

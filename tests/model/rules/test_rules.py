@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unstuck.parameters import default_parameters
 from unstuck.rules import rules_of
-from unstuck.rules.adaptation import receptors_change
-from unstuck.rules.autoreceptor import autoreceptor_drive, autoreceptor_inhibition, sensitivity_change
+from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
 from unstuck.rules.bdnf import bdnf_change
 from unstuck.rules.firing import (
     activity,
@@ -18,6 +17,18 @@ from unstuck.rules.firing import (
     receptor_gain,
     serotonin_gain,
     total_drive,
+)
+from unstuck.rules.heteroreceptors import (
+    excitation_by_5ht2c,
+    heteroreceptor_inhibition,
+    sensitivity_5ht2c_change,
+)
+from unstuck.rules.monoamine import (
+    autoreceptor_drive,
+    autoreceptor_inhibition,
+    monoamine_pool,
+    sensitivity_change,
+    transporter_change,
 )
 from unstuck.rules.plasticity import (
     coincidence,
@@ -30,8 +41,15 @@ from unstuck.rules.plasticity import (
 )
 from unstuck.rules.receptors import hill, receptor_drive
 from unstuck.rules.scar import scar_change
-from unstuck.rules.serotonin import serotonin_pool, transporter_change
-from unstuck.rules.trkb import gate, recent_activity_change, released, surge, trkb_change, trkb_input
+from unstuck.rules.trkb import (
+    gate,
+    healing_gate,
+    recent_activity_change,
+    released,
+    surge,
+    trkb_change,
+    trkb_input,
+)
 from unstuck.targets import NO_EFFECT, Effects
 
 P, R = default_parameters(), rules_of(default_parameters())
@@ -84,7 +102,7 @@ def test_drive_is_bias_plus_all_inputs_scaled() -> None:
 def test_serotonin_is_where_clearance_equals_release(
     occupancy: float, vmax: float, uncleared: float, release: float
 ) -> None:
-    free, S = 1.0 - occupancy, serotonin_pool(release, occupancy, vmax, uncleared, R.serotonin)
+    free, S = 1.0 - occupancy, monoamine_pool(release, occupancy, vmax, uncleared, R.serotonin)
     Km, S0 = P["Km"], P["S0"]
     clearance = (1 - uncleared) * vmax * free * S * (Km + S0) / ((Km + free * S) * S0) + uncleared * S / S0
     assert S > 0.0
@@ -92,9 +110,9 @@ def test_serotonin_is_where_clearance_equals_release(
 
 
 def test_serotonin_has_its_healthy_value_and_none_without_release() -> None:
-    assert serotonin_pool(1.0, 0.0, 1.0, 0.08, R.serotonin) == approx(60.0)
-    assert serotonin_pool(0.0, 0.5, 1.0, 0.08, R.serotonin) == 0.0
-    assert serotonin_pool(0.5, 1.0, 1.0, 0.1, R.serotonin) == approx(0.5 * 60.0 / 0.1)
+    assert monoamine_pool(1.0, 0.0, 1.0, 0.08, R.serotonin) == approx(60.0)
+    assert monoamine_pool(0.0, 0.5, 1.0, 0.08, R.serotonin) == 0.0
+    assert monoamine_pool(0.5, 1.0, 1.0, 0.1, R.serotonin) == approx(0.5 * 60.0 / 0.1)
 
 
 def test_transporters_follow_raphe_trkb_only_upwards() -> None:
@@ -171,19 +189,77 @@ def test_labile_decay_is_the_derivative_of_the_change_of_labile_strength() -> No
 
 
 def test_autoreceptors_desensitize_until_raphe_firing_is_back() -> None:
-    healthy = autoreceptor_drive(60.0, 0.0, 0.0, R.autoreceptor)
+    healthy = autoreceptor_drive(60.0, 0.0, 0.0, P["K1A"])
     assert healthy == approx(60.0 / 157.3)
-    assert sensitivity_change(1.0, 2.0 * healthy, R.autoreceptor) == approx(-0.5 / 240.0)
-    assert sensitivity_change(0.9, 0.5 * healthy, R.autoreceptor) == approx(0.1 / 240.0)  # at most 1
-    assert sensitivity_change(0.9, 0.0, R.autoreceptor) == approx(0.1 / 240.0)
-    assert np.isnan(sensitivity_change(1.0, float("nan"), R.autoreceptor))
-    assert autoreceptor_inhibition(0.5, 0.4, R.autoreceptor) == approx(0.7 * 0.5 * 0.4)
+    assert sensitivity_change(1.0, 2.0 * healthy, R.serotonin) == approx(-0.5 / 240.0)
+    assert sensitivity_change(0.9, 0.5 * healthy, R.serotonin) == approx(0.1 / 240.0)  # at most 1
+    assert sensitivity_change(0.9, 0.0, R.serotonin) == approx(0.1 / 240.0)
+    assert np.isnan(sensitivity_change(1.0, float("nan"), R.serotonin))
+    assert autoreceptor_inhibition(P["g1A"], 0.5, 0.4) == approx(0.7 * 0.5 * 0.4)
 
 
 def test_receptors_adapt_to_a_steady_drug() -> None:
     assert receptors_change(1.0, 1.0, R.adaptation) == 0.0
     assert receptors_change(1.0, 0.8, R.adaptation) == approx(0.2 / 48.0)
     assert receptors_change(1.25, 0.8, R.adaptation) == approx(0.0)
+
+
+def test_gaba_receptors_undo_a_given_share_of_a_lasting_change() -> None:
+    all_of_it, half = R.adaptation._replace(aG=1.0), R.adaptation._replace(aG=0.5)
+    assert gaba_receptors_change(1.0, 1.0, half) == 0.0
+    assert gaba_receptors_change(1.0, 0.8, all_of_it) == approx(0.2 / 48.0)
+    assert gaba_receptors_change(1.25, 0.8, all_of_it) == approx(0.0)
+    assert gaba_receptors_change(1.0, 0.8, half) == approx(0.1 / 48.0)
+    assert gaba_receptors_change(1.0, 1.4, half) == approx(-0.2 / 48.0)
+
+
+def test_heteroreceptors_act_only_beyond_their_healthy_tone() -> None:
+    p = R.heteroreceptors
+    healthy, doubled = 60.0 / 157.3, 120.0 / 217.3
+    assert heteroreceptor_inhibition(0.7, 60.0, 0.0, 0.0, p) == 0.0
+    assert heteroreceptor_inhibition(0.7, 120.0, 0.0, 0.0, p) == approx(0.7 * (doubled - healthy))
+    with_agonist = healthy + (1.0 - healthy) * 0.4
+    assert heteroreceptor_inhibition(0.7, 60.0, 0.4, 0.5, p) == approx(0.7 * (0.5 * with_agonist - healthy))
+    assert excitation_by_5ht2c(0.7, 1.0, 60.0, 0.0, p) == 0.0
+    assert excitation_by_5ht2c(0.7, 0.9, 120.0, 0.25, p) == approx(0.7 * 0.75 * (0.9 * doubled - healthy))
+
+
+def test_5ht2c_desensitizes_while_serotonin_is_high_and_never_becomes_more_sensitive_than_in_health() -> None:
+    p, healthy, doubled = R.heteroreceptors, 60.0 / 157.3, 120.0 / 217.3
+    assert sensitivity_5ht2c_change(1.0, 60.0, p) == 0.0
+    assert sensitivity_5ht2c_change(1.0, 120.0, p) == approx((healthy / doubled - 1.0) / 240.0)
+    assert sensitivity_5ht2c_change(0.9, 30.0, p) == approx(0.1 / 240.0)
+    assert sensitivity_5ht2c_change(0.9, 0.0, p) == approx(0.1 / 240.0)
+
+
+def test_a_scar_heals_where_trkb_signals_or_is_quiet_by_its_direction() -> None:
+    assert healing_gate(2.0, 0.3, R.trkb) == healing_gate(2.0, 0.0, R.trkb) == gate(2.0, R.trkb)
+    assert healing_gate(2.0, -0.3, R.trkb) == gate(0.5, R.trkb)
+    assert healing_gate(0.0, -0.3, R.trkb) == approx(1.0)
+
+
+def test_receptor_constants_that_a_circuit_does_not_give_are_those_of_the_autoreceptor() -> None:
+    given = {name: value for name, value in P.items() if name not in ("K1H", "K2C", "aG")}
+    assert rules_of(given).heteroreceptors == (P["K1A"], P["K1A"], P["S0"], P["tauD"])
+    assert rules_of(given).adaptation.aG == 1.0
+    own = rules_of({**given, "K1H": 7.0, "K2C": 8.0, "aG": 0.25})
+    assert (own.heteroreceptors.K1H, own.heteroreceptors.K2C, own.adaptation.aG) == (7.0, 8.0, 0.25)
+
+
+def test_strength_that_leaves_nothing_to_be_lost_is_refused_by_name_and_one_that_leaves_little_is_not() -> (
+    None
+):
+    nothing_left = {**P, "l0": 0.25, "m0": 0.25, "core": 0.5}
+    with pytest.raises(ValueError, match=r"l0 \+ m0 \+ core = 1 must be below 1"):
+        rules_of(nothing_left)
+    assert rules_of({**nothing_left, "core": 0.49}).plasticity.core == 0.49
+
+
+def test_synthesis_of_bdnf_that_serotonin_alone_could_stop_is_refused() -> None:
+    stopped = {**P, "S0": 60.0, "KS": 60.0, "b5": 2.0}  # half bound in health
+    with pytest.raises(ValueError, match="b5 = 2: BDNF synthesis would be negative"):
+        rules_of(stopped)
+    assert rules_of({**stopped, "b5": 1.99}).bdnf.b5 == 1.99
 
 
 @pytest.mark.parametrize(

@@ -185,11 +185,12 @@ function drawBand(ctx, band, thick, strength, pal, chosen) {
   ctx.restore();
 }
 
-/** Outline of a neuron's mark: triangle (principal), disc (interneuron), diamond (serotonergic). */
+/** Outline of a neuron's mark: triangle (principal), disc (interneuron), square (projects and inhibits), diamond (others). */
 function markPath(ctx, cells, x, y, r) {
   ctx.beginPath();
   if (cells === 0) { ctx.moveTo(x, y - r * 1.1); ctx.lineTo(x + r, y + r * 0.8); ctx.lineTo(x - r, y + r * 0.8); }
   else if (cells === 1) ctx.arc(x, y, r * 0.8, 0, 7);
+  else if (cells === 3) ctx.rect(x - r * 0.8, y - r * 0.8, r * 1.6, r * 1.6);
   else { ctx.moveTo(x, y - r * 1.2); ctx.lineTo(x + r * 1.2, y); ctx.lineTo(x, y + r * 1.2); ctx.lineTo(x - r * 1.2, y); }
   ctx.closePath();
 }
@@ -227,7 +228,7 @@ class Picture {
     this.ctx = this.canvas.getContext('2d', { alpha: false, desynchronized: false });
     this.belowCtx = this.below.getContext('2d', { willReadFrequently: true });
     this.belowCtx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.stamps = [0, 1, 2].map(cells => stampOf(cells, this.layout.size * ratio));
+    this.stamps = [0, 1, 2, 3, 4].map(cells => stampOf(cells, this.layout.size * ratio));
   }
 
   paint(pal, view) {
@@ -353,7 +354,7 @@ function drawKey(ctx, width, pal, regions, draw) {
     for (let k = 0; k < 60; k++) { ctx.fillStyle = `rgb(${activityColour(pal, QUIET + (BUSY - QUIET) * k / 59)})`; ctx.fillRect(x + k, y - 5, 1.5, 10); }
     label(texts[2], x + 66, y); label(texts[1], x + 66 + wide(texts[2]) + 5, y);
   });
-  [['principal', 0], ['interneuron', 1], ['serotonergic', 2]].forEach(([text, cells]) => item(wide(text) + 14, (x, y) => {
+  [['principal', 0], ['interneuron', 1], ['serotonergic', 2], ...(regions.some(region => region.inhibits) ? [['projects and inhibits', 3]] : [])].forEach(([text, cells]) => item(wide(text) + 14, (x, y) => {
     ctx.fillStyle = pal.text; markPath(ctx, cells, x + 5, y, 5); ctx.fill(); label(text, x + 14, y);
   }));
   [['connection, 100 % = healthy', 1, pal.loop], ['50 %', 0.5, pal.loop], ['onto interneurons (inhibition)', 1, pal.control]].forEach(([text, strength, colour]) =>

@@ -31,9 +31,10 @@ function extremes(panels, names, from) {
 /** What the large curve shows: recovery, or connectivity for a patient whom stress did not make stuck. */
 function mainMeasure(panels) {
   const stuck = panels.some(panel => !panel.recording.header.notStuck);
+  const { name, limit, weaker } = panels[0].recording.header.readout, title = name === 'connectivity' ? 'Recovery of connections' : `Recovery of ${name}`;
   return stuck
-    ? { column: 'recovery', title: 'Recovery of connections', marks: [[0, 'stuck'], [0.5, '50 %'], [1, 'healthy']], dashed: 0.5, usual: [-0.15, 1.15] }
-    : { column: 'connectivity', title: 'Connectivity (never stuck)', marks: [[0.85, '85 %'], [1, 'healthy']], dashed: 0.85, usual: [0.8, 1.1] };
+    ? { column: 'recovery', title, marks: [[0, 'stuck'], [0.5, '50 %'], [1, 'healthy']], dashed: 0.5, usual: [-0.15, 1.15] }
+    : { column: 'connectivity', title: `${name[0].toUpperCase()}${name.slice(1)} (never stuck)`, marks: [[limit, percent(limit)], [1, 'healthy']], dashed: limit, usual: weaker ? [0.8, 1.1] : [0.9, 1.3] };
 }
 
 /** The plot of recovery inside a box, with a strip for doses and stress below it. */

@@ -11,7 +11,7 @@ function connectivityAtRest(given, scar) {
   circuit.y.fill(scar, start[place], start[place + 1]);
   const { regions } = given.circuit, nothing = new exposure.PatientExposure(regions, [], [], np.zeros([1, regions.length]), end);
   circuit.go(nothing, 0, [end], () => {});
-  return circuit.connectivity;
+  return circuit.connectivity();
 }
 
 /** Show the landscape of the first copy, or hide it; a new line appears point by point, one per frame. */

@@ -65,10 +65,10 @@ class MeanField {
     this.end = this.vector(size);
     this.stages = STAGES.map(() => this.vector(size));
     this.rate = this.vector(size);
-    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), serotonin_nM: floats(this.regions.length), inverse: null }));
+    this.firing = [0, 1].map(() => ({ x: floats(neurons).fill(1), monoamine_nM: floats(this.wiring.feeder.length), inverse: null }));
     this.around = { gain: floats(populations), input_drive: floats(populations), inhibition: floats(populations), strength: floats(this.readout.length) };
     this.here = Array.from({ length: populations }, () => floats(5));
-    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.regions.length) });
+    Object.assign(this, { driven: floats(neurons), residual: floats(neurons), nearby: floats(neurons), spare: floats(this.wiring.feeder.length) });
   }
 
   /** A vector of slow variables, and its parts by name. */
@@ -77,9 +77,13 @@ class MeanField {
     return { all, parts: Object.fromEntries(this.variables.map((name, k) => [name, all.subarray(this.start[k], this.start[k + 1])])) };
   }
 
-  /** Connectivity: 1 in health. */
-  get connectivity() {
+  /** Connectivity, or the activity that illness is read from: 1 in health. what acts: needed for activity alone. */
+  connectivity(acting) {
     this.end.all.set(this.y);
+    if (this.activity) {
+      this.settle(this.firing[0], this.end.parts, acting);
+      return this.activity.reduce((sum, weight, i) => sum + weight * this.firing[0].x[i], 0);
+    }
     const { labile, intermediate, consolidated } = this.end.parts;
     return this.readout.reduce((sum, weight, j) => sum + weight * (labile[j] + intermediate[j] + consolidated[j]), 0);
   }
@@ -96,18 +100,18 @@ class MeanField {
   }
 
   /** Set the activity that activity x drives all neurons to. */
-  drive(x, serotonin_nM, slow, { effects, input }) {
+  drive(x, monoamine_nM, slow, { effects, input }) {
     const { wiring: w, rules: p, around, driven } = this;
     model.act_locally(w, effects, input, this.here);
-    model.serotonin_pools(w, p, effects, slow, x, serotonin_nM);
-    model.surround(w, p, effects, this.here, slow, serotonin_nM, around);
+    model.monoamine_pools(w, p, effects, slow, x, monoamine_nM);
+    model.surround(w, p, effects, this.here, slow, monoamine_nM, around);
     for (let i = 0; i < x.length; i++) driven[i] = model.neuron_activity(w, around, x, i);
   }
 
   /** Set how far activity x is from what it drives all neurons to; returns the farthest. */
   setResidual(fast, slow, acting) {
     const { driven, residual } = this;
-    this.drive(fast.x, fast.serotonin_nM, slow, acting);
+    this.drive(fast.x, fast.monoamine_nM, slow, acting);
     let farthest = 0;
     for (let i = 0; i < driven.length; i++) { residual[i] = driven[i] - fast.x[i]; farthest = Math.max(farthest, Math.abs(residual[i])); }
     return farthest;
@@ -187,7 +191,7 @@ class MeanField {
         if (good) { this.y.set(this.end.all); now = h === stop - now ? stop : now + h; }
         this.step = good ? Math.max(next, h < this.step ? this.step : 0) : next;
       }
-      onStop(now);
+      onStop(now, exposed);
     }
   }
 
@@ -266,19 +270,23 @@ function meanFieldRun(given, lastDay, { dose = 1, treatedDays = null, stress = 0
     return new exposure.PatientExposure(given.circuit.regions, known, contributions, noise, until);
   };
   const circuit = new MeanField(given.circuit, tolerance), days = [], connectivity = [];
-  const read = hour => { days.push((hour - day0) / DAY_H); connectivity.push(circuit.connectivity); };
-  read(0);
-  circuit.advance(exposed(day0, day0 + DAY_H), 0, day0, read);
-  const healthy = connectivity[0], stuck = circuit.connectivity, recovery = value => (value - stuck) / (healthy - stuck);
+  const under = (known, hour) => { const [effects, input] = known.at(hour); return circuit.connectivity({ effects, input }); };
+  const read = (hour, known) => { days.push((hour - day0) / DAY_H); connectivity.push(under(known, hour)); };
+  const before = exposed(day0, day0 + DAY_H);
+  days.push(-day0 / DAY_H);
+  connectivity.push(1);
+  circuit.advance(before, 0, day0, read);
+  const healthy = 1, stuck = under(before, day0), recovery = value => (value - stuck) / (healthy - stuck);
   const asked = given.regimens.flatMap(({ when, stopWhen, phase }, k) => [['when', when], ['stopWhen', stopWhen]].filter(([, asked]) => asked)
     .map(([kind, asked]) => ({ kind, asked, regimen: k, hour: starts[phase] + asked.hour })));
   const events = [...asked, ...given.lesions.map(lesion => ({ lesion, hour: day0 + lesion.hour }))].sort((a, b) => a.hour - b.hour).filter(({ hour }) => hour < end);
   let now = day0;
   for (const { hour, kind, asked, regimen, lesion } of [...events, { hour: end }]) {
-    circuit.advance(exposed(Infinity, end), now, hour, read);
+    const known = exposed(Infinity, end);
+    circuit.advance(known, now, hour, read);
     now = hour;
     if (lesion) circuit.injure(lesion);
-    const r = recovery(circuit.connectivity), holds = asked && (asked.below !== null ? r < asked.below : r >= asked.atLeast);
+    const r = recovery(under(known, hour)), holds = asked && (asked.below !== null ? r < asked.below : r >= asked.atLeast);
     if (holds) windows[regimen] = kind === 'when' ? [hour, Infinity] : [windows[regimen][0], hour];
   }
   return { days, connectivity, recovery: connectivity.map(recovery), stuckAt: stuck };

@@ -63,14 +63,14 @@ class PanelView {
   }
 
   paintBadge(recording) {
-    const value = recording.get('recovery'), free = recording.header.notStuck, badge = this.find('.badge');
+    const value = recording.get('recovery'), free = recording.header.notStuck, badge = this.find('.badge'), { name, weaker } = recording.header.readout;
     const shown = free ? recording.get('connectivity') : value;
-    const why = free ? 'never stuck' : value < -0.005 ? 'weaker than on day 0' : value > 1.005 ? 'stronger than in health' : '';
+    const why = free ? 'never stuck' : value < -0.005 ? `${weaker ? 'weaker' : 'stronger'} than on day 0` : value > 1.005 ? `${weaker ? 'stronger' : 'weaker'} than in health` : '';
     const key = `${percent(shown)} ${why}`;
     this.root.dataset.recovery = value;
     if (this.badged === key && badge.firstChild) return;
     this.badged = key;
-    badge.innerHTML = `${free ? 'connectivity' : 'recovery'} <b>${percent(shown)}</b>${why ? ` <small>${why}</small>` : ''}`;
+    badge.innerHTML = `${free ? name : 'recovery'} <b>${percent(shown)}</b>${why ? ` <small>${why}</small>` : ''}`;
   }
 
   clicked(event) {
@@ -176,7 +176,7 @@ class PanelView {
   }
 }
 
-const CELL_NAMES = ['pyramidal', 'inter', 'serotonergic'];
+const CELL_NAMES = ['pyramidal', 'inter', 'serotonergic', 'projection', 'noradrenergic'];
 
 /** One neuron's activity in the form of a recording with one column. */
 function neuronSeries(recording, neuron) {

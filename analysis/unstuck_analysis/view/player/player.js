@@ -3,7 +3,6 @@
 const $ = id => document.getElementById(id);
 const SETUP = JSON.parse($('setup').textContent);
 const SPEEDS = [1, 3, 6, 12, 24, 48, 96, 168]; // hours per second
-const STUCK_AT_MOST = 0.85;
 const calm = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 const player = {
@@ -179,13 +178,15 @@ function showHint() {
   const panels = current(), known = panels.filter(panel => panel.recording), hint = $('hint').firstElementChild;
   const free = known.filter(panel => panel.recording.header.notStuck), patient = player.show.query.split('&a=')[0];
   const times = ['', '', ', two times', ', three times'][panels.length];
+  const readout = known.length ? known[0].recording.header.readout : null;
   if (free.length && free.length === known.length) {
-    hint.innerHTML = `<b>This patient never got stuck.</b> After the weeks of stress, connectivity is still ${percent(free[0].recording.header.stuckAt)} of health.
-      A patient counts as stuck at ${percent(STUCK_AT_MOST)} or less. A comparison counts such patients and leaves them out; the curve shows connectivity.`;
+    hint.innerHTML = `<b>This patient never got stuck.</b> After the weeks of stress, ${readout.name} is ${percent(free[0].recording.header.stuckAt)} of health.
+      A patient counts as stuck at ${percent(readout.limit)} or ${readout.weaker ? 'less' : 'more'}. A comparison counts such patients and leaves them out; the curve shows ${readout.name}.`;
     $('hint').hidden = player.hintClosed === patient;
   } else {
     hint.innerHTML = `<b>One stuck patient${times}.</b> Every mark is a neuron, every band a connection between regions; the outline is its healthy width.
-      Weeks of stress have thinned the bands, so the regions hardly drive each other. Press Play and watch which treatment widens them again.`;
+      ${!readout || readout.weaker ? 'Weeks of stress have thinned the bands, so the regions hardly drive each other. Press Play and watch which treatment widens them again.'
+        : `Weeks of stress have widened some bands and thinned others, so ${readout.name} is too strong. Press Play and watch which treatment brings it back.`}`;
     $('hint').hidden = !!remembered('unstuck.seen') || !known.length || !!player.story;
   }
 }
@@ -225,7 +226,7 @@ function announce(text) { setText($('announce'), text); }
 function summary() {
   const known = current().filter(ready);
   return known.length ? `${clockText(player.day)}. ${known.map(panel => `${panel.letter}: ${panel.recording.header.notStuck
-    ? `connectivity ${percent(panel.recording.get('connectivity'))}` : `recovery ${percent(panel.recording.get('recovery'))}`}`).join(', ')}.` : '';
+    ? `${panel.recording.header.readout.name} ${percent(panel.recording.get('connectivity'))}` : `recovery ${percent(panel.recording.get('recovery'))}`}`).join(', ')}.` : '';
 }
 
 /** Announce when a copy recovers, relapses, or comes under stress. */

@@ -64,7 +64,7 @@ function drawPicture(ctx, { panels, width, height, cell, net }) {
     ctx.fillStyle = pal.panels[panel.place]; ctx.font = `600 13px ${FONT}`; ctx.textAlign = 'left'; ctx.textBaseline = 'alphabetic';
     ctx.fillText(`${panel.letter}  ${panel.title}${panel.changed ? ', changed by hand' : ''}`.slice(0, 52), x, 50);
     ctx.fillStyle = pal.text; ctx.font = `400 12px ${FONT}`;
-    const state = recording.header.notStuck ? `never stuck, connectivity ${percent(recording.get('connectivity'))}` : `recovery ${percent(recording.get('recovery'))}`;
+    const state = recording.header.notStuck ? `never stuck, ${recording.header.readout.name} ${percent(recording.get('connectivity'))}` : `recovery ${percent(recording.get('recovery'))}`;
     ctx.fillText(`${state}${recording.stressedOn(player.day) ? ', under stress' : ''}`, x, 68);
     ctx.save(); ctx.translate(x, 78);
     drawBelow(ctx, layout, pal, { strengths: recording.now.subarray(first) });

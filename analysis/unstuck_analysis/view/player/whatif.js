@@ -57,7 +57,8 @@ function answerWhatIf() {
 
 function whatIfSentence() {
   const day = Math.min(84, player.show.last), at = run => run.recovery[run.days.findIndex(one => one >= day - 1e-6)], { now, usual } = whatIf;
-  if (now.stuckAt > STUCK_AT_MOST) return `After these days of stress connectivity is ${percent(now.stuckAt)} of health: this patient does not get stuck.`;
+  const { name, limit, weaker } = current()[whatIf.place].recording.header.readout;
+  if (weaker ? now.stuckAt > limit : now.stuckAt < limit) return `After these days of stress ${name} is ${percent(now.stuckAt)} of health: this patient does not get stuck.`;
   return `Recovery on day ${day}: ${percent(at(now))}. As the treatment says: ${percent(at(usual))}.`;
 }
 
