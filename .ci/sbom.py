@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cyclonedx.model import HashType
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
@@ -41,7 +41,7 @@ def bom_of(inspected: dict[str, Any], wheel: Path) -> Bom:
     packages = {canonicalize_name(one["metadata"]["name"]): one["metadata"] for one in inspected["installed"]}
     parts = {name: component_of(metadata) for name, metadata in packages.items() if name not in LEFT_OUT}
     bom, subject = Bom(), parts[canonicalize_name(wheel.name.split("-")[0])]
-    subject.hashes.add(HashType.from_composite_str(f"sha256:{sha256(wheel.read_bytes()).hexdigest()}"))
+    subject.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=sha256(wheel.read_bytes()).hexdigest()))
     bom.metadata.component = subject
     for name, part in parts.items():
         if part is not subject:

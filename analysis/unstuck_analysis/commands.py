@@ -348,7 +348,10 @@ def status(
         say(f"study.json, the plan and {len(store.files())} files of rows are as they were written")
     counts = store.status()
     print(json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items()))
-    say(f"Next: unstuck export {folder} --to outcomes.csv")
+    if counts["left"]:
+        say("Next: the same unstuck sweep command again: it does the runs that are left")
+    else:
+        say(f"Next: unstuck export {folder} --to outcomes.csv")
 
 
 @plain_command(app, "unstuck export results/smoke --to outcomes.csv", STUDIES)

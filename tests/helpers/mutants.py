@@ -38,7 +38,11 @@ GROUPS: dict[str, tuple[str, str, bool]] = {
     "rules": (f"{MODEL}/rules/*.py", "tests/model/rules/test_rules.py", True),
     "kinetics": (f"{MODEL}/drugs/kinetics.py", "tests/model/drugs/test_kinetics.py", True),
     "exposure": (f"{MODEL}/drugs/exposure.py", "tests/model/drugs/test_e*.py", False),
-    "life": (f"{MODEL}/patient/life.py", "tests/model/patient/test_*.py", False),
+    "life": (
+        f"{MODEL}/patient/life.py",
+        "tests/model/patient/test_life.py tests/model/patient/test_run_treatment.py",
+        False,
+    ),
     "outcomes": (f"{ANALYSIS}/outcomes.py", "tests/analysis/test_outcomes.py", False),
     "store": (f"{ANALYSIS}/study/store.py", "tests/analysis/study/test_store.py", False),
     "trial": (f"{ANALYSIS}/trial/*.py", "tests/analysis/trial/test_*.py", False),

@@ -130,11 +130,11 @@ class Store:
             about = json.loads(path.read_text(encoding="utf-8"))
             written = about.pop("checksum")
             _ = about["hash"], about["inputs"], about["environment"], about["plan"], about["rows"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise InputError(
                 f"{self.folder}: is not the folder of a study (there is no study.json)"
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as fault:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as fault:
             raise InputError(f"{path}: is damaged: {fault}. {_move_away('study.json')}") from None
         if written != _checksum(_canonical(about)):
             told = "\n".join([f"{path}: was changed after it was written:", *self._changes(about["inputs"])])

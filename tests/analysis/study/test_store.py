@@ -329,6 +329,19 @@ def test_an_edited_study_is_refused_with_the_difference_and_can_be_restored(
     pd.testing.assert_frame_equal(run(Store.prepare(store.folder, study.inputs, study.plan)), before)
 
 
+@pytest.mark.parametrize("text", ["", "[1]", "{}", "[" * 100_000])
+def test_a_study_file_with_any_other_content_is_refused_in_one_line(store: Store, text: str) -> None:
+    (store.folder / "study.json").write_text(text)
+    with pytest.raises(InputError, match=r"study\.json: is damaged: .*Move study.json away") as told:
+        Results(store.folder)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_file_in_place_of_a_folder_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"doses\.yaml: is not the folder of a study"):
+        Results(write_study(tmp_path))
+
+
 @pytest.mark.parametrize("flips", [200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_flipped_bit_changes_a_number_in_silence(store: Store, flips: int) -> None:
     run(store)
