@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,18 @@ class Comparison:
 
     def readings(self, treatment: str) -> pd.DataFrame:
         """Readings of the stuck patients under one treatment."""
-        stuck = self.arm(treatment).patient
-        return self.series.loc[(self.series.treatment == treatment) & self.series.patient.isin(stuck)]
+        return self._readings[treatment]
+
+    @cached_property
+    def _readings(self) -> dict[str, pd.DataFrame]:
+        stuck = self.series.merge(self.outcomes.loc[~self.outcomes.not_stuck, ["patient", "treatment"]])
+        stuck.attrs = {}  # pandas copies them at every call
+        return {t.name: stuck.loc[stuck.treatment == t.name] for t in self.treatments}
+
+    @cached_property
+    def summaries(self) -> dict[str, dict[str, Any]]:
+        """The summary of each treatment, by its name."""
+        return {treatment.name: arm_summary(self, treatment) for treatment in self.treatments}
 
     @property
     def not_stuck(self) -> int:
@@ -241,7 +252,7 @@ def summary(comparison: Comparison) -> dict[str, Any]:
         "seed": comparison.seed,
         "patients": comparison.patients,
         "not_stuck": comparison.not_stuck,
-        "arms": [arm_summary(comparison, treatment) for treatment in comparison.treatments],
+        "arms": list(comparison.summaries.values()),
     }
 
 

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from unstuck.files.treatment import Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
 
-from unstuck_analysis.compare import Comparison, arm_summary, main_population
+from unstuck_analysis.compare import Comparison, main_population
 from unstuck_analysis.outcomes import RECOVERED, mean_band
 from unstuck_analysis.output.style import FAINT, SOFT, look, looks, styled, wrapped
 
@@ -59,9 +59,9 @@ def main_treatments(comparison: Comparison, treatments: Sequence[Treatment]) -> 
     """What has an interval: the first, the fastest, and the one with the highest R at its endpoint."""
     if len(treatments) <= MAIN_LINES:
         return [treatment.name for treatment in treatments]
-    arms = [(t.name, arm_summary(comparison, t), comparison.arm(t.name)) for t in treatments]
-    onset = {name: arm["onset_day_median"] for name, arm, _ in arms if arm["onset_day_median"] is not None}
-    end = {name: rows.recovery_endpoint.mean() for name, _, rows in arms}
+    medians = {t.name: comparison.summaries[t.name]["onset_day_median"] for t in treatments}
+    onset = {name: day for name, day in medians.items() if day is not None}
+    end = {t.name: comparison.arm(t.name).recovery_endpoint.mean() for t in treatments}
     ordered = [treatments[0].name, *sorted(onset, key=lambda name: onset[name])[:1]]
     ordered += sorted(end, key=lambda name: -end[name])
     return list(dict.fromkeys(ordered))[:MAIN_LINES]

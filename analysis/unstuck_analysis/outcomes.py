@@ -266,7 +266,7 @@ def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float 
 def bootstrap(
     values: Floats,
     rng: np.random.Generator,
-    statistic: Callable[[Floats], Any] = np.mean,
+    statistic: Callable[[Floats], Any] | None = None,
     draws: int = 4_000,
 ) -> tuple[Any, Any, Any]:
     """A statistic of the rows of `values` with its 95 % bootstrap interval over them.
@@ -274,23 +274,33 @@ def bootstrap(
     Args:
         values: one row per patient.
         rng: random stream; it draws rows with replacement.
-        statistic: from rows to a number or an array of numbers; NaN where it is not defined.
+        statistic: from rows to a number or an array of numbers; NaN where it is not defined. None: the mean.
         draws: number of bootstrap samples.
 
     Returns:
         The statistic and the ends of its interval: NaN without rows and where no sample has a value. One row
         has no interval.
     """
+    whole = (statistic or partial(np.mean, axis=0))(values) if len(values) else nan
     if len(values) < 2:
-        found = statistic(values) if len(values) else nan
-        return found, found * nan, found * nan
+        return whole, whole * nan, whole * nan
     picks = rng.integers(len(values), size=(draws, len(values)))
-    samples = np.array([statistic(values[pick]) for pick in picks])
+    samples = np.array([statistic(values[pick]) for pick in picks]) if statistic else _means(values, picks)
     known = np.isfinite(samples).any(axis=0)
     ends = np.full((2, *known.shape), nan)
     if known.any():
-        ends[:, known] = np.nanquantile(samples[:, known], [0.025, 0.975], axis=0)
-    return statistic(values), ends[0], ends[1]
+        quantile = np.nanquantile if np.isnan(samples).any() else np.quantile  # ten times as fast
+        ends[:, known] = quantile(samples[:, known], [0.025, 0.975], axis=0)
+    return whole, ends[0], ends[1]
+
+
+def _means(values: Floats, picks: npt.NDArray[np.int64]) -> Floats:
+    """Mean of the picked rows of each sample; NaN where one of them is."""
+    times = np.zeros(picks.shape)  # that each row is picked
+    np.add.at(times, (np.arange(len(picks))[:, None], picks), 1.0)
+    means = times @ np.nan_to_num(values) / len(values)
+    means[times @ np.isnan(values) > 0.0] = nan
+    return means
 
 
 def bootstrap_mean(
@@ -305,5 +315,5 @@ def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, F
     """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
     table = readings.pivot_table(index="patient", columns="day", values=column).dropna(axis="columns")
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
-    mean, low, high = bootstrap(table.to_numpy(), rng, partial(np.mean, axis=0), draws=BAND_DRAWS)
+    mean, low, high = bootstrap(table.to_numpy(), rng, draws=BAND_DRAWS)
     return table.columns.to_numpy(dtype=float), mean, low, high

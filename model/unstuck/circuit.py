@@ -70,6 +70,14 @@ class Synapses(NamedTuple):
     projection: Numbers
 
 
+class Groups(NamedTuple):
+    """Plastic synapses onto one neuron by one projection; neuron i has groups onto[i] to onto[i + 1]."""
+
+    onto: Positions  # (neurons + 1,)
+    start: Positions  # (groups + 1,) first synapse of each group
+    projection: Numbers  # (groups,)
+
+
 class Populations(NamedTuple):
     """What the neurons of a population have in common, by population."""
 
@@ -99,6 +107,7 @@ class Wiring(NamedTuple):
     excitatory: Synapses  # not plastic
     inhibitory: Synapses
     plastic: Synapses  # weight is the healthy weight w0
+    groups: Groups  # of plastic synapses
     projection_pre: Integers  # (projections,) population
     projection_post: Integers  # (projections,) population
     projection_traits: Floats  # (projections, 4) of plastic ones, with names as LARGEST_STRENGTH
@@ -301,6 +310,14 @@ def _synapses(rows: list[tuple[Integers, Integers, Floats, int]], neurons: int) 
     return Synapses(start.astype(np.uint64), pre.astype(np.uint32), weight, projection.astype(np.uint16))
 
 
+def _groups(plastic: Synapses) -> Groups:
+    """The groups of plastic synapses: a new one begins with every neuron and every projection."""
+    begins = np.flatnonzero(np.diff(plastic.projection.astype(int), prepend=-1))
+    begins = np.union1d(begins, plastic.start[:-1][np.diff(plastic.start) > 0]).astype(np.uint64)
+    onto, size = np.searchsorted(begins, plastic.start), np.uint64(len(plastic.pre))
+    return Groups(onto.astype(np.uint64), np.append(begins, size), plastic.projection[begins])
+
+
 def _row_sums(synapses: Synapses) -> Floats:
     """Sum of weights onto each neuron."""
     in_degree = np.diff(synapses.start.astype(np.int64))
@@ -469,6 +486,7 @@ def _assemble(
         scaling=_needed(set_point_Hz, maximal_Hz) / _needed(typical_Hz, maximal_Hz),
         highest_activity=maximal_Hz / set_point_Hz,
         **synapses,
+        groups=_groups(synapses["plastic"]),
         projection_pre=pre,
         projection_post=post,
         projection_traits=_projection_traits(file, parameters),

@@ -384,7 +384,7 @@ def times_to_relapse(group: Group, at_least: float, visits: int) -> Times:
     in_a_row = np.lib.stride_tricks.sliding_window_view(
         np.pad(high, ((0, 0), (0, visits - 1))), visits, axis=1
     )
-    return _times(group, in_a_row.all(axis=2))
+    return _times(group, np.asarray(in_a_row.all(axis=2)))
 
 
 def _times(group: Group, happened: Booleans) -> Times:

@@ -21,7 +21,15 @@ MODULES = (
     "unstuck.drugs.kinetics",
 )
 _OPERATORS = {
-    **{ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.And: "&&", ast.Or: "||"},
+    **{
+        ast.Add: "+",
+        ast.Sub: "-",
+        ast.Mult: "*",
+        ast.Div: "/",
+        ast.RShift: ">>",
+        ast.And: "&&",
+        ast.Or: "||",
+    },
     **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "===", ast.NotEq: "!=="},
 }
 _FUNCTIONS = {name: f"Math.{name}" for name in ("max", "min", "abs", "sqrt", "exp", "log")}
@@ -95,7 +103,9 @@ class Translator:
     def first_lines(self, node: ast.FunctionDef) -> list[str]:
         """Constants and named tuples that a function uses."""
         constants = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id.isupper()})
-        lines = [f"const {name} = {json.dumps(getattr(self.module, name))};" for name in constants]
+        lines = [
+            f"const {name} = {json.dumps(getattr(self.module, name), default=int)};" for name in constants
+        ]
         for name, fields in _named_tuples(node, self.module).items():
             lines.append(f"const {name} = ({', '.join(fields)}) => ({{ {', '.join(fields)} }});")
         return lines

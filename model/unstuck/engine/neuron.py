@@ -5,6 +5,8 @@ The engine loops over these functions; an agent calls them for itself.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from unstuck.circuit import (
     AMPA_SHARE,
     AUTORECEPTOR,
@@ -35,7 +37,7 @@ from unstuck.circuit import (
 from unstuck.rules import Rules
 from unstuck.rules.adaptation import gaba_receptors_change, receptors_change
 from unstuck.rules.bdnf import Bdnf, bdnf_change, raised_by_monoamine
-from unstuck.rules.compiled import compiled, compiled_part
+from unstuck.rules.compiled import compiled, compiled_in_order, compiled_part
 from unstuck.rules.firing import Firing, activity, receptor_gain, serotonin_gain, total_drive
 from unstuck.rules.heteroreceptors import (
     excitation_by_5ht2c,
@@ -89,6 +91,7 @@ class Receptors(NamedTuple):
 
 # Columns of what acts on each population at one moment (`act_locally`).
 STRESS, AMPA, NMDA_LEFT, GABA_GAIN, INPUT = range(5)
+ONE, TWO = np.uint64(1), np.uint64(2)  # steps between positions of synapses, which have no sign
 
 
 class Surroundings(NamedTuple):
@@ -225,13 +228,21 @@ def surround(
         )
 
 
-@compiled_part
+@compiled_in_order
 def received(synapses: Synapses, strength: Floats, x: Floats, i: int) -> float:
-    """Drive onto neuron i: sum of strength times presynaptic activity."""
-    total = 0.0
-    for j in range(synapses.start[i], synapses.start[i + 1]):
+    """Drive onto neuron i: sum of strength times presynaptic activity.
+
+    Every other synapse is summed apart, so that no sum waits for the other.
+    """
+    first, last = synapses.start[i], synapses.start[i + 1]
+    pairs, total, other = (last - first) >> ONE, 0.0, 0.0
+    for pair in range(pairs):
+        j = first + TWO * pair
         total += strength[j] * x[synapses.pre[j]]
-    return total
+        other += strength[j + ONE] * x[synapses.pre[j + ONE]]
+    for j in range(first + TWO * pairs, last):
+        total += strength[j] * x[synapses.pre[j]]
+    return total + other
 
 
 @compiled
@@ -274,18 +285,24 @@ def neuron_change(
     open_gate = gate(trkb, p.trkb)
     healing = traits[k, HEALING] * healing_gate(trkb, scar_lowers, p.trkb)
     rate.scar[i] = scar_change(scar, stress, healing, p.scar)
-    for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
-        labile, intermediate, consolidated = y.labile[j], y.intermediate[j], y.consolidated[j]
-        strength, healthy = labile + intermediate + consolidated, w.plastic.weight[j]
+    for g in range(w.groups.onto[i], w.groups.onto[i + 1]):
         own = plasticity_of(
-            w.projection_traits, int(w.plastic.projection[j]), traits[k, HOMEOSTASIS], p.plasticity
+            w.projection_traits, int(w.groups.projection[g]), traits[k, HOMEOSTASIS], p.plasticity
         )
-        together = coincidence(x, float(fast.x[w.plastic.pre[j]]), own)
-        made = potentiation(trkb, together, own)
         loss = loss_rate(open_gate, x, own)
-        rate.labile[j] = labile_change(labile, strength, healthy, made, open_gate, own)
-        rate.intermediate[j] = intermediate_change(labile, intermediate, open_gate, own)
-        rate.consolidated[j] = consolidated_change(intermediate, consolidated, healthy, open_gate, loss, own)
+        first, last = w.groups.start[g], w.groups.start[g + 1]
+        # Only loops that set one array, and read from no scattered places, are vectorised.
+        for j in range(first, last):
+            rate.labile[j] = fast.x[w.plastic.pre[j]]
+        for j in range(first, last):
+            labile, strength = y.labile[j], y.labile[j] + y.intermediate[j] + y.consolidated[j]
+            made = potentiation(trkb, coincidence(x, rate.labile[j], own), own)
+            rate.labile[j] = labile_change(labile, strength, w.plastic.weight[j], made, open_gate, own)
+        for j in range(first, last):
+            rate.intermediate[j] = intermediate_change(y.labile[j], y.intermediate[j], open_gate, own)
+        for j in range(first, last):
+            young, old = y.intermediate[j], y.consolidated[j]
+            rate.consolidated[j] = consolidated_change(young, old, w.plastic.weight[j], open_gate, loss, own)
 
 
 @compiled_part

@@ -13,7 +13,7 @@ from math import nan
 
 import numpy as np
 
-from unstuck.circuit import PROJECTION_GABA, PYRAMIDAL, Circuit, Numbers
+from unstuck.circuit import PROJECTION_GABA, PYRAMIDAL, Circuit, Groups
 from unstuck.engine.settle import FIELDS, settled_states
 from unstuck.files.circuit import projection_ends
 from unstuck.rules.compiled import compiled
@@ -136,21 +136,23 @@ def _strengths(circuit: Circuit, states: State) -> Floats:
     slow = states.slow
     sums = np.zeros((3, len(states.y), len(circuit.healthy_strength)))
     parts = slow.labile, slow.intermediate, slow.consolidated
-    add_up(circuit.wiring.plastic.projection, *parts, sums)
+    add_up(circuit.wiring.groups, *parts, sums)
     return sums
 
 
 @compiled
-def add_up(
-    projection: Numbers, labile: Floats, intermediate: Floats, consolidated: Floats, sums: Floats
-) -> None:
+def add_up(groups: Groups, labile: Floats, intermediate: Floats, consolidated: Floats, sums: Floats) -> None:
     """Add labile, whole and consolidated strength (states, synapses) to the sums of projections."""
     for row in range(labile.shape[0]):
-        for j in range(projection.size):
-            k = projection[j]
-            sums[0, row, k] += labile[row, j]
-            sums[1, row, k] += labile[row, j] + intermediate[row, j] + consolidated[row, j]
-            sums[2, row, k] += consolidated[row, j]
+        for g in range(groups.projection.size):
+            fresh, young, old, k = 0.0, 0.0, 0.0, groups.projection[g]
+            for j in range(groups.start[g], groups.start[g + 1]):
+                fresh += labile[row, j]
+                young += intermediate[row, j]
+                old += consolidated[row, j]
+            sums[0, row, k] += fresh
+            sums[1, row, k] += fresh + young + old
+            sums[2, row, k] += old
 
 
 def _relative(circuit: Circuit, sums: Floats) -> Floats:

@@ -59,7 +59,6 @@ class Work(NamedTuple):
     slope: Floats
 
 
-@compiled
 def work_for(w: Wiring) -> Work:
     """Empty arrays for settling."""
     k, strength = w.populations.cells.size, np.empty(w.plastic.weight.size)
@@ -82,18 +81,17 @@ def work_for(w: Wiring) -> Work:
 @compiled
 def whole_strength(w: Wiring, y: Slow, strength: Floats, excitation: Floats) -> None:
     """Set the whole strength of every plastic synapse, and the mean excitatory weight between populations."""
-    first, projection = w.populations.first, w.plastic.projection
+    first, groups = w.populations.first, w.groups
     for k in range(first.size - 1):
         for m in range(first.size - 1):
             excitation[k, m] = w.fixed_excitation[k, m]
-    total = 0.0
-    for j in range(strength.size):
-        strength[j] = y.labile[j] + y.intermediate[j] + y.consolidated[j]
-        total += strength[j]
-        if j + 1 == strength.size or projection[j + 1] != projection[j]:
-            onto = w.projection_post[projection[j]]
-            excitation[onto, w.projection_pre[projection[j]]] += total / (first[onto + 1] - first[onto])
-            total = 0.0
+    for g in range(groups.projection.size):
+        total, projection = 0.0, groups.projection[g]
+        for j in range(groups.start[g], groups.start[g + 1]):
+            strength[j] = y.labile[j] + y.intermediate[j] + y.consolidated[j]
+            total += strength[j]
+        onto = w.projection_post[projection]
+        excitation[onto, w.projection_pre[projection]] += total / (first[onto + 1] - first[onto])
 
 
 @compiled_part

@@ -175,11 +175,12 @@ def set_decay(w: Wiring, p: Rules, y: Slow, x: Floats, decay: Decay) -> None:
         decay.per_h[g] = 0.0
         if i >= 0 and w.plastic.start[i + 1] > w.plastic.start[i]:
             made, weight = 0.0, 0.0
-            for j in range(w.plastic.start[i], w.plastic.start[i + 1]):
-                own = plasticity_of(w.projection_traits, int(w.plastic.projection[j]), 0.0, p.plasticity)
-                together = coincidence(x[i], float(x[w.plastic.pre[j]]), own)
-                weight += w.plastic.weight[j]
-                made += w.plastic.weight[j] * potentiation(y.trkb[i], together, own)
+            for group in range(w.groups.onto[i], w.groups.onto[i + 1]):
+                own = plasticity_of(w.projection_traits, int(w.groups.projection[group]), 0.0, p.plasticity)
+                for j in range(w.groups.start[group], w.groups.start[group + 1]):
+                    together = coincidence(x[i], float(x[w.plastic.pre[j]]), own)
+                    weight += w.plastic.weight[j]
+                    made += w.plastic.weight[j] * potentiation(y.trkb[i], together, own)
             open_gate = gate(y.trkb[i], p.trkb)
             decay.per_h[g] = EXACT_DECAY * labile_decay(made / weight, open_gate, p.plasticity)
 

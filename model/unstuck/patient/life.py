@@ -383,8 +383,9 @@ def checkpoint_key(treatment: Treatment) -> str:
     """What decides the way to day 0: equal for treatments that can share a patient's checkpoint."""
     file = treatment.file
     before = list(file.phases.items())[: list(file.phases).index(file.day_0)]
-    drugs = {r.drug: treatment.drugs[r.drug].model_dump_json() for _, phase in before for r in phase.drugs}
-    return repr((treatment.circuit.model_dump_json(), [(n, p.model_dump_json()) for n, p in before], drugs))
+    drugs = {r.drug: treatment.drugs[r.drug] for _, phase in before for r in phase.drugs}
+    parts = [("", treatment.circuit), *before, *drugs.items()]
+    return "\n".join(f"{name} {part.model_dump_json()}" for name, part in parts)
 
 
 def _ends(file: TreatmentFile, contributions: Sequence[Contribution]) -> tuple[float, float, float]:

@@ -14,7 +14,9 @@ def hill(concentration: float, half_effect: float, exponent: float) -> float:
     """Share of the full effect at a concentration (same unit as half_effect; both >= 0)."""
     if concentration <= 0.0:
         return 0.0
-    return 1.0 / (1.0 + (half_effect / concentration) ** exponent)
+    ratio = half_effect / concentration
+    power = ratio * ratio * ratio if exponent == 3.0 else ratio**exponent  # 3 in every neuron, and slow
+    return 1.0 / (1.0 + power)
 
 
 @compiled

@@ -16,7 +16,7 @@ def test_every_rule_and_its_composition_are_translated() -> None:
     text = translate.translated_model()
     for name in ("hill", "trkb_change", "neuron_change", "circuit_change", "monoamine_pools", "move_on"):
         assert f"function {name}(" in text
-    assert "return (1.0 / (1.0 + Math.pow((half_effect / concentration), exponent)));" in text
+    assert "Math.pow(ratio, exponent)" in text
 
 
 @pytest.mark.parametrize("line", ["x = [y for y in z]", "x = y @ z", "with y: pass", "x = y < z < 3"])
