@@ -130,9 +130,9 @@ def _changes(node: Any) -> Iterator[Callable[[], None]]:
             yield put("test", ast.UnaryOp(ast.Not(), node.test))
         case ast.Constant(value=bool()):
             yield put("value", not node.value)
-        case ast.Constant(value=int() | float()):
-            yield put("value", node.value + 1)
-        case ast.Return(value=ast.expr()) if ast.unparse(node.value) != "None":
+        case ast.Constant(value=int() | float() as number):
+            yield put("value", number + 1)
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield put("value", ast.Constant(None))
         case ast.Continue() | ast.Break():
             yield become(ast.Break() if isinstance(node, ast.Continue) else ast.Continue())
