@@ -248,15 +248,12 @@ def try_group(name: str, sample: int, seed: int) -> None:
     found = Counter[str]()
     for place in random.Random(seed).sample(places, min(sample, len(places))):
         mutant = mutant_at(*place)
-        asked = covering.get((mutant.path, mutant.line))
-        if mutant.name in equivalent:
-            result = "equivalent"
-        else:
-            result = (
-                "survived"
-                if asked is None
-                else result_of(mutant, mirrored if "" in asked else sorted(asked), limit_s)
-            )
+        asked = covering.get((mutant.path, mutant.line), [])
+        result = "equivalent" if mutant.name in equivalent else "survived"
+        # Other tests can see the change too, where results are shared between tests.
+        for chosen in [sorted(asked), mirrored] if "" not in asked else [mirrored]:
+            if result == "survived" and chosen:
+                result = result_of(mutant, chosen, limit_s)
         found[result] += 1
         if result == "survived":
             print(f"  {mutant.path.relative_to(ROOT)}:{mutant.line}: {mutant.change}", flush=True)

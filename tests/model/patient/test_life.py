@@ -196,3 +196,14 @@ def test_stages_end_on_every_jump_and_turn(patient: Patient, stuck: Checkpoint, 
     assert ends_h[-1] == pytest.approx(until_h)
     for day in (7.0, 8.0):  # the question, and the first dose that follows from it
         assert np.abs(np.array(ends_h) - (stuck.time_h + day * HOURS_A_DAY)).min() < 1e-9
+
+
+def test_half_an_hour_of_stress_can_be_added_and_a_present_reading_has_no_functional_connectivity(
+    patient: Patient, stuck: Checkpoint
+) -> None:
+    life = Life(patient, Treatment("untreated"), stuck)
+    life.add_stress(1.0, lasting_h=0.5)
+    assert life.exposure.at(life.time_h + 0.25)[0].stress == 1.0
+    assert life.exposure.at(life.time_h + 0.75)[0].stress == 0.0
+    assert isnan(life.present().function)
+    assert not isnan(life.present(probe=True).function)

@@ -235,3 +235,19 @@ def test_the_noise_goes_on_from_the_stress_through_the_rest_and_the_treatment() 
     for day in (0, 1, 50):
         _, region_input = life.exposure.at(life.treatment.file.day_0_h + 24.0 * day + 3.0)
         np.testing.assert_array_equal(region_input, rows[first + day])
+
+
+def test_readings_are_taken_in_the_first_hours_and_then_once_a_day() -> None:
+    days = [reading.day for reading in run("untreated").readings]
+    assert days[:6] == pytest.approx([0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24], abs=1e-9)
+    assert days[6:] == [float(day) for day in range(1, len(days) - 5)]
+
+
+def test_functional_connectivity_is_computed_on_its_days_only() -> None:
+    days = [reading.day for reading in run("untreated").readings if not np.isnan(reading.function)]
+    hours, later = [0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24], [1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0]
+    assert days == pytest.approx([*hours, *later], abs=1e-9)
+
+
+def test_the_first_step_is_the_stuck_state_on_day_0() -> None:
+    assert run("untreated").steps[0] == (0.0, stuck().stuck.connectivity, stuck().stuck.structure)
