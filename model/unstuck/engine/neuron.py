@@ -238,8 +238,8 @@ def received(synapses: Synapses, strength: Floats, x: Floats, i: int) -> float:
     pairs, total, other = (last - first) >> ONE, 0.0, 0.0
     for pair in range(pairs):
         j = first + TWO * pair
-        total += strength[j] * x[synapses.pre[j]]
-        other += strength[j + ONE] * x[synapses.pre[j + ONE]]
+        total += float(strength[j] * x[synapses.pre[j]])
+        other += float(strength[j + ONE] * x[synapses.pre[j + ONE]])
     for j in range(first + TWO * pairs, last):
         total += strength[j] * x[synapses.pre[j]]
     return total + other
