@@ -266,6 +266,8 @@ def _draw(axes: "Axes", line: int, part: Part, over_sets: tuple[float, float] | 
         end if isfinite(end) else part.value + sign * (abs(part.value) + 1.0)
         for end, sign in zip(part.range, (-1, 1), strict=True)
     )
+    if low == high:  # a share of statements that must all be true
+        low, high = low - 0.25, high + 0.25
 
     def placed(values: Sequence[float]) -> list[float]:
         return [min(max((value - low) / (high - low), -0.5), 1.5) for value in values]
