@@ -53,9 +53,9 @@ def test_adsl_has_one_row_per_subject_and_adtte_codes_an_event_as_0(name: str) -
     assert set(adtte.CNSR) <= {0, 1}
     assert set(adtte.EVNTDESC[adtte.CNSR == 0]) <= {"Response"}
     left = adsl.set_index("USUBJID").DCSREAS
-    for row in adtte[adtte.CNSR == 1].to_dict("records"):
-        ends = {"End of follow-up", f"Left: {left[row['USUBJID']]}"}  # a period or step may end before
-        assert row["EVNTDESC"] in ends
+    censored = adtte[adtte.CNSR == 1]
+    for subject, event in zip(censored.USUBJID, censored.EVNTDESC, strict=True):
+        assert event in {"End of follow-up", f"Left: {left[subject]}"}  # a period or step may end before
     assert adtte.EVNTDESC.str.startswith("Left: ").any()
 
 

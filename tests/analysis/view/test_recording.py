@@ -30,7 +30,7 @@ def cases() -> Cases:
     return Cases()
 
 
-def recorded(cases: Cases, panel: PanelPlan, until: float, **who: int) -> Recorder:
+def recorded(cases: Cases, panel: PanelPlan, until: float, **who: Any) -> Recorder:
     """A recording of one copy until a day."""
     plan = Plan((panel,), **({"neurons": NEURONS} | who))
     recorder = cases.recorder(plan, panel)
