@@ -32,7 +32,8 @@ def cases() -> Cases:
 
 def recorded(cases: Cases, panel: PanelPlan, until: float, **who: Any) -> Recorder:
     """A recording of one copy until a day."""
-    plan = Plan((panel,), **({"neurons": NEURONS} | who))
+    chosen: dict[str, Any] = {"neurons": NEURONS, **who}
+    plan = Plan((panel,), **chosen)
     recorder = cases.recorder(plan, panel)
     for day in blocks(until):
         recorder.advance(day)
