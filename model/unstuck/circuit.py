@@ -38,8 +38,7 @@ CELL_TYPES = {
     "noradrenergic": NORADRENERGIC,
 }
 
-# Columns of `Populations.traits`: the key of a population's file that each one is read from, and the sign of
-# it.
+# Columns of `Populations.traits`: the key in the file of the population, and the sign of its number.
 NMDA_SHARE, AMPA_SHARE, GAIN_5HT1B, GAIN_5HT2A, HETERORECEPTOR, RECEPTOR_5HT2C = range(6)
 STRESS_LOWERS_BDNF, SEROTONIN_RAISES_BDNF, SCAR_LOWERS_BDNF, HEALING, HOMEOSTASIS = range(6, 11)
 NORADRENALINE_RAISES_BDNF = 11
@@ -52,8 +51,7 @@ TRAITS = (
 # Columns of traits that are worked out: drive at full stress; strength and half-effect of the autoreceptor,
 # and whether it is 5-HT1A, on which drugs act; pool of the monoamine around it.
 STRESS_DRIVE, AUTORECEPTOR, HALF_AUTORECEPTOR, IS_5HT1A, OWN_POOL = range(12, 17)
-# Columns of `Wiring.projection_traits`: largest strength and core (shares of healthy), and the rates that
-# follow.
+# Columns of `Wiring.projection_traits`: largest strength, core (shares of healthy), and rates that follow.
 LARGEST_STRENGTH, CORE, POTENTIATION, LOSS = range(4)
 
 SET_POINT_SIGMA = 0.4  # lognormal spread of set-points (Mizuseki & Buzsaki 2013: rates are lognormal)

@@ -7,8 +7,6 @@ Each target and mode of a drug file names one field of `Effects`, and one law by
     multiply   factors multiply
     together   independent occupancies or blocks: 1 - product of (1 - x)
     largest    the largest counts
-
-Source: model description, section 9 (two spells of stress: section 10).
 """
 
 from collections.abc import Callable, Iterable

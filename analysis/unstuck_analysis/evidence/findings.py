@@ -3,8 +3,7 @@
 Each function gets the recorded data and returns one number per part of the finding. A part without a range
 in `RANGES` has the range of its row in the table of findings. Readings in the typical patient (median
 parameters, no noise, no life events) use `data.typical`; cohort readings use the stuck patients unless they
-say otherwise. Findings about other circuits than the default one are in `circuits`. Definitions: model
-description, sections 12, 14 and 15.
+say otherwise. Findings about other circuits than the default one are in `circuits`.
 """
 
 from collections.abc import Callable, Mapping

@@ -2,7 +2,6 @@
 
 Every patient: healthy circuit, stress, rest (the checkpoint), then every treatment from that checkpoint. Days
 count from the start of the treatment. A stored group is named by a digest of its inputs and of the model.
-Source: model description, sections 14 and 15.
 """
 
 import io

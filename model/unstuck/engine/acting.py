@@ -29,9 +29,7 @@ class Exposure(Protocol):
     """What acts on a circuit over time; times in hours, region inputs in drive."""
 
     jumps_h: list[float]
-    local_columns: (
-        int  # that follow the input of each region: the fields of `Local`, each by population; or 0
-    )
+    local_columns: int  # number of columns after the input of each region: those of `Local`, by population
 
     def at_times(self, times_h: Floats) -> tuple[Floats, Floats]:
         """Effects (times, fields of `Effects`) and region inputs (times, regions), just after any jump."""

@@ -16,10 +16,8 @@ from unstuck.parameters import KINDS, ORIGINS, Parameter, ParameterSet
 
 NumberOrSymbol = float | str
 OF_NORADRENALINE = ("KmN", "N0", "g2A", "K2A")  # parameters of a circuit with noradrenaline: rules/monoamine
-ILL_AT = {
-    "weaker": 0.85,
-    "stronger": 1.12,
-}  # if not given: the value of the readout from which a patient is ill
+# The value of the readout from which a patient is ill, unless the file gives another.
+ILL_AT = {"weaker": 0.85, "stronger": 1.12}
 
 
 class RegionFile(Document):

@@ -66,7 +66,7 @@ def _symbol(group: str, field: str) -> str:
 
 
 def _derived_rates(p: Mapping[str, float]) -> dict[str, float]:
-    """The rates at which the healthy state does not change, and the gate Q at health (section 7)."""
+    """The rates at which the healthy state does not change, and the gate Q at health."""
     left = 1.0 - p["l0"] - p["m0"] - p["core"]
     if left <= 0.0 or p["wmaxf"] <= 1.0:
         raise ValueError(

@@ -6,8 +6,7 @@ A steady block is answered by more receptors, so that a weak steady block does n
 end of a long block is a stimulus itself. aG is the share of a lasting change of GABA-A effect that adaptation
 undoes (1: all of it). Time in hours.
 
-Sources: Gao & Tamminga 1995 (10.1007/BF01271549), Kilman 2002; against: Manallack 1989. Model description,
-section 8.
+Sources: Gao & Tamminga 1995 (10.1007/BF01271549), Kilman 2002; against: Manallack 1989.
 """
 
 from typing import NamedTuple

@@ -9,7 +9,7 @@ raises BDNF. `gain` is the effect of drugs. In a population that its circuit say
 noradrenaline too, like that for serotonin.
 
 Sources: stress lowers BDNF, Brunoni 2008 (10.1017/S1461145708009309, peripheral); antidepressants raise it,
-Nibuya 1995; lasting repression, Tsankova 2006 (10.1038/nn1659). Model description, section 6.
+Nibuya 1995; lasting repression, Tsankova 2006 (10.1038/nn1659).
 """
 
 from typing import NamedTuple

@@ -10,7 +10,7 @@ Hz; activity x is the rate relative to r*.
 
 Sources: threshold-quadratic saturating rates as in Ahmadian 2013 (10.1162/NECO_a_00472); potentiation by
 5-HT1B, Cai 2013 (PMC3609911); interneuron-first NMDA block, Homayoun & Moghaddam 2007; synaptic scaling,
-Turrigiano 2008 (10.1016/j.cell.2008.10.008). Model description, section 5.
+Turrigiano 2008 (10.1016/j.cell.2008.10.008).
 """
 
 from math import sqrt

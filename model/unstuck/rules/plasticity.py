@@ -12,7 +12,7 @@ k1, etap and etad follow from the demand that the healthy state does not change.
 activity; time in hours.
 
 Sources: pools, Holtmaat 2009, Grutzendler 2002; young spines after ketamine, PMC4819286, Moda-Sava 2019;
-homeostasis, Turrigiano 2008. Model description, section 7.
+homeostasis, Turrigiano 2008.
 """
 
 from typing import NamedTuple

@@ -3,7 +3,7 @@
     H(s, k, n) = s^n / (s^n + k^n)
     H' = (1 - n) [H + (1 - H) e a]          a, n: occupancy by agonist (times efficacy e) and antagonist
 
-Source: Hill 1910; competition as in Gaddum 1937; model description, sections 5 and 9.
+Source: Hill 1910; competition as in Gaddum 1937.
 """
 
 from unstuck.rules.compiled import compiled

@@ -7,7 +7,7 @@ repression, not the histone mark, which stays; time in hours. In a population wh
 heals where TrkB is quiet: Q(1/T) takes the place of Q(T).
 
 Sources: Tsankova 2006 (10.1038/nn1659); healing, Chen 2003 (10.1126/science.1086446), Martinowich 2003
-(10.1126/science.1090842). Model description, section 6.
+(10.1126/science.1090842).
 """
 
 from typing import NamedTuple

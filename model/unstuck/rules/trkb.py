@@ -11,7 +11,7 @@ and T = 1 at u = 1. The gate Q opens consolidation and the healing of the scar, 
 
 Sources: Balkowiec & Katz 2000 (10.1523/JNEUROSCI.20-19-07417.2000); constitutive share, Egan 2003, Chen 2004;
 facilitation by antidepressants, Rantamaki 2011 (PMC3110188), Casarotto 2021 (10.1016/j.cell.2021.01.034);
-translation within an hour of ketamine, Autry 2011. Model description, section 6.
+translation within an hour of ketamine, Autry 2011.
 """
 
 from typing import NamedTuple
