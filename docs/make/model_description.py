@@ -7,7 +7,6 @@ two. The prose is in model_description.md.
 import importlib
 import inspect
 import pkgutil
-import re
 from collections.abc import Iterable
 from math import ceil
 from pathlib import Path
@@ -65,13 +64,8 @@ def description() -> str:
 
 
 def _documented(docstring: str | None) -> str:
-    """A module's docstring as Markdown, without references to this page; equations are indented already."""
-    return re.sub(
-        r"[.;]?\s+model description,\s+sections?[\d and]+\.",
-        ".",
-        inspect.cleandoc(docstring or ""),
-        flags=re.I,
-    )
+    """A module's docstring as Markdown: equations are already indented, as code blocks are."""
+    return inspect.cleandoc(docstring or "")
 
 
 def _submodels() -> Iterable[str]:

@@ -58,6 +58,7 @@ class Cohort:
         """A series on a day of a treatment, linear between rows (KeyError outside the days followed)."""
 
         def reading() -> Floats:
+            """The row of the day, or a point between two rows."""
             course, values = self.courses[treatment], self.courses[treatment].series[what]
             exact = np.flatnonzero(np.abs(course.days - day) < 1e-6)
             if len(exact):
@@ -91,6 +92,7 @@ class Cohort:
         """First day of `rows` daily rows in a row with R < `below`, from a day on (infinite: never)."""
 
         def days() -> Floats:
+            """The day of each patient, from the daily rows alone."""
             course = self.courses[treatment]
             daily = (course.days >= from_day - 1e-9) & (np.abs(course.days - np.round(course.days)) < 1e-6)
             dailies = Course(course.days[daily], {"recovery": course.series["recovery"][:, daily]})

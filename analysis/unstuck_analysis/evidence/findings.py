@@ -72,8 +72,7 @@ def readout_of(circuit: str) -> ReadoutFile:
 
 def ill(values: Floats, circuit: str) -> Mask:
     """Whether each value of the primary readout of a circuit is that of an ill patient."""
-    readout = readout_of(circuit)
-    return values <= readout.limit if readout.ill_when == "weaker" else values >= readout.limit
+    return readout_of(circuit).is_ill(values)
 
 
 Measure = Callable[[Recorded], Mapping[str, float]]

@@ -109,6 +109,7 @@ def command(
         wants_folder = "folder" in inspect.signature(ask).parameters
 
         def run(**given: Any) -> None:
+            """Make the folder, ask, write the answer to the folder and print it."""
             out, overwrite, as_json = (given.pop(key) for key in _ADDED)
             stored = out is not None and (contains_study(out) or any(out.glob("*/study.json")))
             resumes = name in RESUMED and stored

@@ -123,7 +123,7 @@ class Sampled:
     @property
     def never_stuck(self) -> int:
         """Number of points of the sample whose patient did not become stuck."""
-        return int((self.sample.stuck.notna() & ~_ill(self.sample.stuck, self.circuit)).sum())
+        return int((self.sample.stuck.notna() & ~self.circuit.readout.is_ill(self.sample.stuck)).sum())
 
     def ranked(self, outcome: str) -> pd.DataFrame:
         """Sobol indices of an outcome, the strongest parameter first."""
@@ -154,18 +154,12 @@ def sampled(
     sample = _factors(study, laws).join(found)
     recovery = [recovery_index(end, stuck, 1.0) for stuck, end in found[["stuck", "endpoint"]].to_numpy()]
     (arm,) = study.inputs.basis.arms.values()
-    sample["recovery"] = pd.Series(recovery).where(_ill(found.stuck, arm.circuit))
+    sample["recovery"] = pd.Series(recovery).where(arm.circuit.readout.is_ill(found.stuck))
     if design == "sobol":  # the two halves are the first and the last point of a group
         place, last = sample.index % (len(laws) + 2), len(laws) + 1
         sample = sample.loc[(place == 0) | (place == last)]
     measures = pd.concat(tables, ignore_index=True)
     return Sampled(measures, sample, len(found), failed, notes, study.inputs.hash, arm.circuit)
-
-
-def _ill(values: pd.Series, circuit: CircuitFile) -> pd.Series:
-    """Whether each value of what recovery is read from is that of an ill patient."""
-    readout = circuit.readout
-    return values <= readout.limit if readout.ill_when == "weaker" else values >= readout.limit
 
 
 def _run(study: Study, workers: int) -> tuple[pd.DataFrame, int]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unstuck.circuit import NORADRENERGIC, Circuit, Wiring
+from unstuck.circuit import OWN_POOL, Circuit, Wiring
 from unstuck.engine.neuron import (
     Fast,
     Surroundings,
@@ -142,8 +142,7 @@ def couple_populations(w: Wiring, do: Work) -> None:
     """Set how the drive to every population changes with the mean activity of every other."""
     populations = do.mean_x.size
     for k in range(populations):
-        noradrenergic = w.populations.cells[k] == NORADRENERGIC
-        feeder = w.feeder[w.populations.region[k] + (w.regions if noradrenergic else 0)]
+        feeder = w.feeder[int(w.populations.traits[k, OWN_POOL])]
         raphe_step = RELATIVE_STEP * max(do.mean_x[feeder], RELATIVE_STEP)
         onto = 0.0
         for m in range(populations):

@@ -5,8 +5,8 @@ then is worth is checked in `numbers.py`. The defaults are those of a circuit th
 connections. Where illness comes from connections that grow, stress and scar raise BDNF in some populations.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -130,8 +130,8 @@ class ReadoutFile(Document):
         """The value from which a patient is ill."""
         return ILL_AT[self.ill_when] if self.ill_at is None else self.ill_at
 
-    def is_ill(self, value: float) -> bool:
-        """Whether a value of this readout is that of an ill patient."""
+    def is_ill(self, value: Any) -> Any:
+        """Whether a value of this readout, or each value of an array, is that of an ill patient."""
         return value <= self.limit if self.ill_when == "weaker" else value >= self.limit
 
 
@@ -249,25 +249,35 @@ class CircuitFile(Document):
                     choose(name, allowed, what)
         return self
 
-    @model_validator(mode="after")
-    def _serotonin_reaches_every_region(self) -> "CircuitFile":
-        source, serotonergic = self.roles.serotonin_source, self.serotonin_sources
-        fed_by = {source: list(self.regions)} if isinstance(source, str) else source
+    def _fed(self, monoamine: str, cells: str, fed_by: Mapping[str, Iterable[str]]) -> dict[str, str]:
+        """The population that feeds each region with a monoamine, which `cells` release.
+
+        ValueError for an unknown name, a region that two populations feed, or a population that feeds none.
+        """
+        role = f"{monoamine}_source"
+        names = [name for name, population in self.populations.items() if population.cells == cells]
         fed: dict[str, str] = {}
         for name, regions in fed_by.items():
-            key = ("roles", "serotonin_source", *(() if isinstance(source, str) else (name,)))
-            with at_key(*key):
-                choose(name, serotonergic, "serotonergic population")
+            whole = getattr(self.roles, role) == name  # the role is this one name, and no mapping
+            with at_key("roles", role, *(() if whole else (name,))):
+                choose(name, names, f"{cells} population")
                 for region in regions:
                     choose(region, self.regions, "region")
                     if fed.setdefault(region, name) != name:
                         raise ValueError(f"region {region} is fed by {fed[region]} already")
-        for name in serotonergic:
+        for name in names:
             if not fed_by.get(name):
                 raise Misplaced(
                     ("populations", name, "cells"),
-                    f"{name} feeds no region with serotonin: name its regions in roles.serotonin_source",
+                    f"{name} feeds no region with {monoamine}: name its regions in roles.{role}",
                 )
+        return fed
+
+    @model_validator(mode="after")
+    def _serotonin_reaches_every_region(self) -> "CircuitFile":
+        source = self.roles.serotonin_source
+        fed_by = {source: list(self.regions)} if isinstance(source, str) else source
+        fed = self._fed("serotonin", "serotonergic", fed_by)
         for region in self.regions:
             if region not in fed:
                 raise Misplaced(
@@ -277,22 +287,9 @@ class CircuitFile(Document):
 
     @model_validator(mode="after")
     def _noradrenaline_comes_from_somewhere(self) -> "CircuitFile":
-        releasing = [name for name, p in self.populations.items() if p.cells == "noradrenergic"]
-        fed: dict[str, str] = {}
-        for name, regions in self.roles.noradrenaline_source.items():
-            with at_key("roles", "noradrenaline_source", name):
-                choose(name, releasing, "noradrenergic population")
-                for region in regions:
-                    choose(region, self.regions, "region")
-                    if fed.setdefault(region, name) != name:
-                        raise ValueError(f"region {region} is fed by {fed[region]} already")
+        releasing = self.roles.noradrenaline_source
+        fed = self._fed("noradrenaline", "noradrenergic", releasing)
         for name in releasing:
-            if not self.roles.noradrenaline_source.get(name):
-                raise Misplaced(
-                    ("populations", name, "cells"),
-                    f"{name} feeds no region with noradrenaline: name its regions in"
-                    " roles.noradrenaline_source",
-                )
             if self.populations[name].region not in fed:
                 raise Misplaced(
                     ("roles", "noradrenaline_source", name),

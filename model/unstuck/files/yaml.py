@@ -227,6 +227,7 @@ class _Composer:
     written: dict[Key, tuple[Path, int]] = field(default_factory=dict[Key, tuple[Path, int]])
 
     def document(self) -> dict[str, Any]:
+        """The whole file, which must be one mapping."""
         next(self.events)
         if isinstance(next(self.events), yaml.StreamEndEvent):
             raise _error(self.file, 0, "the file is empty")
@@ -254,6 +255,7 @@ class _Composer:
         return items
 
     def mapping(self, key: Key) -> dict[str, Any]:
+        """The values of the mapping at `key`, up to its end."""
         items: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             self.refuse_anchors(event, key)

@@ -37,9 +37,8 @@ from unstuck.targets import NO_EFFECT, Effects
 FIRST_HOURS = (1.0, 2.0, 4.0, 8.0, 12.0)  # readings between day 0 and day 1
 FUNCTIONAL_DAYS = (0.0, 1 / 24, 2 / 24, 4 / 24, 8 / 24, 12 / 24, 1.0, 2.0, 7.0, 14.0, 28.0, 42.0, 84.0)
 RATED_DAYS = 7  # of whose readouts of activity a rating is the mean
-_LOOK_AHEAD_H = (
-    28 * HOURS_A_DAY
-)  # how far effects are computed if the simulation continues after the follow-up
+# How far effects are computed if the simulation continues after the follow-up.
+_LOOK_AHEAD_H = 28 * HOURS_A_DAY
 
 
 @dataclass(frozen=True)
