@@ -23,7 +23,7 @@ from unstuck_analysis.circuit_figures import (
     region_strengths,
 )
 from unstuck_analysis.compare import Comparison, compare, comparison_of, run
-from unstuck_analysis.figures import firing_figure, patient_figure, recovery_figure, shelf_figure
+from unstuck_analysis.figures import patient_figure, recovery_figure, regions_figure, shelf_figure
 from unstuck_analysis.output.style import PALETTE, figure_bytes, looks, wrapped
 from unstuck_analysis.study.results import Results
 
@@ -89,12 +89,18 @@ def test_more_treatments_than_colours_still_differ_in_line_style() -> None:
 
 
 def test_a_users_matplotlibrc_does_not_reach_our_figures(comparison: Comparison) -> None:
-    usual = figure_bytes(firing_figure(comparison), "svg")
+    usual = figure_bytes(regions_figure(comparison), "svg")
     with mpl.rc_context():
         style.use("dark_background")
         mpl.rcParams.update({"text.usetex": True, "font.size": 30, "axes.facecolor": "red"})
-        assert figure_bytes(firing_figure(comparison), "svg") == usual
+        assert figure_bytes(regions_figure(comparison), "svg") == usual
         assert mpl.rcParams["text.usetex"]
+
+
+def test_a_figure_looks_the_same_whichever_format_is_drawn_first(comparison: Comparison) -> None:
+    drawn = regions_figure(comparison)
+    figure_bytes(drawn, "png")
+    assert figure_bytes(drawn, "svg") == figure_bytes(regions_figure(comparison), "svg")
 
 
 def test_a_patient_is_in_the_same_row_of_every_panel(comparison: Comparison) -> None:
