@@ -70,13 +70,14 @@ Link = tuple[str, str, bool]
 
 
 def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
-    """Label and place of every population that is drawn as a disc: all but interneurons.
+    """Label and place of every population that is drawn as a disc: all but interneurons beside other cells.
 
     A region with one such population has its own name and place; several share its place between them.
     """
     found: dict[str, tuple[str, Point]] = {}
     for region, about in circuit.regions.items():
-        names = [n for n, p in circuit.populations.items() if p.region == region and p.cells != "interneuron"]
+        cells = {name: p.cells for name, p in circuit.populations.items() if p.region == region}
+        names = [name for name in cells if cells[name] != "interneuron"] or list(cells)
         x, y = about.position
         for name, along in zip(
             names, np.linspace(-1.0, 1.0, len(names)) if len(names) > 1 else [0.0], strict=True
@@ -85,23 +86,16 @@ def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
     return found
 
 
-def _end_of(circuit: CircuitFile, population: str) -> str:
-    """The disc drawn for a population: itself, or for interneurons the first one of their region."""
-    discs = discs_of(circuit)
-    if population in discs:
-        return population
-    region = circuit.populations[population].region
-    return next(name for name in discs if circuit.populations[name].region == region)
-
-
 def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[Link, float]:
     """Mean strength (healthy = 1) of the plastic projections by disc, disc, and whether they inhibit."""
     found: dict[Link, list[float]] = {}
+    discs, of = discs_of(circuit), circuit.populations
+    first = {of[name].region: name for name in reversed(discs)}  # stands for interneurons of its region
+    drawn = {name: name if name in discs else first[population.region] for name, population in of.items()}
     for name, projection in circuit.projections.items():
         if projection.plastic:
             pre, post = projection_ends(name)
-            inhibits = circuit.populations[post].cells == "interneuron"
-            link = (_end_of(circuit, pre), _end_of(circuit, post), inhibits)
+            link = (drawn[pre], drawn[post], of[post].cells == "interneuron")
             found.setdefault(link, []).append(_value(state, column_name(f"strength_{name}")))
     return {link: float(np.mean(strengths)) for link, strengths in found.items()}
 

@@ -176,6 +176,12 @@ def test_the_loop_of_the_ocd_circuit_is_closed_in_its_picture() -> None:
     assert {("OFC_P", "D1", False), ("TH_P", "OFC_P", False), ("ACC_P", "D2", False)} <= set(changing)
 
 
+def test_a_region_of_interneurons_alone_is_drawn() -> None:
+    circuit, _ = circuit_for("default")
+    kept = {name: p for name, p in circuit.populations.items() if name != "AMY_P"}
+    assert "AMY_I" in discs_of(circuit.model_copy(update={"populations": kept}))
+
+
 def test_a_picture_has_a_panel_per_state_and_one_line_for_the_key() -> None:
     comparison = compare(["untreated", "ssri-two-weeks"], patients=2, neurons=0, circuit="ocd")
     *panels, key, _ = circuit_figure(comparison).axes
