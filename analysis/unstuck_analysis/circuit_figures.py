@@ -70,7 +70,7 @@ Link = tuple[str, str, bool]
 
 
 def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
-    """Label and place of every population that is drawn as a disc: all but interneurons beside other cells.
+    """Label and place of every population that is drawn as a disc: all but interneurons that share a region with other cells.
 
     A region with one such population has its own name and place; several share its place between them.
     """
