@@ -70,9 +70,9 @@ Link = tuple[str, str, bool]
 
 
 def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
-    """Label and place of every population that is drawn as a disc: all but interneurons that share a region with other cells.
+    """Label and place of every population that is drawn as a disc.
 
-    A region with one such population has its own name and place; several share its place between them.
+    Interneurons that share a region with other cells are not drawn. A region with one such population has its own name and place; several share its place between them.
     """
     found: dict[str, tuple[str, Point]] = {}
     for region, about in circuit.regions.items():
