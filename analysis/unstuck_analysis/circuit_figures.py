@@ -72,7 +72,8 @@ Link = tuple[str, str, bool]
 def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
     """Label and place of every population that is drawn as a disc.
 
-    Interneurons that share a region with other cells are not drawn. A region with one such population has its own name and place; several share its place between them.
+    Interneurons that share a region with other cells are not drawn. A disc has the name and the place of its
+    region; where a region has several discs, each has the name of its population, and they share the place.
     """
     found: dict[str, tuple[str, Point]] = {}
     for region, about in circuit.regions.items():
