@@ -13,13 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from unstuck.files.treatment import Treatment, circuit_for
+from unstuck.files.treatment import circuit_for
 from unstuck.state import Floats
 from unstuck_analysis.circuit_figures import (
     circuit_figure,
     discs_of,
     fixed_links,
-    loop_figure,
     region_strengths,
 )
 from unstuck_analysis.compare import Comparison, compare, comparison_of, run
@@ -143,15 +142,6 @@ def test_the_figure_of_one_patient_is_not_scaled_to_noise_and_marks_every_dose()
 def test_the_figure_by_class_has_one_panel_per_class(comparison: Comparison) -> None:
     titles = [axes.get_title(loc="left") for axes in axes_of(shelf_figure(comparison)) if axes.axison]
     assert len(titles) == len(set(titles)) >= 3
-
-
-def test_the_loop_names_what_the_circuit_file_says() -> None:
-    circuit = Treatment("untreated").circuit
-    texts = " ".join(text.get_text() for axes in loop_figure(circuit).axes for text in axes.texts)
-    plastic = sum(projection.plastic for projection in circuit.projections.values())
-    words = ["Activity", "BDNF", "TrkB", "Serotonin", "AMPA", "scar"]
-    for word in (f"{plastic} bundles", *circuit.regions, *words):
-        assert word in texts
 
 
 def test_a_long_word_in_a_title_is_broken() -> None:
