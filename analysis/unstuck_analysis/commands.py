@@ -4,6 +4,7 @@ Standard output has results, standard error everything else.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,6 @@ from unstuck_analysis.output.command import (
     Seed,
     StudySeed,
     TreatmentName,
-    Workers,
     command,
     plain_command,
 )
@@ -68,6 +68,26 @@ def _options(
 
         if replaced := replaced_files():
             say(f"Note: used instead of the shipped file of this name: {', '.join(map(str, replaced))}")
+
+
+def _prepare_workers(context: typer.Context, workers: int) -> int:
+    """The number of processes that was asked for; what they are forked from begins to start."""
+    from unstuck_analysis.study.processes import available_cores, prepare_workers
+
+    count = workers or available_cores()
+    if context.obj and count > 1 and sys.platform == "linux":
+        prepare_workers()
+    return count
+
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        callback=_prepare_workers,
+        help="Number of processes; 0: one per core. Results do not depend on it.",
+    ),
+]
 
 
 @command(app, "unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7", RUN)

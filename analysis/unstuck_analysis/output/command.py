@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _prepare_workers(context: typer.Context, workers: int) -> int:
-    """The number of processes that was asked for; what they are forked from begins to start."""
-    from unstuck_analysis.study.processes import available_cores, prepare_workers
-
-    count = workers or available_cores()
-    if context.obj and count > 1 and sys.platform == "linux":
-        prepare_workers()
-    return count
-
-
 TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")]
 CircuitName = Annotated[str, typer.Option("--circuit", help="A shipped circuit or a path.")]
 OtherCircuit = Annotated[
@@ -52,14 +42,6 @@ Patients = Annotated[int, typer.Option(min=1, help="Number of virtual patients."
 PatientNumber = Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")]
 Neurons = Annotated[int, typer.Option(help="Neurons per patient; 0: the mean-field.")]
 NetworkNeurons = Annotated[int, typer.Option(min=0, max=50_000, help="Neurons per network; 0: mean-field.")]
-Workers = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        callback=_prepare_workers,
-        help="Number of processes; 0: one per core. Results do not depend on it.",
-    ),
-]
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
