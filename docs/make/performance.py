@@ -28,7 +28,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from quick_runs import DOCS
-from sweeps import FLAGS, LARGEST_DIFFERENCE, OURS, PEERS, ROUNDS, C, draw_network, with_c, with_peers
+from sweeps import FLAGS, LARGEST_DIFFERENCE, OURS, PEERS, ROUNDS, C, draw_network, with_programs
 from unstuck.engine.step import Accuracy
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path
@@ -77,7 +77,7 @@ def measure_sweeps(folder: Path) -> Numbers:
     missing, sizes = dict[str, str](), Numbers()
     for neurons, sweeps in SWEEPS.items():
         network = draw_network(neurons, sweeps)
-        programs = with_peers(network, folder, missing)
+        programs = with_programs(network, folder, PEERS, missing)
         sizes[f"{neurons:,} neurons, {network.synapses:,} synapses"] = programs
     return {"sizes": sizes, "missing": missing}
 
@@ -93,7 +93,10 @@ def measure_size(neurons: int, folder: Path) -> Numbers:
     synapses = sum(len(each.pre) for each in (w.excitatory, w.inhibitory, w.plastic))
     network = draw_network(neurons, max(1, SYNAPSES_PER_ROUND // synapses))
     found = {"neurons": neurons, "synapses": synapses, "seconds": seconds}
-    return found | {"peak_MB": int(used["VmHWM"].split()[0]) / 1e3, "programs": with_c(network, folder)}
+    return found | {
+        "peak_MB": int(used["VmHWM"].split()[0]) / 1e3,
+        "programs": with_programs(network, folder, {}, {}),
+    }
 
 
 def measure_sizes(folder: Path) -> Numbers:
