@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -121,7 +122,7 @@ def measure_precision(_: Path) -> Numbers:
             name: [time_and_error(runs[name, factor], runs[name, REFERENCE]) for factor in FACTORS]
             for name in TREATMENTS
         }
-    return {"slow": shipped.slow, "firing": shipped.firing, "sizes": found}
+    return asdict(shipped) | {"sizes": found}
 
 
 def time_and_error(
@@ -292,7 +293,7 @@ def precision_figure(found: Mapping[str, Any]) -> Figure:
 
 def page(numbers: Mapping[str, Any]) -> str:
     """The page as Markdown, from its numbers."""
-    sweeps, sizes = numbers["sweep"], numbers["size"]["sizes"]
+    sweeps, sizes, precision = numbers["sweep"], numbers["size"]["sizes"], numbers["precision"]
     missing = [f"* {name} could not be measured: {reason}" for name, reason in sweeps["missing"].items()]
     conditions = [[part, *(numbers[part][key] for key in ("date", "load", "model"))] for part in PARTS]
     return Template(PROSE.read_text(encoding="utf-8")).substitute(
@@ -303,9 +304,10 @@ def page(numbers: Mapping[str, Any]) -> str:
         fewer=PEERS["mesa_sweeps"].fewer,
         sizes=size_table(numbers["size"]),
         bytes_per_synapse=f"{_bytes_per_synapse(sizes):.0f}",
-        precision=precision_table(numbers["precision"]),
-        slow=f"{numbers['precision']['slow']:g}",
-        firing=f"{numbers['precision']['firing']:g}",
+        precision=precision_table(precision),
+        slow=f"{precision['slow']:g}",
+        firing=f"{precision['firing']:g}",
+        longest_days=f"{precision['longest_step_h'] / 24.0:g}",
         patients=PRECISION_PATIENTS[500],
         most=f"{FACTORS[0]:g}",
         least=f"{FACTORS[-1]:g}",
