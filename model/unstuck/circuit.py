@@ -493,7 +493,7 @@ def _assemble(
     )
     wiring = wiring._replace(bias=_healthy_bias(wiring, rules))
     plastic, populations, sources = wiring.plastic, len(sizes), len(wiring.sources)
-    layout = Layout.of(len(set_point_Hz), plastic.weight, plastic.start, populations, sources)
+    layout = Layout.of(len(set_point_Hz), plastic.weight, populations, sources)
     return Circuit(file, parameters, rules, wiring, layout, set_point_Hz, weights)
 
 

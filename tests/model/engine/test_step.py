@@ -275,7 +275,7 @@ def test_a_state_is_copied_not_shared(mean_field: Circuit) -> None:
     assert engine.settled(NO_EFFECT, np.zeros(len(mean_field.regions))).y is not engine.state.y
 
 
-@pytest.mark.parametrize("symbol", ["taul", "tauT"])
+@pytest.mark.parametrize("symbol", ["taum", "tauB"])
 def test_a_run_that_gets_nowhere_stops_and_says_when(
     default_file: CircuitFile, symbol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
