@@ -34,7 +34,7 @@ FIELDS = len(Effects._fields)
 MOST_SWEEPS = 60
 LARGEST_MOVE = 0.5  # of an activity, per sweep
 RELATIVE_STEP = 1e-6  # of raphe activity, for the derivative of serotonin
-LEFT_BY_MOVE = 0.05  # of the distance to the fixed point, at most; 0.013 in networks of 500
+LEFT_BY_MOVE = 0.025  # of the distance to the fixed point, at most; 0.013 in networks of 500
 # Plain moves from health where Newton does not settle: (damping, most sweeps).
 FALLBACKS = ((0.5, 5_000), (0.1, 10_000), (0.02, 20_000))
 
@@ -253,10 +253,14 @@ def settle_rows(
     tolerance: float,
     do: Work,
 ) -> int:
-    """Settle rows of firing under rows of effects and inputs; returns the first that fails (or how many)."""
+    """Settle rows of firing under rows of effects and inputs; returns the first that fails (or how many).
+
+    Each slow state (row of y) belongs to as many successive rows of the others.
+    """
     for k in range(acting.shape[0]):
         effects, fast = effects_of(acting[k]), Fast(firing.x[k], firing.monoamine_nM[k])
-        left, _, _ = settle(w, p, effects, acting[k, FIELDS:], slow_views(y[k], start), fast, tolerance, do)
+        slow = slow_views(y[k * y.shape[0] // acting.shape[0]], start)
+        left, _, _ = settle(w, p, effects, acting[k, FIELDS:], slow, fast, tolerance, do)
         if not left <= tolerance:
             return k
     return acting.shape[0]
@@ -288,25 +292,27 @@ def settled_state(
         RunError: firing does not settle, or a variable is not a number.
     """
     acting = np.concatenate([np.array(effects), region_input])
-    states = state.with_rows((state.y if y is None else y)[None])
+    states = state.with_rows(np.array([state.y if y is None else y]))
     return settled_states(circuit, states, acting[None], tolerance).row(0)
 
 
 def settled_states(circuit: Circuit, states: State, acting: Floats, tolerance: float) -> State:
-    """Copies of several states, each with firing settled under a row of effects and region inputs.
+    """Several states, with firing settled under rows of effects and region inputs.
+
+    Each slow state belongs to as many successive rows, which share it with the states returned.
 
     Raises:
         RunError: firing does not settle, or a variable is not a number.
     """
-    found, w = states.copy(), circuit.wiring
-    firing = Fast(found.x, found.monoamine_nM)
-    unsettled = settle_rows(
-        w, circuit.rules, acting, found.y, found.layout.start, firing, tolerance, work_for(w)
-    )
+    times, w = len(acting) // len(states.y), circuit.wiring
+    x, monoamine_nM = (np.repeat(part, times, axis=0) for part in (states.x, states.monoamine_nM))
+    start, firing, do = states.layout.start, Fast(x, monoamine_nM), work_for(w)
+    unsettled = settle_rows(w, circuit.rules, acting, states.y, start, firing, tolerance, do)
     if unsettled == len(acting):
-        return found
+        return State(states.y, x, monoamine_nM, states.layout)
     effects, region_input = np.split(acting[unsettled], [FIELDS])
-    raise RunError(why_not_settled(circuit, found.row(unsettled), Effects(*effects), region_input))
+    lost = State(states.y[unsettled // times], x[unsettled], monoamine_nM[unsettled], states.layout)
+    raise RunError(why_not_settled(circuit, lost, Effects(*effects), region_input))
 
 
 def why_not_settled(circuit: Circuit, state: State, effects: Effects, region_input: Floats) -> str:

@@ -127,10 +127,11 @@ class Solver(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """Firing that the stages start from: at the upper end of a swing of effects, and at the lower."""
+    """Firing that settled last, at the upper end of a swing of effects and at the lower."""
 
     above: Fast
     below: Fast
+    before: Floats  # (ends of a swing, neurons) activity at the stage before
 
 
 class Course(NamedTuple):
@@ -142,7 +143,7 @@ class Course(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """States that observers asked for, a row for each of hours."""
+    """States that observers asked for, a row for each of the next hours."""
 
     hours: Floats
     acting: Floats  # (hours, columns) effects and region inputs that firing settles under
@@ -312,6 +313,14 @@ def interpolate(
 
 
 @compiled_part
+def look_ahead(x: Floats, before: Floats, stage: int) -> None:
+    """Set activity to a guess for a stage: the last one goes on as from the stage before it to the last."""
+    for i in range(x.size):
+        last, lead = x[i], 0.0 if stage == 1 else x[i] - before[i]
+        x[i], before[i] = max(0.0, last + lead), last
+
+
+@compiled_part
 def make_stage(
     w: Wiring,
     p: Rules,
@@ -335,6 +344,7 @@ def make_stage(
         row, fast = solver.acting[end], firing.below if end else firing.above
         rate = below if end else change if stage == 0 else course.rate
         acting, rates = effects_of(row), slow_views(rate, solver.start)
+        look_ahead(fast.x, firing.before[end], stage)
         left, swept, fell = settle(w, p, acting, row[FIELDS:], y, fast, solver.tolerance, do)
         sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
@@ -454,12 +464,13 @@ def follow(
     """
     time_h, step_h, start_h, length_h, due, error = at.time_h, at.step_h, at.start_h, at.length_h, at.due, 0.0
     steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
+    rows = min(outputs.y.shape[0], outputs.hours.size)
     while True:
-        while filled < outputs.hours.size and outputs.hours[filled] <= time_h and error >= 0.0:
+        while filled < rows and outputs.hours[filled] <= time_h and error >= 0.0:
             left = put_out(w, p, outputs, filled, firing, solver, course, start_h, length_h)
             error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
             filled += error >= 0.0
-        full = 0 < outputs.hours.size == filled
+        full = 0 < rows == filled
         if due and not full and ended < ends.hours.size:
             ends.hours[ended], ends.y[ended], due = time_h, y, False
             ended += 1
@@ -535,7 +546,9 @@ class Engine:
         self._day_0_h = day_0_h
         self._at = Progress(time_h, step_h=1.0)
         y, below = self.state.y, self.state.copy()
-        self._firing = Firing(Fast(self.state.x, self.state.monoamine_nM), Fast(below.x, below.monoamine_nM))
+        before = np.tile(below.x, (2, 1))
+        above = Fast(self.state.x, self.state.monoamine_nM)
+        self._firing = Firing(above, Fast(below.x, below.monoamine_nM), before)
         self.course = Course(np.empty((4, len(y))), np.empty_like(y), np.empty_like(y))
         self._columns = FIELDS + len(circuit.regions)
         layout, first = circuit.layout, circuit.wiring.populations.first
@@ -568,10 +581,10 @@ class Engine:
     ) -> None:
         """Simulate until until_h, ending a step on every jump of the exposure.
 
-        Observers see several moments at a time: their hours and states (rows of `State`). on_output sees the
-        state at each of output_h (sorted) after the start, with firing settled under what the exposure
-        reports for that moment (just after a jump). on_step then sees every accepted step's end up to there
-        (slow state only).
+        Observers see several moments at a time: their hours and states (rows of `State`, to be copied if they
+        are kept). on_output sees the state at each of output_h (sorted) after the start, with firing settled
+        under what the exposure reports for that moment (just after a jump). on_step then sees every accepted
+        step's end up to there (slow state only).
 
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
@@ -586,17 +599,17 @@ class Engine:
         swings = getattr(exposure, "swings", False)
         table = None if swings or until_h <= self.time_h else tabulate(exposure, [self.time_h, *stops_h])
         self._at = self._at._replace(due=False)
-        while self.time_h < until_h or len(waiting) or (on_step and self._at.due):
+        outputs, ends = self._rows_for_observers(exposure, waiting, on_step is not None)
+        while self.time_h < until_h or len(outputs.hours) or (on_step and self._at.due):
             stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
             acting = table or self._swinging_step(exposure, float(stops_h[0]))
-            outputs, ends = self._rows_for_observers(exposure, waiting, on_step is not None)
             at = self._follow(acting, stops_h, 1 if swings else most, outputs, ends)
             most -= at.steps + at.rejected
-            waiting = waiting[at.outputs :]
             if on_output and at.outputs:
-                n, layout = at.outputs, self.circuit.layout
-                found = State(outputs.y[:n], outputs.x[:n], outputs.monoamine_nM[:n], layout)
-                on_output(outputs.hours[:n], found)
+                found = outputs.y, outputs.x, outputs.monoamine_nM
+                rows = State(*(part[: at.outputs] for part in found), self.circuit.layout)
+                on_output(outputs.hours[: at.outputs], rows)
+            outputs = outputs._replace(hours=outputs.hours[at.outputs :], acting=outputs.acting[at.outputs :])
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
             if most <= 0 and self.time_h < until_h:
@@ -615,16 +628,15 @@ class Engine:
         return swinging_step(exposure, self.time_h, length_h)
 
     def _rows_for_observers(self, exposure: Exposure, waiting: Floats, watched: bool) -> tuple[Outputs, Ends]:
-        """Empty rows for the next outputs, with what acts then, and for the ends of steps."""
+        """Empty rows, used again and again, for outputs, with what acts then, and for the ends of steps."""
         most = max(1, BLOCK // len(self.state.y))
-        hours, steps = waiting[:most], most if watched else 0
-        acting = np.hstack(exposure.reported_at(hours)) if len(hours) else np.empty((0, self._columns))
-        y, x, monoamine_nM = (
-            np.empty((len(hours), len(part)))
-            for part in (self.state.y, self.state.x, self.state.monoamine_nM)
+        rows, steps = min(most, len(waiting)), most if watched else 0
+        acting = np.hstack(exposure.reported_at(waiting)) if rows else np.empty((0, self._columns))
+        state = self.state.y, self.state.x, self.state.monoamine_nM
+        y, x, monoamine_nM = (np.empty((rows, len(part))) for part in state)
+        return Outputs(waiting, acting, y, x, monoamine_nM), Ends(
+            np.empty(steps), np.empty((steps, len(y.T)))
         )
-        ends = Ends(np.empty(steps), np.empty((steps, len(self.state.y))))
-        return Outputs(hours, acting, y, x, monoamine_nM), ends
 
     def _follow(
         self, acting: Acting, stops_h: Floats, most_tries: int, outputs: Outputs, ends: Ends
