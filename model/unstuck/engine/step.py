@@ -9,8 +9,8 @@ One slow step, from t to t + h (exponential Runge-Kutta of third order, Hochbruc
 5. Accept the step if both end points agree within the tolerance; else repeat it with a shorter length.
 
 The linear decay of TrkB signalling, recent activity and labile strength is solved exactly in steps of up to
-a day, and in part in longer steps, because there the drive of these variables nearly cancels their decay.
-A step ends exactly on every event that makes an effect jump. Readings within a step are interpolated, so they
+a day. In longer steps a part of it is, because what drives these variables nearly cancels their decay. A step
+ends exactly on every event that makes an effect jump. Readings within a step are interpolated, so they
 never change a step. If firing does not settle, or a variable is not a finite number, the run stops with the
 place of the fault.
 
@@ -59,7 +59,7 @@ from unstuck.rules import Rules
 from unstuck.rules.compiled import compiled, compiled_part
 from unstuck.rules.plasticity import coincidence, labile_decay, potentiation
 from unstuck.rules.trkb import gate
-from unstuck.state import VARIABLES, Floats, Positions, State
+from unstuck.state import VARIABLES, Floats, Positions, Slow, State
 from unstuck.targets import NO_EFFECT, Effects
 
 HOURS_A_DAY = 24.0
@@ -228,39 +228,36 @@ def weights_after(stage: int, length_h: float, decay_per_h: float) -> Weights:
     return Weights(straight, bent, before_h * phi1, companion)
 
 
+class Leg(NamedTuple):
+    """The way of the slow state from the point at a stage to the next point, and rates (1/h)."""
+
+    start: Floats
+    there: Floats
+    after: Floats
+    change: Floats  # at the start
+    rate: Floats  # at the stage
+    rate_below: Floats  # at the stage, at the lower end of a swing
+    per_scale: Floats
+
+
 @compiled_part
-def go_on(
-    start: Floats,
-    change: Floats,
-    there: Floats,
-    rate: Floats,
-    after: Floats,
-    per_scale: Floats,
-    first: int,
-    last: int,
-    decay_per_h: float,
-    weights: Weights,
-) -> float:
-    """Set a range of the slow state at the point after a stage, from the rates at the stage.
+def go_on(leg: Leg, first: int, last: int, share: float, decay_per_h: float, weights: Weights) -> float:
+    """Set a range of the slow state at the next point, from the rates at the stage.
 
     point = start + straight change + bent (rate + decay (there - start) - change)
+    Where effects swing, the rate is the mean of those at both ends, of which the upper one has a share.
     Returns the sum of squares of how far the companion is from the point.
     """
     squares = 0.0
-    for i in range(first, last):
-        moved = there[i] - start[i]
-        bend = weights.bent * (rate[i] + decay_per_h * moved - change[i])
-        after[i] = start[i] + weights.straight * change[i] + bend
-        apart = bend - weights.companion * (moved - weights.straight_before * change[i])
-        squares += apart * apart * per_scale[i] * per_scale[i]
-    return squares
-
-
-@compiled_part
-def mix(rate: Floats, below: Floats, first: int, last: int, share: float) -> None:
-    """Set a range of rates to the mean of those at both ends of a swing, of which the upper has a share."""
     for i in range(first, last if share < 1.0 else first):
-        rate[i] = share * rate[i] + (1.0 - share) * below[i]
+        leg.rate[i] = share * leg.rate[i] + (1.0 - share) * leg.rate_below[i]
+    for i in range(first, last):
+        moved = leg.there[i] - leg.start[i]
+        bend = weights.bent * (leg.rate[i] + decay_per_h * moved - leg.change[i])
+        leg.after[i] = leg.start[i] + weights.straight * leg.change[i] + bend
+        apart = bend - weights.companion * (moved - weights.straight_before * leg.change[i])
+        squares += apart * apart * leg.per_scale[i] * leg.per_scale[i]
+    return squares
 
 
 @compiled_part
@@ -321,6 +318,35 @@ def look_ahead(x: Floats, before: Floats, stage: int) -> None:
 
 
 @compiled_part
+def change_synapses(
+    w: Wiring,
+    p: Rules,
+    acting: Effects,
+    y: Slow,
+    fast: Fast,
+    rates: Slow,
+    leg: Leg,
+    solver: Solver,
+    share: float,
+    stage: int,
+    length_h: float,
+    moves: bool,
+) -> None:
+    """Set the rates of all neurons and of their synapses, and move the synapses on if asked to."""
+    synapses, parts, still = w.plastic.start, solver.decay.size, weights_after(stage, length_h, 0.0)
+    for block in range(solver.blocks.size - 1):
+        first, last = solver.blocks[block], solver.blocks[block + 1]
+        for i in range(first, last):
+            neuron_change(w, p, acting, solver.settling.here, y, fast, i, rates)
+        decay = solver.labile_decay[w.population[first]]
+        weights = weights_after(stage, length_h, decay)
+        for v in range(LABILE, solver.start.size - 1 if moves else LABILE):
+            begin, end = solver.start[v] + synapses[first], solver.start[v] + synapses[last]
+            solver.squares[parts + v - LABILE] += go_on(leg, begin, end, share, decay, weights)
+            decay, weights = 0.0, still
+
+
+@compiled_part
 def make_stage(
     w: Wiring,
     p: Rules,
@@ -333,17 +359,16 @@ def make_stage(
 ) -> tuple[float, int, int]:
     """Settle firing, set all rates of change, and move to the next point; returns what `settle` does.
 
-    Where effects swing, this is done at the lower end first, except for the move. Then rates are the mean of
-    those at both ends, of which the upper one has a share.
+    Where effects swing, the rates at the lower end are set first.
     """
-    left, sweeps, fallbacks, do, synapses = 0.0, 0, 0, solver.settling, w.plastic.start
+    left, sweeps, fallbacks, do = 0.0, 0, 0, solver.settling
     start, there, after = course.points[0], course.points[stage], course.points[stage + 1]
-    change, per_scale, below, parts = course.change, solver.per_scale, solver.rate_below, solver.decay.size
-    y, still = slow_views(there, solver.start), weights_after(stage, length_h, 0.0)
+    rate = course.change if stage == 0 else course.rate
+    leg = Leg(start, there, after, course.change, rate, solver.rate_below, solver.per_scale)
+    y = slow_views(there, solver.start)
     for end in range(1 if share < 1.0 else 0, -1, -1):
         row, fast = solver.acting[end], firing.below if end else firing.above
-        rate = below if end else change if stage == 0 else course.rate
-        acting, rates = effects_of(row), slow_views(rate, solver.start)
+        acting, rates = effects_of(row), slow_views(solver.rate_below if end else rate, solver.start)
         look_ahead(fast.x, firing.before[end], stage)
         left, swept, fell = settle(w, p, acting, row[FIELDS:], y, fast, solver.tolerance, do)
         sweeps, fallbacks = sweeps + swept, fallbacks + fell
@@ -351,28 +376,12 @@ def make_stage(
             return left, sweeps, fallbacks
         if stage == 0:
             set_decay(w, p, y.trkb, length_h, solver)
-        for block in range(solver.blocks.size - 1):
-            first, last = solver.blocks[block], solver.blocks[block + 1]
-            for i in range(first, last):
-                neuron_change(w, p, acting, do.here, y, fast, i, rates)
-            decay = solver.labile_decay[w.population[first]]
-            weights = weights_after(stage, length_h, decay)
-            for v in range(LABILE, LABILE if end else solver.start.size - 1):
-                begin, stop = solver.start[v] + synapses[first], solver.start[v] + synapses[last]
-                mix(rate, below, begin, stop, share)
-                solver.squares[parts + v - LABILE] += go_on(
-                    start, change, there, rate, after, per_scale, begin, stop, decay, weights
-                )
-                decay, weights = 0.0, still
+        change_synapses(w, p, acting, y, fast, rates, leg, solver, share, stage, length_h, end == 0)
         circuit_change(w, p, acting, do.here, y, fast, rates)
-    rate = change if stage == 0 else course.rate
-    for part in range(parts):
-        begin, stop, decay = solver.parts[part], solver.parts[part + 1], solver.decay[part]
-        mix(rate, below, begin, stop, share)
+    for part in range(solver.decay.size):
+        first, last, decay = solver.parts[part], solver.parts[part + 1], solver.decay[part]
         weights = weights_after(stage, length_h, decay)
-        solver.squares[part] += go_on(
-            start, change, there, rate, after, per_scale, begin, stop, decay, weights
-        )
+        solver.squares[part] += go_on(leg, first, last, share, decay, weights)
     return left, sweeps, fallbacks
 
 
