@@ -200,7 +200,7 @@ def _note_lines(paths: list[Path], tests: list[str], noted: Path) -> int:
 def in_fork(work: Callable[[], int | None], limit_s: float) -> int | None:
     """Exit code of work that is done in a fork, silently; None if it was not done in time."""
     if (child := os.fork()) == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             try:
                 code = int(work() or 0)
