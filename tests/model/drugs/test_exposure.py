@@ -186,6 +186,7 @@ def test_an_effect_that_is_seen_at_each_moment_does_not_swing() -> None:
     seen = exposure(contribution(AMPA, 0.4, 0.0, 100.0))
     assert not seen.swings
     assert seen.swing(50.0) is None
+    assert exposure(daily(AMPA, 0.0, 6.0)).swing(50.0) is None  # a dose of nothing
 
 
 def test_what_ends_at_a_moment_acts_in_the_time_that_ends_there() -> None:
