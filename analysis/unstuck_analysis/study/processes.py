@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -38,6 +39,7 @@ Put the statements of the script below this line:
 
     if __name__ == "__main__":
 """
+CONTINUE = ". Finished runs are kept; the same command continues from there"
 NO_WORKERS = "the workers could not start; the reason is printed above. If it is a script of yours:\n\n"
 
 
@@ -105,7 +107,7 @@ def _until_a_pool_breaks(
                 processes = list((getattr(executor, "_processes", None) or {}).values())
             for future in _ended(flying, team):
                 item = flying.pop(future)
-                fault = future.exception()
+                fault = _fault_of(future)
                 if fault is None:
                     yield item, future.result()
                 elif isinstance(fault, team.died):
@@ -120,6 +122,14 @@ def _until_a_pool_breaks(
         executor.shutdown(wait=not flying)
         for process in processes if flying else []:
             process.terminate()
+
+
+def _fault_of(future: Future[Any]) -> BaseException | None:
+    """What ended a future; RunError if a cluster gave it up, as when its scheduler ends."""
+    try:
+        return future.exception()
+    except CancelledError:
+        raise RunError(f"the scheduler of the cluster has ended{CONTINUE}") from None
 
 
 def _submit(
@@ -146,10 +156,7 @@ def _ended(flying: Iterable[Future[Any]], team: Workers) -> set[Future[Any]]:
         if team.here():
             last_seen_s = monotonic()
         elif monotonic() - last_seen_s >= team.patience_s:
-            raise RunError(
-                f"the cluster has had no worker for {team.patience_s:.0f} s. Finished runs are kept; the same"
-                " command continues from there"
-            )
+            raise RunError(f"the cluster has had no worker for {team.patience_s:.0f} s{CONTINUE}")
 
 
 def _check_that_workers_start(team: Workers) -> None:

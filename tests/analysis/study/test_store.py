@@ -25,9 +25,9 @@ from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, set_aside, versions
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    return Study.load(write_study(tmp_path))
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return Study.load(write_study(tmp_path_factory.mktemp("study")))
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ def test_a_file_in_place_of_a_folder_is_no_study(tmp_path: Path) -> None:
         Results(write_study(tmp_path))
 
 
-@pytest.mark.parametrize("flips", [200, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_flipped_bit_changes_a_number_in_silence(store: Store, flips: int) -> None:
     run(store)
     split(store)
