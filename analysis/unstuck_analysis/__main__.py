@@ -1,6 +1,7 @@
 """The program `unstuck`. Whatever is imported, is imported where Ctrl-C already ends in one line."""
 
 import io
+import os
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,7 @@ def main() -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped
                 stream.reconfigure(errors="backslashreplace")
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of numpy cost more than they save
         from unstuck_analysis.cli import main as command_line
 
         command_line()

@@ -1,6 +1,4 @@
-"""The circuit in pictures: its state under each treatment, and the loop that keeps it stuck or heals it."""
-
-from collections.abc import Sequence
+"""The circuit in pictures: its state under each treatment."""
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +20,6 @@ EXCITES, INHIBITS, HEALTH = "#333333", "#9c2f7f", "#e6e6e6"
 WIDTH, FIXED = 5.0, 0.3  # points, of a connection as strong as in health; share of it for fixed ones
 DISC = 620  # area of a disc in square points
 APART = (0.12, 0.08)  # from the place of a region to the outer of its populations
-RAISES, LOWERS = "#075733", "#c24900"  # what acts on the loop
 
 Point = tuple[float, float]
 
@@ -70,13 +67,15 @@ Link = tuple[str, str, bool]
 
 
 def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
-    """Label and place of every population that is drawn as a disc: all but interneurons.
+    """Label and place of every population that is drawn as a disc.
 
-    A region with one such population has its own name and place; several share its place between them.
+    Interneurons that share a region with other cells are not drawn. A disc has the name and the place of its
+    region; where a region has several discs, each has the name of its population, and they share the place.
     """
     found: dict[str, tuple[str, Point]] = {}
     for region, about in circuit.regions.items():
-        names = [n for n, p in circuit.populations.items() if p.region == region and p.cells != "interneuron"]
+        cells = {name: p.cells for name, p in circuit.populations.items() if p.region == region}
+        names = [name for name in cells if cells[name] != "interneuron"] or list(cells)
         x, y = about.position
         for name, along in zip(
             names, np.linspace(-1.0, 1.0, len(names)) if len(names) > 1 else [0.0], strict=True
@@ -85,23 +84,16 @@ def discs_of(circuit: CircuitFile) -> dict[str, tuple[str, Point]]:
     return found
 
 
-def _end_of(circuit: CircuitFile, population: str) -> str:
-    """The disc drawn for a population: itself, or for interneurons the first one of their region."""
-    discs = discs_of(circuit)
-    if population in discs:
-        return population
-    region = circuit.populations[population].region
-    return next(name for name in discs if circuit.populations[name].region == region)
-
-
 def region_strengths(circuit: CircuitFile, state: pd.Series) -> dict[Link, float]:
     """Mean strength (healthy = 1) of the plastic projections by disc, disc, and whether they inhibit."""
     found: dict[Link, list[float]] = {}
+    discs, of = discs_of(circuit), circuit.populations
+    first = {of[name].region: name for name in reversed(discs)}  # stands for interneurons of its region
+    drawn = {name: name if name in discs else first[population.region] for name, population in of.items()}
     for name, projection in circuit.projections.items():
         if projection.plastic:
             pre, post = projection_ends(name)
-            inhibits = circuit.populations[post].cells == "interneuron"
-            link = (_end_of(circuit, pre), _end_of(circuit, post), inhibits)
+            link = (drawn[pre], drawn[post], of[post].cells == "interneuron")
             found.setdefault(link, []).append(_value(state, column_name(f"strength_{name}")))
     return {link: float(np.mean(strengths)) for link, strengths in found.items()}
 
@@ -191,60 +183,3 @@ def _draw_circuit_key(axes: Axes, *, fixed: bool) -> None:
         axes.text(place + 0.33, 0.5, text, va="center", fontsize=8)
     meaning = "numbers: strength in % of health\npale band: strength in health"
     axes.text(len(entries) + 0.1, 0.5, meaning, va="center", fontsize=8)
-
-
-@styled
-def loop_figure(circuit: CircuitFile) -> Figure:
-    """The feedback loop of the model, and where stress, serotonin and drugs act on it."""
-    figure = Figure(figsize=(10, 5.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    plastic = sum(projection.plastic for projection in circuit.projections.values())
-    between = f"Strength of {plastic} bundles\nof connections between\n{', '.join(circuit.regions)}"
-    for place, text in (
-        ((0.5, 0.85), "Activity\nof principal cells"),
-        ((0.8, 0.16), "BDNF release\nand TrkB signalling"),
-        ((0.2, 0.16), between),
-    ):
-        _write_box(axes, place, text, INK, loop=True)
-    for start, end, place, text in (
-        ((0.575, 0.8), (0.815, 0.21), (0.82, 0.66), "active cells\nrelease BDNF"),
-        ((0.705, 0.13), (0.33, 0.13), (0.515, 0.0), "TrkB lets connections grow\nand the scar heal"),
-        ((0.19, 0.23), (0.42, 0.8), (0.17, 0.6), "strong connections\ndrive the cells"),
-    ):
-        _draw_arrow(axes, start, end, INK, width=3.0, bend=-0.22)
-        axes.text(*place, text, ha="center", va="center", fontsize=9.5, color=INK)
-    verdict = "Weak signalling keeps\nthe loop weak: stuck.\nStrong signalling keeps\nit strong: healthy."
-    axes.text(0.5, 0.42, verdict, ha="center", va="center", fontsize=11, style="italic", color=INK)
-    _draw_acting(axes, sorted({circuit.populations[name].region for name in circuit.roles.stress_input}))
-    return figure
-
-
-def _draw_acting(axes: Axes, stressed: Sequence[str]) -> None:
-    """What acts on the loop from outside."""
-    ampa = "AMPA potentiation,\nNMDA block:\nactivity rises at once"
-    for place, text, start, end, color in (
-        ((0.11, 0.85), ampa, (0.19, 0.85), (0.42, 0.85), RAISES),
-        ((0.89, 0.85), f"Stress drives\n{', '.join(stressed)}", (0.835, 0.85), (0.58, 0.85), LOWERS),
-        ((0.93, 0.48), "Stress leaves\na scar: less\nBDNF is made", (0.92, 0.41), (0.87, 0.21), LOWERS),
-        ((0.56, 0.24), "Serotonin:\nmore BDNF\nis made", (0.61, 0.22), (0.71, 0.18), RAISES),
-    ):
-        _draw_arrow(axes, start, end, color, width=2.0, bend=0.0)
-        _write_box(axes, place, text, color)
-
-
-def _write_box(axes: Axes, place: Point, text: str, color: str, *, loop: bool = False) -> None:
-    """A text in a rounded box; one of the loop is large."""
-    box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": color, "linewidth": 1.6}
-    size, weight = (11, "bold") if loop else (9.5, "normal")
-    axes.text(*place, text, ha="center", va="center", color=color, fontsize=size, weight=weight, bbox=box)
-
-
-def _draw_arrow(axes: Axes, start: Point, end: Point, color: str, *, width: float, bend: float) -> None:
-    """A bent arrow from point to point."""
-    bow = f"arc3,rad={bend}"
-    arrow = FancyArrowPatch(
-        start, end, connectionstyle=bow, arrowstyle="-|>", mutation_scale=18, linewidth=width, color=color
-    )
-    axes.add_patch(arrow)

@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; ends the program with an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(args=words or ["--help"], prog_name="unstuck", standalone_mode=False)
+        alone = {"obj": arguments is None}  # whether this process is the program `unstuck`
+        status = app(args=words or ["--help"], prog_name="unstuck", standalone_mode=False, **alone)
     except (KeyboardInterrupt, typer.Abort):
         status = 130
     except Exception as fault:

@@ -4,6 +4,7 @@ Standard output has results, standard error everything else.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,6 @@ from unstuck_analysis.output.command import (
     Seed,
     StudySeed,
     TreatmentName,
-    Workers,
     command,
     plain_command,
 )
@@ -70,6 +70,26 @@ def _options(
             say(f"Note: used instead of the shipped file of this name: {', '.join(map(str, replaced))}")
 
 
+def _prepare_workers(context: typer.Context, workers: int) -> int:
+    """The number of processes that was asked for; what they are forked from begins to start."""
+    from unstuck_analysis.study.processes import available_cores, prepare_workers
+
+    count = workers or available_cores()
+    if context.obj and count > 1 and sys.platform == "linux":
+        prepare_workers()
+    return count
+
+
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        callback=_prepare_workers,
+        help="Number of processes; 0: one per core. Results do not depend on it.",
+    ),
+]
+
+
 @command(app, "unstuck compare untreated ssri-like ketamine-like --patients 32 --seed 7", RUN)
 def compare(
     folder: Path,
@@ -84,14 +104,13 @@ def compare(
     seed: Seed = defaults.SEED,
     neurons: Neurons = defaults.NEURONS,
     circuit: OtherCircuit = "",
-    workers: Workers = None,
+    workers: Workers = 0,
 ) -> Answering:
     """Compare treatments on the same stuck patients, and write a table, a figure and a report."""
     from unstuck_analysis import compare as comparing
     from unstuck_analysis.library.course import treatment_files
     from unstuck_analysis.report import ComparisonAnswer
     from unstuck_analysis.study.command import watched
-    from unstuck_analysis.study.processes import available_cores
 
     names = treatment_files(treatments or defaults.TREATMENTS, folder)
     with watched() as show:
@@ -100,7 +119,7 @@ def compare(
             patients=patients,
             seed=seed,
             neurons=neurons,
-            workers=workers or available_cores(),
+            workers=workers,
             circuit=circuit,
             out=folder,
             on_progress=show,
@@ -134,7 +153,7 @@ Cluster = Annotated[Path | None, typer.Option(help="File that describes a Dask c
 
 
 @command(app, "unstuck trial placebo-against-waiting-list --workers 2", TRIALS)
-def trial(folder: Path, file: TrialName, workers: Workers = None, cluster: Cluster = None) -> Answering:
+def trial(folder: Path, file: TrialName, workers: Workers = 0, cluster: Cluster = None) -> Answering:
     """Simulate a clinical trial: patients are screened, randomised and rated, miss doses, and leave."""
     from unstuck_analysis.study.command import team, watched
     from unstuck_analysis.trial.report import trial_answer
@@ -154,7 +173,7 @@ def power(
     sizes: Annotated[str, typer.Option(help="Patients per arm, such as 50,100,150.")] = "50,75,100,150,200",
     trials: Annotated[int, typer.Option(min=10, help="Trials per sample size.")] = 500,
     pool: Annotated[int, typer.Option(min=20, help="Patients that the trials are drawn from.")] = 600,
-    workers: Workers = None,
+    workers: Workers = 0,
     cluster: Cluster = None,
 ) -> Answering:
     """Estimate the power of one or several trials for several sample sizes.
@@ -295,7 +314,7 @@ def check(
 def sweep(
     study: Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/NAME if not given.")] = None,
-    workers: Workers = None,
+    workers: Workers = 0,
     seed: StudySeed = None,
     shard: Annotated[str, typer.Option(help="Run only part i of n parts, written i/n.")] = "1/1",
     cluster: Annotated[Path | None, typer.Option(help="File that describes a Dask cluster.")] = None,
@@ -432,18 +451,17 @@ def sensitivity(
     ] = None,
     base_points: Annotated[int, typer.Option(min=2, help="Sobol base points, a power of two.")] = 256,
     paths: Annotated[int, typer.Option(min=2, help="Paths of the Morris screening.")] = 16,
-    workers: Workers = None,
+    workers: Workers = 0,
     seed: Seed = 1,
     circuit: OtherCircuit = "",
 ) -> Answering:
     """Find the parameters that decide who recovers (Morris screening, Sobol indices)."""
     from unstuck_analysis.questions import sensitivity as question
-    from unstuck_analysis.study.processes import available_cores
 
     if (Path(treatment) / "study.json").exists():
         return question.of_study(Path(treatment))
     sizes = question.Sizes(base_points, paths, seed)
-    return question.ask(treatment, parameters, sizes, workers or available_cores(), circuit)
+    return question.ask(treatment, parameters, sizes, workers, circuit)
 
 
 ResultsFolder = Annotated[Path, typer.Argument(help="Folder that `unstuck compare` or `sweep` wrote.")]
@@ -502,7 +520,7 @@ def evidence(
         typer.Option(min=0, help="Networks for findings on typical patients (medians); 0: mean-field."),
     ] = 0,
     seed: Seed = 1,
-    workers: Workers = None,
+    workers: Workers = 0,
     facts: Annotated[Path | None, typer.Option(help="Table of findings, instead of the shipped one.")] = None,
     circuit: Annotated[
         str,
@@ -513,9 +531,8 @@ def evidence(
     """Compare the model with published findings, with or without one of its mechanisms."""
     from unstuck_analysis.evidence import answer as question
     from unstuck_analysis.evidence.measure import Plan, patients_of
-    from unstuck_analysis.study.processes import available_cores
 
     ids = [*(row or []), *(more_rows or [])]
     drawn = patients or patients_of(circuit, quick=quick)
-    plan = Plan(drawn, networks, seed, workers or available_cores(), question.RUNS, circuit=circuit)
+    plan = Plan(drawn, networks, seed, workers, question.RUNS, circuit=circuit)
     return question.ask(ids, without or [], plan, facts, quick=quick and not patients, held_out=held_out)

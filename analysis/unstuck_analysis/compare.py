@@ -25,7 +25,7 @@ from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.results import Results, draws_of
 from unstuck_analysis.study.run import Workplace, run_one, unwatched
 from unstuck_analysis.study.store import SERIES
-from unstuck_analysis.study.vary import VariedTreatment
+from unstuck_analysis.study.vary import VariedTreatment, check_neurons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,6 +162,7 @@ def comparison_study(
     """A comparison as a study of one point that keeps every reading."""
     if patients < 1:
         raise InputError(f"{patients} patients: at least 1")
+    check_neurons(neurons)
     settings = {"patients": patients, "seed": seed, "neurons": neurons, "circuit": circuit}
     return Study.of_treatments(_paths(treatments, circuit), name="compare", **settings)
 

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.files.treatment import Regimen, Treatment
 from unstuck.files.units import HOURS_A_DAY
+from unstuck.state import Floats
 
 from unstuck_analysis.compare import Comparison, main_population
-from unstuck_analysis.outcomes import RECOVERED, mean_band
+from unstuck_analysis.outcomes import RECOVERED, mean_bands
 from unstuck_analysis.output.style import FAINT, SOFT, look, looks, styled, wrapped
 
 RECOVERY = "recovery R (share of lost connection strength)"
@@ -67,11 +69,18 @@ def main_treatments(comparison: Comparison, treatments: Sequence[Treatment]) -> 
     return list(dict.fromkeys(ordered))[:MAIN_LINES]
 
 
+def recovery_band(comparison: Comparison, treatment: Treatment) -> tuple[Floats, Floats, Floats, Floats]:
+    """Days, mean recovery under a treatment, and the ends of its 95 % bootstrap band; each (days,)."""
+    readings = comparison.readings(treatment.name)
+    days, (mean,), (low,), (high,) = mean_bands(readings, ["recovery"], comparison.seed)
+    return days, mean, low, high
+
+
 def _draw_recovery(
     axes: Axes, comparison: Comparison, treatments: Sequence[Treatment], styles: dict[str, Any]
 ) -> None:
     main = main_treatments(comparison, treatments)
-    bands = {t.name: mean_band(comparison.readings(t.name), "recovery", comparison.seed) for t in treatments}
+    bands = {t.name: recovery_band(comparison, t) for t in treatments}
     for height, style in ((1.0, "-"), (RECOVERED, (0, (1, 3))), (0.0, "-")):
         axes.axhline(height, color=FAINT, linewidth=0.8, linestyle=style, zorder=0)
     for treatment in treatments:
@@ -256,7 +265,7 @@ def _draw_class(
 ) -> None:
     styles = looks(treatment.name for treatment in treatments)
     for treatment in (reference, *treatments):
-        days, mean, _, _ = mean_band(comparison.readings(treatment.name), "recovery", comparison.seed)
+        days, mean, _, _ = recovery_band(comparison, treatment)
         style = styles.get(treatment.name, {"color": FAINT, "linewidth": 3, "zorder": 1})
         panel.plot(days, mean, label=wrapped(treatment.name, 30), **{"linewidth": 1.7, **style})
     for height in (0.0, 1.0):
@@ -273,46 +282,61 @@ def treatment_class(treatment: Treatment) -> str:
     return classes.pop() if classes else "No drug"
 
 
-@styled
-def by_region_figure(
-    comparison: Comparison,
-    columns: dict[str, str],
-    label: str,
-    title: str,
-    *,
-    ratio: bool = False,
-    least: float = 0.0,
-) -> Figure:
-    """One panel per region: the mean of a column over patients, one line per treatment, with its band.
+def region_columns(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """Columns of the readings of each region's main cells, by what is read and by region."""
+    circuit = comparison.circuit
+    main = {region: main_population(circuit, region) for region in circuit.regions}
+    return {
+        "serotonin": {region: f"serotonin_{region}" for region in main},
+        "BDNF supply": {region: f"bdnf_{cells}" for region, cells in main.items()},
+        "firing": {region: f"activity_{cells}" for region, cells in main.items()},
+    }
 
-    ratio: logarithmic axis, so that half and double look equally far from health. least: smallest height of
-    the axis, so that noise does not fill it.
-    """
-    figure = Figure(figsize=(11, 3.3), layout="constrained")
-    axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    styles = looks(treatment.name for treatment in comparison.treatments)
-    for panel, (region, column) in zip(axes, columns.items(), strict=True):
-        for treatment in shown(comparison):
-            readings = comparison.readings(treatment.name).dropna(subset=column)
-            if len(readings):  # not in a circuit without this region
-                days, mean, low, high = mean_band(readings, column, comparison.seed)
-                style = styles[treatment.name]
-                panel.fill_between(days, low, high, color=style["color"], alpha=0.14, linewidth=0)
-                panel.plot(days, mean, linewidth=1.6, label=treatment.name, **style)
-        if "healthy = 1" in label:
+
+@styled
+def regions_figure(comparison: Comparison) -> Figure:
+    """Mean serotonin, BDNF supply and firing of every region over time, one line per treatment."""
+    rows, treatments = region_columns(comparison), shown(comparison)
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    panels = figure.subplots(
+        len(rows), len(comparison.circuit.regions), sharex=True, sharey="row", squeeze=False
+    )
+    styles, main = looks(t.name for t in comparison.treatments), main_treatments(comparison, treatments)
+    for treatment in treatments:
+        style = {"linewidth": 1.8 if treatment.name in main else 1.0, **styles[treatment.name]}
+        _draw_regions(panels, comparison, treatment, style, banded=treatment.name in main)
+    for row, what in zip(panels, rows, strict=True):
+        row[0].set_ylabel(f"{what}\n(healthy = 1)")
+        _scale(row[0], ratio=what == "serotonin", least=0.5)
+        for panel in row:
             panel.axhline(1.0, color=FAINT, linewidth=1, zorder=0)
+    for panel, region in zip(panels[0], comparison.circuit.regions, strict=True):
         panel.set_title(region, fontsize=10)
-        panel.set_xlabel("days")
         panel.set_xlim(left=0)
         _tick_weeks(panel, most=3)
-    axes[0].set_ylabel(label)
-    _scale(axes[0], ratio=ratio, least=least)
-    lines = [line for panel in axes for line in panel.get_lines()]
-    names = {str(line.get_label()): line for line in lines if not str(line.get_label()).startswith("_")}
-    ncols = min(len(names), 5) or 1
-    figure.legend(names.values(), names, loc="outside lower center", ncols=ncols, frameon=False, fontsize=9)
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=11)
+    for panel in panels[-1]:
+        panel.set_xlabel("days")
+    lines, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     return figure
+
+
+def _draw_regions(
+    panels: npt.NDArray[Any],
+    comparison: Comparison,
+    treatment: Treatment,
+    style: dict[str, Any],
+    *,
+    banded: bool,
+) -> None:
+    """One line per panel; nothing for a region that the circuit of the treatment does not have."""
+    columns = [column for row in region_columns(comparison).values() for column in row.values()]
+    readings = comparison.readings(treatment.name).reindex(columns=["patient", "day", *columns])
+    days, *bands = mean_bands(readings, columns, comparison.seed)
+    for panel, mean, low, high in zip(panels.ravel(), *bands, strict=True):
+        panel.plot(days, mean, label=treatment.name, **style)
+        if banded:
+            panel.fill_between(days, low, high, color=style["color"], alpha=0.14, linewidth=0)
 
 
 def _scale(axes: Axes, *, ratio: bool, least: float) -> None:
@@ -327,44 +351,6 @@ def _scale(axes: Axes, *, ratio: bool, least: float) -> None:
     low, high = axes.get_ylim()
     missing = max(least - (high - low), 0.0) / 2
     axes.set_ylim(low - missing, high + missing)
-
-
-def serotonin_columns(comparison: Comparison) -> dict[str, str]:
-    """Column of serotonin by region."""
-    return {region: f"serotonin_{region}" for region in comparison.circuit.regions}
-
-
-def of_main_cells(comparison: Comparison, what: str) -> dict[str, str]:
-    """Column of a reading of each region's main cells."""
-    circuit = comparison.circuit
-    return {region: f"{what}_{main_population(circuit, region)}" for region in circuit.regions}
-
-
-MAIN_CELLS = "of principal cells (of serotonergic cells in the raphe)"
-
-
-def serotonin_figure(comparison: Comparison) -> Figure:
-    """Extracellular serotonin by region, as a ratio to health."""
-    label, title = "serotonin (healthy = 1)", "Extracellular serotonin by region"
-    return by_region_figure(comparison, serotonin_columns(comparison), label, title, ratio=True)
-
-
-def bdnf_figure(comparison: Comparison) -> Figure:
-    """BDNF supply of each region's main cells."""
-    columns, label = of_main_cells(comparison, "bdnf"), "BDNF supply (healthy = 1)"
-    return by_region_figure(comparison, columns, label, f"BDNF supply {MAIN_CELLS}", least=0.5)
-
-
-def firing_figure(comparison: Comparison) -> Figure:
-    """Firing of each region's main cells relative to their set-points."""
-    columns, label = of_main_cells(comparison, "activity"), "firing (healthy = 1)"
-    return by_region_figure(comparison, columns, label, f"Firing {MAIN_CELLS}", least=0.5)
-
-
-def scar_figure(comparison: Comparison) -> Figure:
-    """Scar of each region's main cells: lasting repression of BDNF synthesis."""
-    columns = of_main_cells(comparison, "scar")
-    return by_region_figure(comparison, columns, "scar (0 none, 1 full)", f"Scar {MAIN_CELLS}", least=0.5)
 
 
 @styled

@@ -254,12 +254,9 @@ def _reached(recovery: float, least: float) -> bool | None:
 
 def kaplan_meier_median(days: Floats, happened: npt.NDArray[np.bool_]) -> float | None:
     """Median time to an event with right-censoring (product limit); None where half is never reached."""
-    from scipy.stats import CensoredData, ecdf
-
-    if not happened.any():
-        return None
-    curve = ecdf(CensoredData(uncensored=days[happened], right=days[~happened])).sf
-    reached = curve.quantiles[curve.probabilities <= 0.5 + 1e-12]
+    events, counts = np.unique(days[happened], return_counts=True)
+    at_risk = (days >= events[:, None]).sum(axis=1)
+    reached = events[np.cumprod(1.0 - counts / at_risk) <= 0.5 + 1e-12]
     return float(reached[0]) if len(reached) else None
 
 
@@ -311,9 +308,19 @@ def bootstrap_mean(
     return float(mean), float(low), float(high)
 
 
-def mean_band(readings: pd.DataFrame, column: str, seed: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Days, mean over patients and its 95 % bootstrap band, for days that every patient reached."""
-    table = readings.pivot_table(index="patient", columns="day", values=column).dropna(axis="columns")
+def mean_bands(
+    readings: pd.DataFrame, columns: Sequence[str], seed: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Means of columns over patients with 95 % bootstrap bands, on the days that every patient reached.
+
+    Returns days (days,), and mean, lower and upper end of the band, each (columns, days).
+    """
+    patients = readings.patient.nunique()
+    reached = readings.groupby("day").patient.transform("size") == patients
+    common = readings.loc[reached].sort_values(["patient", "day"])
+    days = np.unique(common.day.to_numpy(dtype=float))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
-    mean, low, high = bootstrap(table.to_numpy(), rng, draws=BAND_DRAWS)
-    return table.columns.to_numpy(dtype=float), mean, low, high
+    values = common[list(columns)].to_numpy(dtype=float).reshape(patients, -1)
+    ends = bootstrap(values, rng, draws=BAND_DRAWS)
+    mean, low, high = (end.reshape(len(days), len(columns)).T for end in ends)
+    return days, mean, low, high

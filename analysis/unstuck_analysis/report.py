@@ -5,7 +5,7 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from math import isfinite
@@ -23,16 +23,7 @@ from unstuck.patient.draw import read_cohort
 from unstuck_analysis.circuit_figures import circuit_figure, circuit_states, region_strengths
 from unstuck_analysis.compare import Comparison, patient_summary, summary, summary_table
 from unstuck_analysis.defaults import UNTREATED
-from unstuck_analysis.figures import (
-    bdnf_figure,
-    firing_figure,
-    of_main_cells,
-    patient_figure,
-    recovery_figure,
-    scar_figure,
-    serotonin_columns,
-    serotonin_figure,
-)
+from unstuck_analysis.figures import patient_figure, recovery_figure, region_columns, regions_figure
 from unstuck_analysis.output import page
 from unstuck_analysis.output.export import write_table
 from unstuck_analysis.output.files import write_whole
@@ -46,12 +37,15 @@ from unstuck_analysis.study.run import ACCURACY
 _PACKAGES = ("numpy", "numba", "mesa", "networkx", "pandas", "pydantic", "matplotlib")
 
 
-def comparison_report(comparison: Comparison, command: str) -> str:
-    """The report of `unstuck compare`: one page that needs nothing else."""
+def comparison_report(comparison: Comparison, command: str, recovery: Figure) -> str:
+    """The report of `unstuck compare`, with the figure of recovery: one page that needs nothing else."""
     parts = [page.heading("Results"), summary_rows(comparison).html(), page.bullets(reading_help(comparison))]
-    for title, draw, say in FIGURES:
-        caption, result = say(comparison)
-        parts += [page.heading(title), page.picture(draw(comparison), f"{result} {caption}", result)]
+    for title, figure, (caption, result) in (
+        ("Recovery", recovery, recovery_words(comparison)),
+        ("The circuit", circuit_figure(comparison), circuit_words(comparison)),
+        ("The regions", regions_figure(comparison), region_words(comparison)),
+    ):
+        parts += [page.heading(title), page.picture(figure, f"{result} {caption}", result)]
     notes = page.bullets([*drug_notes(comparison), page.NO_PLACEBO])
     parts += [page.heading("Notes on the drugs"), notes]
     parts += [page.heading("Limits of the model"), page.bullets(page.LIMITS)]
@@ -142,62 +136,40 @@ def circuit_words(comparison: Comparison) -> tuple[str, str]:
     )
 
 
-Words = Callable[[Comparison], tuple[str, str]]
-
-
-def words_of_regions(
-    label: str, columns: Callable[[Comparison], Mapping[str, str]], caption: str, *, highest: bool = True
-) -> Words:
-    """Caption and result of a figure of regions over time: the extremes on day 0, and the highest mean."""
-
-    def words(comparison: Comparison) -> tuple[str, str]:
-        start, top = _extremes(comparison, columns(comparison))
-        return caption, f"{label}: {start}; {top}." if highest else f"{label}: {start}."
-
-    return words
-
-
-SEROTONIN = (
-    "In rats, an SSRI raises serotonin in the cortex to 2.8 to 4.3 times health within two weeks (Ceglia"
-    " 2004), and most in the raphe (Invernizzi 1992). The axis is logarithmic."
-)
-BDNF = (
-    "The supply returns as the scar heals. Chronic stress lowers BDNF in the hippocampus of rats,"
-    " and four weeks of venlafaxine restore it (10.37212/jcnos.426634; the direction only)."
-)
-FIRING = (
-    "Stress leaves an overactive amygdala in animals too (Vyas 2004). In rats, an SSRI lowers the"
-    " firing of the raphe for days, and it is back to baseline within three weeks (Chaput 1986)."
-)
-SCAR = (
-    "The scar is lasting repression of BDNF synthesis: 0 is none, 1 is full. It keeps the circuit"
-    " stuck, and heals where TrkB signals. In mice, repressive marks at the BDNF gene outlast the"
-    " stress (Tsankova 2006)."
-)
-FIGURES: tuple[tuple[str, Callable[[Comparison], Figure], Words], ...] = (
-    ("Recovery", recovery_figure, recovery_words),
-    ("The circuit", circuit_figure, circuit_words),
-    ("Serotonin", serotonin_figure, words_of_regions("Serotonin", serotonin_columns, SEROTONIN)),
-    ("BDNF", bdnf_figure, words_of_regions("BDNF supply", lambda c: of_main_cells(c, "bdnf"), BDNF)),
-    ("Firing", firing_figure, words_of_regions("Firing", lambda c: of_main_cells(c, "activity"), FIRING)),
-    ("Scar", scar_figure, words_of_regions("Scar", lambda c: of_main_cells(c, "scar"), SCAR, highest=False)),
+REGIONS = (
+    "Bands are 95 % bootstrap intervals of the mean; thin lines have none. BDNF supply and firing are those"
+    " of principal cells (of serotonergic cells in the raphe). The axis of serotonin is logarithmic. In rats,"
+    " an SSRI raises serotonin in the cortex to 2.8 to 4.3 times health within two weeks (Ceglia 2004), and"
+    " most in the raphe (Invernizzi 1992). BDNF supply returns as the scar heals. Chronic stress lowers BDNF"
+    " in the hippocampus of rats, and four weeks of venlafaxine restore it (10.37212/jcnos.426634; the"
+    " direction only). Stress leaves an overactive amygdala in animals too (Vyas 2004). In rats, an SSRI"
+    " lowers the firing of the raphe for days, and it is back to baseline within three weeks (Chaput 1986)."
 )
 
 
-def _extremes(comparison: Comparison, columns: Mapping[str, str]) -> tuple[str, str]:
+def region_words(comparison: Comparison) -> tuple[str, str]:
+    """Caption and result of the figure of the regions: the extremes on day 0, and the highest mean."""
+    found = [
+        f"{what[0].upper()}{what[1:]}: {_extremes(comparison, columns)}."
+        for what, columns in region_columns(comparison).items()
+    ]
+    return REGIONS, " ".join(found)
+
+
+def _extremes(comparison: Comparison, columns: Mapping[str, str]) -> str:
     """The lowest and highest region on day 0 under the first treatment, and the highest mean of all days."""
     regions = {column: name for name, column in columns.items()}
     stuck = pd.concat([comparison.readings(t.name) for t in comparison.treatments])
     if stuck.empty:
-        return "no patient was stuck", "no treatment"
+        return "no patient was stuck"
     found = stuck.groupby(["treatment", "day"], sort=False)[list(regions)].mean()
     means = pd.DataFrame(found).rename(columns=regions)
     start = means.to_numpy()[0]  # of the first treatment on day 0
     low, high = (means.columns[place] for place in (start.argmin(), start.argmax()))
     (treatment, day), region = means.max(axis=1).idxmax(), means.max().idxmax()  # pyright: ignore
     return (
-        f"{start.min():.2f} ({low}) to {start.max():.2f} ({high}) on day 0",
-        f"highest mean {means.to_numpy().max():.2f}, in {region} on day {day:.3g} of {treatment}",
+        f"{start.min():.2f} ({low}) to {start.max():.2f} ({high}) on day 0;"
+        f" highest mean {means.to_numpy().max():.2f}, in {region} on day {day:.3g} of {treatment}"
     )
 
 
@@ -351,10 +323,10 @@ class ComparisonAnswer:
         write_table(folder / "outcomes.parquet", self.comparison.outcomes)
         write_table(folder / "series.parquet", self.comparison.series)
         write_table(folder / "patients.parquet", self.comparison.draws)
-        figure = recovery_figure(self.comparison)
-        save_figure(figure, folder / "recovery.png")
-        save_figure(figure, folder / "recovery.svg")
-        write_whole(folder / self.opens, comparison_report(self.comparison, command).encode())
+        recovery = recovery_figure(self.comparison)
+        save_figure(recovery, folder / "recovery.png")
+        save_figure(recovery, folder / "recovery.svg")
+        write_whole(folder / self.opens, comparison_report(self.comparison, command, recovery).encode())
         return list(self.files)
 
 

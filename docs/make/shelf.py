@@ -10,6 +10,8 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from loop import loop_figure
+from published import dose_figure, kinetics_table, occupancy_table
 from quick_runs import DOCS
 from unstuck.drugs.effects import Course
 from unstuck.drugs.exposure import PatientExposure
@@ -22,11 +24,9 @@ from unstuck.files.schedule import Dose
 from unstuck.files.treatment import Treatment
 from unstuck.parameters import default_parameters
 from unstuck.state import Floats
-from unstuck_analysis.circuit_figures import loop_figure
 from unstuck_analysis.compare import Comparison, arm_summary, compare
 from unstuck_analysis.defaults import UNTREATED
 from unstuck_analysis.figures import recovery_figure, shelf_figure, treatment_class
-from unstuck_analysis.library.drug_card import dose_figure, kinetics_table, occupancy_table
 from unstuck_analysis.output.markdown import table
 from unstuck_analysis.output.style import save_figure
 from unstuck_analysis.output.terminal import format_number

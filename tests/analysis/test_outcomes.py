@@ -18,7 +18,7 @@ from unstuck_analysis.outcomes import (
     bootstrap,
     bootstrap_mean,
     kaplan_meier_median,
-    mean_band,
+    mean_bands,
     outcome_of,
     recovery_index,
     series_columns,
@@ -224,11 +224,12 @@ def test_the_interval_of_a_statistic_is_that_of_its_samples() -> None:
 def test_a_band_covers_the_days_that_every_patient_reached() -> None:
     courses = {0: [0.0, 0.2, 0.4], 1: [0.0, 0.6, 0.8], 2: [0.0, 0.4]}
     rows = [(who, day, r) for who, course in courses.items() for day, r in enumerate(course)]
-    days, mean, low, high = mean_band(
-        pd.DataFrame(rows, columns=["patient", "day", "recovery"]), "recovery", 1
-    )
+    table = pd.DataFrame(rows, columns=["patient", "day", "recovery"]).assign(lost=lambda t: 1 - t.recovery)
+    days, mean, low, high = mean_bands(table, ["recovery", "lost"], 1)
     np.testing.assert_array_equal(days, [0.0, 1.0])
-    np.testing.assert_allclose([mean, low, high], [[0.0, 0.4], [0.0, 0.2], [0.0, 0.6]])
+    np.testing.assert_allclose(mean, [[0.0, 0.4], [1.0, 0.6]])
+    np.testing.assert_allclose(low, [[0.0, 0.2], [1.0, 0.4]])
+    np.testing.assert_allclose(high, [[0.0, 0.6], [1.0, 0.8]])
 
 
 def test_durability_counts_from_the_last_dose_to_the_relapse(mean_field: Circuit) -> None:

@@ -18,7 +18,7 @@ import yaml
 from unstuck.errors import InputError
 from unstuck.files.find import cohort_path, shipped
 from unstuck_analysis.library.check import check_file
-from unstuck_analysis.study.processes import time_limit
+from unstuck_analysis.study.run import time_limit
 
 LONGEST_S = 300.0  # the first circuit waits until the model is compiled
 SCENARIOS = cohort_path().parent

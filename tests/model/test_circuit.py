@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from knocks import KNOCKS, WITHIN, after_knock, distance_from_health
 from unstuck.circuit import (
     LARGEST,
     SMALLEST,
@@ -26,7 +27,7 @@ from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import ParameterSet, default_parameters
 from unstuck.patient.draw import draw_patient
 from unstuck.patient.life import Life
-from unstuck.patient.stability import KNOCKS, WITHIN, after_knock, distance_from_health, healthy_is_attractor
+from unstuck.patient.stability import healthy_is_attractor
 from unstuck.targets import NO_EFFECT
 
 

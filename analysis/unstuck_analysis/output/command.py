@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _neurons(text: object) -> int:
-    """A number of neurons as typed."""
-    from unstuck.circuit import LARGEST, SMALLEST
-
-    if str(text).isdigit() and (int(str(text)) == 0 or SMALLEST <= int(str(text)) <= LARGEST):
-        return int(str(text))
-    raise typer.BadParameter(f"must be 0 (the mean-field) or {SMALLEST} to {LARGEST}, not {str(text)!r}")
-
-
 TreatmentName = Annotated[str, typer.Argument(help="A shipped name (see `unstuck list`) or a path.")]
 CircuitName = Annotated[str, typer.Option("--circuit", help="A shipped circuit or a path.")]
 OtherCircuit = Annotated[
@@ -49,11 +40,8 @@ StudySeed = Annotated[
 ]
 Patients = Annotated[int, typer.Option(min=1, help="Number of virtual patients.")]
 PatientNumber = Annotated[int, typer.Option(min=0, help="Number of the patient; the same as in compare.")]
-Neurons = Annotated[
-    int, typer.Option(parser=_neurons, metavar="INTEGER", help="Neurons per patient; 0: the mean-field.")
-]
+Neurons = Annotated[int, typer.Option(help="Neurons per patient; 0: the mean-field.")]
 NetworkNeurons = Annotated[int, typer.Option(min=0, max=50_000, help="Neurons per network; 0: mean-field.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; results do not depend on it.")]
 Out = Annotated[Path | None, typer.Option(help="Output folder; a new one under results/ if not given.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]

@@ -23,7 +23,7 @@ NO_PLACEBO = (
     "No placebo response is modelled. In trials 35 to 40 % of patients respond to placebo (Furukawa 2016), so"
     " shares here are not comparable with raw response rates; compare differences from untreated."
 )
-LARGEST_SVG = 500_000  # bytes; a larger figure, such as years of readings, is a PNG
+LARGEST_SVG = 1_000_000  # bytes; a larger figure, such as years of readings, is a PNG
 WORDS = {
     "stuck": "A patient is stuck if C is at most 0.85 on day 0, sixty days after the end of the stress.",
     "connectivity C": "Mean strength of the connections between mPFC, HPC and NAc, relative to health (1 is"

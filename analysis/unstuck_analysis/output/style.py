@@ -107,9 +107,15 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """The figure as PNG or SVG, without a date, so that the same figure is the same file."""
+    """The figure as PNG or SVG, without a date, so that the same figure is the same file.
+
+    The figure is laid out at the first call only.
+    """
     buffer = io.BytesIO()
     with house_style():
+        if engine := figure.get_layout_engine():
+            engine.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 

@@ -268,9 +268,7 @@ def answer_of(found: Landscape, about: About) -> Answer:
         about=about,
         tables=tables_of(found),
         figures={
-            "landscape": Shown(
-                landscape_figure(found), SHOWS.replace("connectivity", found.readout), " ".join(lines)
-            )
+            "landscape": Shown(landscape_figure(found), SHOWS.format(readout=found.readout), " ".join(lines))
         },
         printed=["leaving", "stress"],
         data=data_of(found),

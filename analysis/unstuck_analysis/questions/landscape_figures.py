@@ -11,7 +11,7 @@ from unstuck_analysis.output.style import FAINT, INK, PALETTE, looks, styled
 from unstuck_analysis.questions.landscape import EPISODE_DAYS, STRESSES, Landscape
 
 SHOWS = (
-    "Top left: connectivity at rest at each fixed scar, from three starts. Top right:"
+    "Top left: {readout} at rest at each fixed scar, from three starts. Top right:"
     " change of the scar per day in that state, under constant stress and steady treatment. Bottom left: path"
     " of each treatment from the stuck state, dots every 28 days. Bottom right: scar 60 days after stress of"
     " different size and length, and after repeated episodes. Scar: mean over all cells."

@@ -251,7 +251,7 @@ def ask(
         figures={
             "sensitivity": Shown(
                 sensitivity_figure(found, noise, outcome),
-                SHOWS.replace("connectivity", found.circuit.readout_name),
+                SHOWS.format(readout=found.circuit.readout_name),
                 " ".join(lines),
             )
         },
@@ -324,7 +324,7 @@ def of_study(folder: Path) -> Answer:
 
 
 SHOWS = (
-    "Left: Sobol indices of connectivity at the endpoint, with 95 % intervals; the dashed line is the"
+    "Left: Sobol indices of {readout} at the endpoint, with 95 % intervals; the dashed line is the"
     " variance between networks of one patient. Right: mean recovery at the endpoint of the draws that became"
     " stuck over the factor of the three strongest parameters; bands are two standard errors."
 )

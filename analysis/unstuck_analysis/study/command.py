@@ -146,12 +146,10 @@ def print_size(study: "Study", as_json: bool) -> None:
         print(f"{len(table) - runs} rows have the same inputs as others: {runs} runs")
 
 
-def team(cluster: Path | None, workers: int | None) -> "int | Workers":
+def team(cluster: Path | None, workers: int) -> "int | Workers":
     """The workers that run a study: local processes, or those of a Dask cluster."""
-    from unstuck_analysis.study.processes import available_cores
-
     if cluster is None:
-        return workers or available_cores()
+        return workers
     from unstuck_analysis.study.cluster import dask_workers
 
     return dask_workers(cluster)

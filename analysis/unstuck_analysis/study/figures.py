@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from unstuck.state import Floats
 
-from unstuck_analysis.outcomes import bootstrap_mean, mean_band
+from unstuck_analysis.outcomes import bootstrap_mean, mean_bands
 from unstuck_analysis.output.columns import column_name
 from unstuck_analysis.output.style import FAINT, INK, look, looks, styled, wrapped
 from unstuck_analysis.study.results import Results
@@ -205,7 +205,7 @@ def _course_figure(results: Results, series: pd.DataFrame, column: str) -> Figur
     for position, (name, rows) in enumerate(_courses(results, series), start=1):
         style = styles.get(name) or look(position)
         of_patients = rows.pivot_table(index=["patient", "day"], values=column).reset_index()
-        days, mean, low, high = mean_band(of_patients, column, results.inputs.study.seed)
+        days, (mean,), (low,), (high,) = mean_bands(of_patients, [column], results.inputs.study.seed)
         axes.fill_between(days, low, high, color=style["color"], alpha=0.16, linewidth=0)
         axes.plot(days, mean, label=name, linewidth=2, **style)
     axes.axhline(0.0, color=FAINT, linewidth=1, zorder=0)

@@ -7,7 +7,6 @@ The workers are this process (workers=1), local processes, or those of any `conc
 """
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -24,10 +23,9 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from time import monotonic
 from typing import Any, Final, TypeVar
-
-from unstuck.engine.step import RunError
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -90,8 +88,8 @@ def in_processes(
 
 
 def local(workers: int) -> Workers:
-    """Spawned processes of this one."""
-    return Workers(lambda: spawned_pool(workers), workers)
+    """Processes of this machine."""
+    return Workers(lambda: local_pool(workers), workers)
 
 
 def _until_a_pool_breaks(
@@ -129,7 +127,13 @@ def _fault_of(future: Future[Any]) -> BaseException | None:
     try:
         return future.exception()
     except CancelledError:
-        raise RunError(f"the scheduler of the cluster has ended{CONTINUE}") from None
+        raise _lost_cluster("the scheduler of the cluster has ended") from None
+
+
+def _lost_cluster(what: str) -> Exception:
+    from unstuck.engine.step import RunError
+
+    return RunError(f"{what}{CONTINUE}")
 
 
 def _submit(
@@ -156,7 +160,7 @@ def _ended(flying: Iterable[Future[Any]], team: Workers) -> set[Future[Any]]:
         if team.here():
             last_seen_s = monotonic()
         elif monotonic() - last_seen_s >= team.patience_s:
-            raise RunError(f"the cluster has had no worker for {team.patience_s:.0f} s{CONTINUE}")
+            raise _lost_cluster(f"the cluster has had no worker for {team.patience_s:.0f} s")
 
 
 def _check_that_workers_start(team: Workers) -> None:
@@ -189,41 +193,23 @@ def stop_if_a_worker_reads_the_script() -> None:
         os._exit(READS_THE_SCRIPT)
 
 
-def spawned_pool(workers: int) -> ProcessPoolExecutor:
-    """A pool of spawned processes with one numerical thread each."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker)
+def prepare_workers() -> None:
+    """Start the process that workers will be forked from; it imports the model while this one reads files.
 
-
-class TookTooLong(RunError):
-    """A run was stopped by its time limit."""
-
-    def __init__(self) -> None:
-        super().__init__("stopped by the time limit of a run: use fewer neurons or a shorter follow-up")
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
-    """Raise TookTooLong in this thread after some time, at its next Python instruction.
-
-    It is raised again every `again_s`, because code that answers any exception can swallow it.
+    Only for a program that does not edit the model between two pools.
     """
-    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    multiprocessing.set_start_method("forkserver")
+    forkserver.set_forkserver_preload(["unstuck_analysis.study.run"])
+    with interrupts_held():
+        forkserver.ensure_running()
 
-    def watch() -> None:
-        wait_s = seconds
-        while not ended.wait(wait_s):
-            raise_in(thread, ctypes.py_object(TookTooLong))
-            wait_s = again_s
 
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
-        raise_in(thread, None)  # one that was not raised yet
+def local_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of processes with one numerical thread each, forked if `prepare_workers` was called."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers
+    forked = multiprocessing.get_start_method(allow_none=True) == "forkserver"
+    context = multiprocessing.get_context("forkserver" if forked else "spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
 
 def available_cores() -> int:

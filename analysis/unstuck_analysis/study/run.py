@@ -4,9 +4,11 @@ A worker gets all runs of a patient, makes the patient stuck once, and stores th
 fails becomes a row with its traceback. Only counts go back to the parent, so that its memory does not grow.
 """
 
+import ctypes
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -28,7 +30,7 @@ from unstuck_analysis.output.command import typed_command
 from unstuck_analysis.output.terminal import say
 from unstuck_analysis.study.file import StudyInputs
 from unstuck_analysis.study.plan import PlannedRun
-from unstuck_analysis.study.processes import Lost, Workers, in_processes, local, time_limit
+from unstuck_analysis.study.processes import Lost, Workers, in_processes, local
 from unstuck_analysis.study.store import SERIES, Store
 from unstuck_analysis.study.vary import RunInputs, Variation
 
@@ -157,6 +159,36 @@ def run_patient_group(group: RunGroup) -> tuple[int, int]:
 def _workplace(key: tuple[str, str]) -> tuple[Store, Workplace]:
     store = Store(Path(key[0]))
     return store, Workplace(store.inputs)
+
+
+class TookTooLong(RunError):
+    """A run was stopped by its time limit."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped by the time limit of a run: use fewer neurons or a shorter follow-up")
+
+
+@contextmanager
+def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
+    """Raise TookTooLong in this thread after some time, at its next Python instruction.
+
+    It is raised again every `again_s`, because code that answers any exception can swallow it.
+    """
+    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+    def watch() -> None:
+        wait_s = seconds
+        while not ended.wait(wait_s):
+            raise_in(thread, ctypes.py_object(TookTooLong))
+            wait_s = again_s
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+        raise_in(thread, None)  # one that was not raised yet
 
 
 def _row(workplace: Workplace, run: PlannedRun, execute: Execute) -> Row:

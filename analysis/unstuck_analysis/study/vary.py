@@ -10,7 +10,7 @@
     circuit.projections.PRE > POST.weight    also .times, .inputs, .largest and .core
     circuit.parameters.SYMBOL.value          a parameter of the circuit's own file
     circuit.regions.NAME.uncleared_serotonin
-    circuit.populations.NAME.set_point_Hz    also .maximal_Hz, .nmda_share, .share and those in TRAITS
+    circuit.populations.NAME.share           also every number in POPULATION_NUMBERS
     circuit.roles.stress_input.POPULATION
     drug.NAME.dose, .half_life, .TARGET      of every regimen; of the parent; strength on a target
     drug.NAME.absorption_half_life           also .effect_site_half_life and .dose_concentration
@@ -35,7 +35,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 from unstuck.circuit import LARGEST, SMALLEST
 from unstuck.errors import InputError
-from unstuck.files.circuit import CircuitFile
+from unstuck.files.circuit import POPULATION_NUMBERS, CircuitFile
 from unstuck.files.cohort import CohortFile, LognormalDraw, StressLengthDraw
 from unstuck.files.drug import Action, DrugFile, Kinetics
 from unstuck.files.numbers import check_circuit_numbers, check_drug
@@ -203,13 +203,6 @@ def _life_event_laws(cohort: CohortFile) -> Iterator[tuple[Key, Key, str]]:
                 yield ("life_events", law.name, name), ("life_events", number, name), unit
 
 
-# Of a population, as in a circuit file.
-TRAITS = (
-    *("ampa_share", "stress_on_bdnf", "scar_on_bdnf", "serotonin_on_bdnf", "healing", "homeostasis"),
-    *("gain_5ht1b", "heteroreceptor", "receptor_5ht2c"),
-)
-
-
 def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
     leaves: list[tuple[Key, str]] = []
     for name in file.projections:
@@ -220,12 +213,13 @@ def _circuit_knobs(arm: str, file: CircuitFile) -> Iterator[tuple[str, Knob]]:
     leaves += [(("parameters", name, "value"), own.unit) for name, own in file.parameters.items()]
     leaves += [(("regions", name, "uncleared_serotonin"), "1") for name in file.regions]
     for name in file.populations:
-        leaves += [(("populations", name, key), "Hz") for key in ("set_point_Hz", "maximal_Hz")]
-        leaves += [(("populations", name, key), "1") for key in ("nmda_share", "share", *TRAITS)]
+        numbers = ["share", *POPULATION_NUMBERS]
+        leaves += [(("populations", name, key), "Hz" if key.endswith("_Hz") else "1") for key in numbers]
     leaves += [(("roles", "stress_input", name), "drive") for name in file.roles.stress_input]
     for key, unit in leaves:
         place = (("circuit", arm), key)
-        whole, signed = key[-1] == "inputs", unit == "drive" or key[-1] in ("stress_on_bdnf", "scar_on_bdnf")
+        lowest, _ = POPULATION_NUMBERS.get(str(key[-1]), (0.0, 0.0))
+        whole, signed = key[-1] == "inputs", unit == "drive" or lowest < 0.0
         yield ".".join(map(str, ("circuit", *key))), Knob(unit, (place,), whole=whole, signed=signed)
 
 

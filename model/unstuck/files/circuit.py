@@ -6,6 +6,7 @@ connections. Where illness comes from connections that grow, stress and scar rai
 """
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,23 @@ from unstuck.parameters import KINDS, ORIGINS, Parameter, ParameterSet
 
 NumberOrSymbol = float | str
 OF_NORADRENALINE = ("KmN", "N0", "g2A", "K2A")  # parameters of a circuit with noradrenaline: rules/monoamine
+# Numbers of a population that may be symbols, with the lowest and the highest that is allowed.
+POPULATION_NUMBERS: dict[str, tuple[float, float]] = {
+    "set_point_Hz": (0.0, inf),
+    "maximal_Hz": (0.0, inf),
+    "nmda_share": (0.0, 1.0),
+    "ampa_share": (0.0, 1.0),
+    "stress_on_bdnf": (-1.0, inf),
+    "scar_on_bdnf": (-1.0, inf),
+    "serotonin_on_bdnf": (0.0, inf),
+    "noradrenaline_on_bdnf": (0.0, 1.0),
+    "healing": (0.0, inf),
+    "homeostasis": (0.0, inf),
+    "gain_5ht1b": (0.0, inf),
+    "gain_5ht2a": (0.0, inf),
+    "heteroreceptor": (0.0, inf),
+    "receptor_5ht2c": (0.0, inf),
+}
 # The value of the readout from which a patient is ill, unless the file gives another.
 ILL_AT = {"weaker": 0.85, "stronger": 1.12}
 

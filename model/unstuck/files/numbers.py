@@ -7,19 +7,12 @@ from collections.abc import Iterator
 from math import inf
 
 from unstuck.errors import choose
-from unstuck.files.circuit import CircuitFile, NumberOrSymbol, projection_ends
+from unstuck.files.circuit import POPULATION_NUMBERS, CircuitFile, NumberOrSymbol, projection_ends
 from unstuck.files.drug import NEVER_FADES, Action, DrugFile
 from unstuck.files.yaml import Key, Places
 from unstuck.parameters import ParameterSet, default_parameters, factors_of
 
 MOLAR_UNITS, TIME_UNITS = ("nM", "uM"), ("h",)
-# Keys of a population with the lowest and highest allowed value.
-_TRAITS = (
-    *(("ampa_share", 0.0, 1.0), ("stress_on_bdnf", -1.0, inf), ("scar_on_bdnf", -1.0, inf)),
-    *(("serotonin_on_bdnf", 0.0, inf), ("healing", 0.0, inf), ("homeostasis", 0.0, inf)),
-    *(("noradrenaline_on_bdnf", 0.0, 1.0), ("gain_5ht1b", 0.0, inf), ("gain_5ht2a", 0.0, inf)),
-    *(("heteroreceptor", 0.0, inf), ("receptor_5ht2c", 0.0, inf)),
-)
 
 
 def check_circuit_numbers(file: CircuitFile, places: Places) -> None:
@@ -146,10 +139,7 @@ def _numbers_of(file: CircuitFile) -> Iterator[tuple[Key, NumberOrSymbol, float,
     for name, region in file.regions.items():
         yield ("regions", name, "uncleared_serotonin"), region.uncleared_serotonin, 1e-6, 1.0
     for name, population in file.populations.items():
-        yield ("populations", name, "nmda_share"), population.nmda_share, 0.0, 1.0
-        yield ("populations", name, "maximal_Hz"), population.maximal_Hz, 0.0, inf
-        yield ("populations", name, "set_point_Hz"), population.set_point_Hz, -inf, inf
-        for key, lowest, highest in _TRAITS:
+        for key, (lowest, highest) in POPULATION_NUMBERS.items():
             yield ("populations", name, key), population.trait(key), lowest, highest
     for name, projection in file.projections.items():
         least = 1e-9 if projection.plastic else 0.0  # a plastic strength is measured in its healthy strength

@@ -1,4 +1,4 @@
-"""Is the healthy state an attractor in its whole state? By its rates of return, and by runs after a change.
+"""Is the healthy state an attractor in its whole state? By its rates of return.
 
 The equations have a kink in health (homeostasis acts on overactive cells alone), so that there are two rates
 of return: one for a change upward and one for a change downward. Each is the largest real part among the
@@ -6,7 +6,6 @@ eigenvalues of the one-sided Jacobian of the slow variables (finite differences)
 slowest return takes months (about 0.006 per day in depression).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,17 +13,15 @@ import numpy.typing as npt
 
 from unstuck.circuit import RECEPTOR_5HT2C, Circuit, healthy_state, mean_field_circuit
 from unstuck.drugs.exposure import Constant
-from unstuck.engine.readouts import connectivity, population_means, projection_strength
-from unstuck.engine.step import Accuracy, Engine, rates_of_change
+from unstuck.engine.readouts import connectivity
+from unstuck.engine.step import Engine, rates_of_change
 from unstuck.files.circuit import CircuitFile
 from unstuck.files.treatment import TYPICAL_STRESS_H
 from unstuck.files.units import HOURS_A_DAY
 from unstuck.parameters import ParameterSet
-from unstuck.state import Floats, Integers, State
+from unstuck.state import Floats, Integers
 from unstuck.targets import NO_EFFECT, Effects
 
-WITHIN = 0.005  # every activity and every projection must return this close to health
-KNOCKS = (1.01, 0.98)  # all plastic strengths times this
 REST_H = 60 * HOURS_A_DAY
 _STEP = 1e-6  # of the Jacobian, relative to the scale of each variable
 
@@ -60,36 +57,6 @@ def _moving(circuit: Circuit) -> Integers:
     lacking = circuit.wiring.populations.traits[:, RECEPTOR_5HT2C] == 0.0
     circuit.layout.views(moving).sensitivity_5ht2c[lacking] = False
     return np.flatnonzero(moving)
-
-
-def after_knock(circuit: Circuit, factor: float, days: float, accuracy: Accuracy = Accuracy()) -> State:
-    """The settled state some undisturbed days after all plastic strengths were multiplied by a factor."""
-
-    def weaken(state: State) -> None:
-        for strength in (state.slow.labile, state.slow.intermediate, state.slow.consolidated):
-            strength[:] *= factor
-
-    return after_change(circuit, weaken, days, accuracy)
-
-
-def after_change(
-    circuit: Circuit, change: Callable[[State], None], days: float, accuracy: Accuracy = Accuracy()
-) -> State:
-    """The settled state some undisturbed days after the healthy state was changed."""
-    engine = Engine(circuit, accuracy=accuracy)
-    change(engine.state)
-    calm = Constant(len(circuit.regions))
-    engine.advance(calm, days * HOURS_A_DAY)
-    return engine.settled(*calm.at(0.0))
-
-
-def distance_from_health(circuit: Circuit, state: State) -> float:
-    """Largest relative distance of any population's activity or any projection's strength from health."""
-    activity = np.abs(population_means(circuit, state.x) - 1.0).max()
-    strength = projection_strength(
-        circuit, state.slow.labile + state.slow.intermediate + state.slow.consolidated
-    )
-    return float(max(activity, np.nanmax(np.abs(strength - 1.0))))
 
 
 def healthy_is_attractor(file: CircuitFile, parameters: ParameterSet) -> bool:

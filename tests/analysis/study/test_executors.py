@@ -15,9 +15,8 @@ from study_cases import ROWS, all_fail, deadly, deadly_at_first, endless, invent
 from unstuck.engine.step import RunError
 from unstuck_analysis.study.cluster import client_workers, dask_workers
 from unstuck_analysis.study.file import Study
-from unstuck_analysis.study.processes import TookTooLong, time_limit
 from unstuck_analysis.study.results import Results
-from unstuck_analysis.study.run import Progress, run_plan
+from unstuck_analysis.study.run import Progress, TookTooLong, run_plan, time_limit
 from unstuck_analysis.study.store import Store
 
 

@@ -137,6 +137,7 @@ def test_every_kind_of_path_changes_what_a_run_reads(basis_variation: Variation)
         ("circuit.populations.OFC_P.scar_on_bdnf", 0.5),
         ("circuit.populations.ACC_P.stress_on_bdnf", -0.1),
         ("circuit.populations.OFC_P.healing", 0.5),
+        ("circuit.populations.OFC_P.gain_5ht2a", 0.5),
     ],
 )
 def test_what_is_particular_to_a_circuit_whose_connections_grow_can_be_varied(

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from knocks import KNOCKS, after_knock, distance_from_health
 from reference import FOLDER
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.drugs.exposure import Constant
@@ -14,7 +15,7 @@ from unstuck.files.treatment import Treatment, circuit_for
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import Patient, Traits
 from unstuck.patient.life import Life
-from unstuck.patient.stability import KNOCKS, after_knock, distance_from_health, rates_of_return
+from unstuck.patient.stability import rates_of_return
 from unstuck.state import Floats, State
 from unstuck.targets import NO_EFFECT, Effects
 from unstuck_analysis.evidence.runs import evidence_folder

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from knocks import WITHIN, after_change, after_knock, distance_from_health
 from unstuck.circuit import Circuit, mean_field_circuit, network_circuit
 from unstuck.engine.step import Accuracy, Engine
 from unstuck.files.circuit import CircuitFile
@@ -12,13 +13,7 @@ from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path, read
 from unstuck.parameters import default_parameters
 from unstuck.patient.draw import draw_traits
-from unstuck.patient.stability import (
-    WITHIN,
-    after_change,
-    after_knock,
-    distance_from_health,
-    healthy_is_attractor,
-)
+from unstuck.patient.stability import healthy_is_attractor
 from unstuck.state import State
 
 PARAMETERS = default_parameters()
