@@ -167,6 +167,7 @@ class Progress(NamedTuple):
     start_h: float = 0.0  # of the last accepted step
     length_h: float = 1.0
     due: bool = False  # the last end has not been shown to observers
+    settled: bool = False  # firing at the start of the next step has settled already, for an output
     error: float = 0.0  # of the last step, or a reason for which the run cannot go on
     steps: int = 0
     rejected: int = 0
@@ -347,6 +348,16 @@ def change_synapses(
 
 
 @compiled_part
+def settle_stage(
+    w: Wiring, p: Rules, end: int, y: Slow, firing: Firing, solver: Solver, stage: int
+) -> tuple[float, int, int]:
+    """Settle firing at a stage, at an end of a swing, starting from a guess; returns what `settle` does."""
+    row, fast = solver.acting[end], firing.below if end else firing.above
+    look_ahead(fast.x, firing.before[end], stage)
+    return settle(w, p, effects_of(row), row[FIELDS:], y, fast, solver.tolerance, solver.settling)
+
+
+@compiled_part
 def make_stage(
     w: Wiring,
     p: Rules,
@@ -356,10 +367,11 @@ def make_stage(
     course: Course,
     stage: int,
     length_h: float,
+    settled: bool,
 ) -> tuple[float, int, int]:
     """Settle firing, set all rates of change, and move to the next point; returns what `settle` does.
 
-    Where effects swing, the rates at the lower end are set first.
+    Where effects swing, the rates at the lower end are set first. settled: firing has settled already.
     """
     left, sweeps, fallbacks, do = 0.0, 0, 0, solver.settling
     start, there, after = course.points[0], course.points[stage], course.points[stage + 1]
@@ -367,15 +379,15 @@ def make_stage(
     leg = Leg(start, there, after, course.change, rate, solver.rate_below, solver.per_scale)
     y = slow_views(there, solver.start)
     for end in range(1 if share < 1.0 else 0, -1, -1):
-        row, fast = solver.acting[end], firing.below if end else firing.above
-        acting, rates = effects_of(row), slow_views(solver.rate_below if end else rate, solver.start)
-        look_ahead(fast.x, firing.before[end], stage)
-        left, swept, fell = settle(w, p, acting, row[FIELDS:], y, fast, solver.tolerance, do)
-        sweeps, fallbacks = sweeps + swept, fallbacks + fell
+        if not settled:
+            left, swept, fell = settle_stage(w, p, end, y, firing, solver, stage)
+            sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
             return left, sweeps, fallbacks
         if stage == 0:
             set_decay(w, p, y.trkb, length_h, solver)
+        acting, fast = effects_of(solver.acting[end]), firing.below if end else firing.above
+        rates = slow_views(solver.rate_below if end else rate, solver.start)
         change_synapses(w, p, acting, y, fast, rates, leg, solver, share, stage, length_h, end == 0)
         circuit_change(w, p, acting, do.here, y, fast, rates)
     for part in range(solver.decay.size):
@@ -396,8 +408,9 @@ def try_step(
     course: Course,
     start_h: float,
     length_h: float,
+    settled: bool,
 ) -> tuple[float, int, int]:
-    """All stages of one step; sets course and firing.
+    """All stages of one step; sets course and firing. settled: firing at the start has settled already.
 
     Returns the error, or UNSETTLED where firing does not settle (for the slow state that is then copied to
     the end point), the number of sweeps and of fallbacks.
@@ -409,7 +422,8 @@ def try_step(
         cell = cell_at(table, time_h, cell)
         share = set_acting(table, cell, time_h, solver.acting)
         share = 1.0 if share > 1.0 - 1e-9 else share
-        left, swept, fell = make_stage(w, p, share, firing, solver, course, stage, length_h)
+        known = settled and stage == 0
+        left, swept, fell = make_stage(w, p, share, firing, solver, course, stage, length_h, known)
         sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
             course.points[3] = course.points[stage]
@@ -452,6 +466,28 @@ def put_out(
     return left
 
 
+@compiled_part
+def put_out_start(
+    w: Wiring, p: Rules, outputs: Outputs, k: int, y: Floats, firing: Firing, solver: Solver
+) -> tuple[float, int, int]:
+    """As `put_out`, at the start of the next step, for which firing settles at the same time."""
+    outputs.y[k] = y
+    left, sweeps, fallbacks = settle_stage(w, p, 0, slow_views(y, solver.start), firing, solver, 0)
+    outputs.x[k], outputs.monoamine_nM[k] = firing.above.x, firing.above.monoamine_nM
+    return left, sweeps, fallbacks
+
+
+@compiled_part
+def is_start(
+    table: Acting, cell: int, hour: float, row: Floats, time_h: float, end_h: float, acting: Floats
+) -> bool:
+    """Whether an output is the start of the next step: its hour, and what acts (which is set)."""
+    if hour != time_h or time_h >= end_h or table.rows.shape[2] > 1:
+        return False
+    set_acting(table, cell_at(table, time_h, cell), time_h, acting)
+    return np.all(acting[0] == row)
+
+
 @compiled
 def follow(
     w: Wiring,
@@ -473,10 +509,15 @@ def follow(
     """
     time_h, step_h, start_h, length_h, due, error = at.time_h, at.step_h, at.start_h, at.length_h, at.due, 0.0
     steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
-    rows = min(outputs.y.shape[0], outputs.hours.size)
+    rows, settled = min(outputs.y.shape[0], outputs.hours.size), at.settled
     while True:
         while filled < rows and outputs.hours[filled] <= time_h and error >= 0.0:
-            left = put_out(w, p, outputs, filled, firing, solver, course, start_h, length_h)
+            hour, row = outputs.hours[filled], outputs.acting[filled]
+            if is_start(table, cell, hour, row, time_h, stops_h[-1], solver.acting):
+                left, swept, fell = put_out_start(w, p, outputs, filled, y, firing, solver)
+                sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
+            else:
+                left = put_out(w, p, outputs, filled, firing, solver, course, start_h, length_h)
             error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
             filled += error >= 0.0
         full = 0 < rows == filled
@@ -486,13 +527,13 @@ def follow(
         full = full or 0 < ends.hours.size == ended
         if full or time_h >= stops_h[-1] or steps + rejected == most_tries or not 0.0 <= error < np.inf:
             did = (steps, rejected, sweeps, fallbacks, filled, ended)
-            return Progress(time_h, step_h, start_h, length_h, due, error, *did)
+            return Progress(time_h, step_h, start_h, length_h, due, settled, error, *did)
         left_h = stops_h[stop] - time_h
         h = length_of_step(step_h, left_h, solver.longest_step_h)
         course.points[0] = y
         cell = cell_at(table, time_h, cell)
-        error, swept, fell = try_step(w, p, table, cell, firing, solver, course, time_h, h)
-        sweeps, fallbacks = sweeps + swept, fallbacks + fell
+        error, swept, fell = try_step(w, p, table, cell, firing, solver, course, time_h, h, settled)
+        settled, sweeps, fallbacks = False, sweeps + swept, fallbacks + fell
         factor = factor_of_step(error, solver.slow_tolerance)
         if not 0.0 <= error <= solver.slow_tolerance:
             rejected += 1
@@ -607,7 +648,7 @@ class Engine:
         most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)
         swings = getattr(exposure, "swings", False)
         table = None if swings or until_h <= self.time_h else tabulate(exposure, [self.time_h, *stops_h])
-        self._at = self._at._replace(due=False)
+        self._at = self._at._replace(due=False, settled=False)
         outputs, ends = self._rows_for_observers(exposure, waiting, on_step is not None)
         while self.time_h < until_h or len(outputs.hours) or (on_step and self._at.due):
             stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
