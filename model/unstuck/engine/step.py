@@ -189,7 +189,7 @@ def set_decay(w: Wiring, p: Rules, trkb: Floats, length_h: float, solver: Solver
         mean_trkb, made, strength = population_mean(w, trkb, k), 0.0, 1e-12
         for projection in range(pre.size):
             if post[projection] == k:
-                m = pre[projection]
+                m = int(pre[projection])
                 own = plasticity_of(w.projection_traits, projection, 0.0, p.plasticity)
                 plastic = do.excitation[k, m] - w.fixed_excitation[k, m]
                 strength += plastic
@@ -354,7 +354,7 @@ def change_synapses(
         first, last = solver.blocks[block], solver.blocks[block + 1]
         for i in range(first, last):
             neuron_change(w, p, acting, solver.settling.here, y, fast, i, rates)
-        decay = solver.labile_decay[w.population[first]]
+        decay = solver.labile_decay[int(w.population[first])]
         weights = weights_after(stage, length_h, decay)
         for v in range(LABILE, solver.start.size - 1 if moves else LABILE):
             begin, end = solver.start[v] + synapses[first], solver.start[v] + synapses[last]
@@ -502,7 +502,68 @@ def is_start(
     if hour != time_h or time_h >= end_h or table.rows.shape[2] > 1:
         return False
     set_acting(table, cell_at(table, time_h, cell), time_h, acting)
-    return np.all(acting[0] == row)
+    return bool(np.all(acting[0] == row))
+
+
+@compiled_part
+def observe(
+    w: Wiring,
+    p: Rules,
+    table: Acting,
+    cell: int,
+    end_h: float,
+    at: Progress,
+    firing: Firing,
+    solver: Solver,
+    course: Course,
+    outputs: Outputs,
+    ends: Ends,
+) -> Progress:
+    """Fill the rows of outputs that are due up to now, and then that of the end of the last step."""
+    rows, k, left, settled = min(outputs.y.shape[0], outputs.hours.size), at.outputs, 0.0, at.settled
+    sweeps, fallbacks, due, ended, y = at.sweeps, at.fallbacks, at.due, at.ends, course.points[at.origin]
+    while k < rows and outputs.hours[k] <= at.time_h and left <= solver.tolerance:
+        if is_start(table, cell, outputs.hours[k], outputs.acting[k], at.time_h, end_h, solver.acting):
+            left, swept, fell = put_out_start(w, p, outputs, k, y, firing, solver)
+            sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
+        else:
+            origin = 3 - at.origin
+            left = put_out(w, p, outputs, k, firing, solver, course, origin, at.start_h, at.length_h)
+        k += left <= solver.tolerance
+    if due and not 0 < rows == k and ended < ends.hours.size:
+        ends.hours[ended], ends.y[ended], due = at.time_h, y, False
+        ended += 1
+    error = at.error if left <= solver.tolerance else UNSETTLED_OUTPUT
+    did = (at.steps, at.rejected, sweeps, fallbacks, k, ended)
+    return Progress(at.time_h, at.step_h, at.start_h, at.length_h, due, settled, at.origin, error, *did)
+
+
+@compiled_part
+def step_on(
+    w: Wiring,
+    p: Rules,
+    table: Acting,
+    cell: int,
+    stop_h: float,
+    at: Progress,
+    firing: Firing,
+    solver: Solver,
+    course: Course,
+) -> Progress:
+    """Try one step, which does not go beyond a stop."""
+    left_h, origin = stop_h - at.time_h, at.origin
+    h = length_of_step(at.step_h, left_h, solver.longest_step_h)
+    error, swept, fell = try_step(w, p, table, cell, firing, solver, course, origin, at.time_h, h, at.settled)
+    wanted_h, sweeps, fallbacks = h * factor_of_step(error, solver.slow_tolerance), at.sweeps, at.fallbacks
+    did, seen = (sweeps + swept, fallbacks + fell), (at.outputs, at.ends)
+    if not 0.0 <= error <= solver.slow_tolerance:
+        tries = (at.steps, at.rejected + 1)
+        last = (at.start_h, at.length_h, at.due, False, origin, error)
+        return Progress(at.time_h, wanted_h, *last, *tries, *did, *seen)
+    step_h = max(wanted_h, at.step_h if h == left_h else 0.0)
+    time_h = at.time_h + h
+    time_h, tries = stop_h if time_h >= stop_h - 1e-9 else time_h, (at.steps + 1, at.rejected)
+    return Progress(time_h, step_h, at.time_h, h, True, False, 3 - origin, error, *tries, *did, *seen)
 
 
 @compiled
@@ -524,49 +585,20 @@ def follow(
 
     A step ends exactly on every stop. The run also ends after most_tries, and where a step fails.
     """
-    time_h, step_h, start_h, length_h, due, error = at.time_h, at.step_h, at.start_h, at.length_h, at.due, 0.0
-    steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
-    rows, settled, origin = min(outputs.y.shape[0], outputs.hours.size), at.settled, at.origin
-    course.points[origin] = y
+    last = (at.time_h, at.step_h, at.start_h, at.length_h, at.due, at.settled, at.origin)
+    at, cell, stop, end_h = Progress(*last, 0.0, 0, 0, 0, 0, 0, 0), 0, 0, stops_h[-1]
+    course.points[at.origin] = y
     while True:
-        while filled < rows and outputs.hours[filled] <= time_h and error >= 0.0:
-            hour, row = outputs.hours[filled], outputs.acting[filled]
-            if is_start(table, cell, hour, row, time_h, stops_h[-1], solver.acting):
-                left, swept, fell = put_out_start(
-                    w, p, outputs, filled, course.points[origin], firing, solver
-                )
-                sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
-            else:
-                left = put_out(w, p, outputs, filled, firing, solver, course, 3 - origin, start_h, length_h)
-            error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
-            filled += error >= 0.0
-        full = 0 < rows == filled
-        if due and not full and ended < ends.hours.size:
-            ends.hours[ended], ends.y[ended], due = time_h, course.points[origin], False
-            ended += 1
-        full = full or 0 < ends.hours.size == ended
-        if full or time_h >= stops_h[-1] or steps + rejected == most_tries or not 0.0 <= error < np.inf:
-            y[:] = course.points[origin]
-            did = (steps, rejected, sweeps, fallbacks, filled, ended)
-            return Progress(time_h, step_h, start_h, length_h, due, settled, origin, error, *did)
-        left_h = stops_h[stop] - time_h
-        h = length_of_step(step_h, left_h, solver.longest_step_h)
-        cell = cell_at(table, time_h, cell)
-        error, swept, fell = try_step(w, p, table, cell, firing, solver, course, origin, time_h, h, settled)
-        settled, sweeps, fallbacks = False, sweeps + swept, fallbacks + fell
-        factor = factor_of_step(error, solver.slow_tolerance)
-        if not 0.0 <= error <= solver.slow_tolerance:
-            rejected += 1
-            step_h = h * factor
-            continue
-        step_h = max(h * factor, step_h if h == left_h else 0.0)
-        start_h, length_h, due = time_h, h, True
-        time_h += h
-        if time_h >= stops_h[stop] - 1e-9:
-            time_h = stops_h[stop]
+        at = observe(w, p, table, cell, end_h, at, firing, solver, course, outputs, ends)
+        full = 0 < min(outputs.y.shape[0], outputs.hours.size) == at.outputs or 0 < ends.hours.size == at.ends
+        tried = at.steps + at.rejected == most_tries
+        if full or tried or at.time_h >= end_h or not 0.0 <= at.error < np.inf:
+            y[:] = course.points[at.origin]
+            return at
+        cell = cell_at(table, at.time_h, cell)
+        while stops_h[stop] <= at.time_h:
             stop += 1
-        steps += 1
-        origin = 3 - origin
+        at = step_on(w, p, table, cell, stops_h[stop], at, firing, solver, course)
 
 
 @compiled
@@ -659,10 +691,7 @@ class Engine:
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
         """
-        columns = FIELDS + len(self.circuit.regions) + exposure.local_columns
-        if columns != self._columns:
-            self._columns = columns
-            self._solver = self._solver._replace(acting=np.empty((2, columns)))
+        self._make_room(FIELDS + len(self.circuit.regions) + exposure.local_columns)
         waiting = np.array([hour for hour in output_h if on_output and self.time_h < hour <= until_h])
         stops_h = np.array([hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h])
         most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)
@@ -674,12 +703,11 @@ class Engine:
             stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
             acting = table or self._swinging_step(exposure, float(stops_h[0]))
             at = self._follow(acting, stops_h, 1 if swings else most, outputs, ends)
-            most -= at.steps + at.rejected
-            if on_output and at.outputs:
-                found = outputs.y, outputs.x, outputs.monoamine_nM
-                rows = State(*(part[: at.outputs] for part in found), self.circuit.layout)
-                on_output(outputs.hours[: at.outputs], rows)
-            outputs = outputs._replace(hours=outputs.hours[at.outputs :], acting=outputs.acting[at.outputs :])
+            most, n = most - at.steps - at.rejected, at.outputs
+            if on_output and n:
+                found = State(outputs.y[:n], outputs.x[:n], outputs.monoamine_nM[:n], self.circuit.layout)
+                on_output(outputs.hours[:n], found)
+            outputs = outputs._replace(hours=outputs.hours[n:], acting=outputs.acting[n:])
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
             if most <= 0 and self.time_h < until_h:
@@ -691,6 +719,12 @@ class Engine:
             return settled_state(self.circuit, self.state, effects, region_input, self.accuracy.firing, y)
         except RunError as fault:
             raise RunError(f"{fault} {self._when}") from None
+
+    def _make_room(self, columns: int) -> None:
+        """Set how many columns there are for what acts."""
+        if columns != self._columns:
+            self._columns = columns
+            self._solver = self._solver._replace(acting=np.empty((2, columns)))
 
     def _swinging_step(self, exposure: Exposure, stop_h: float) -> Acting:
         """What acts in the next step, where effects swing."""
