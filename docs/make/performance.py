@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -28,7 +29,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from quick_runs import DOCS
-from sweeps import FLAGS, LARGEST_DIFFERENCE, OURS, PEERS, ROUNDS, C, draw_network, with_c, with_peers
+from sweeps import FLAGS, LARGEST_DIFFERENCE, OURS, PEERS, ROUNDS, C, draw_network, with_programs
 from unstuck.engine.step import Accuracy
 from unstuck.files.cohort import read_cohort
 from unstuck.files.find import cohort_path
@@ -77,7 +78,7 @@ def measure_sweeps(folder: Path) -> Numbers:
     missing, sizes = dict[str, str](), Numbers()
     for neurons, sweeps in SWEEPS.items():
         network = draw_network(neurons, sweeps)
-        programs = with_peers(network, folder, missing)
+        programs = with_programs(network, folder, PEERS, missing)
         sizes[f"{neurons:,} neurons, {network.synapses:,} synapses"] = programs
     return {"sizes": sizes, "missing": missing}
 
@@ -93,7 +94,10 @@ def measure_size(neurons: int, folder: Path) -> Numbers:
     synapses = sum(len(each.pre) for each in (w.excitatory, w.inhibitory, w.plastic))
     network = draw_network(neurons, max(1, SYNAPSES_PER_ROUND // synapses))
     found = {"neurons": neurons, "synapses": synapses, "seconds": seconds}
-    return found | {"peak_MB": int(used["VmHWM"].split()[0]) / 1e3, "programs": with_c(network, folder)}
+    return found | {
+        "peak_MB": int(used["VmHWM"].split()[0]) / 1e3,
+        "programs": with_programs(network, folder, {}, {}),
+    }
 
 
 def measure_sizes(folder: Path) -> Numbers:
@@ -118,7 +122,7 @@ def measure_precision(_: Path) -> Numbers:
             name: [time_and_error(runs[name, factor], runs[name, REFERENCE]) for factor in FACTORS]
             for name in TREATMENTS
         }
-    return {"slow": shipped.slow, "firing": shipped.firing, "sizes": found}
+    return asdict(shipped) | {"sizes": found}
 
 
 def time_and_error(
@@ -289,7 +293,7 @@ def precision_figure(found: Mapping[str, Any]) -> Figure:
 
 def page(numbers: Mapping[str, Any]) -> str:
     """The page as Markdown, from its numbers."""
-    sweeps, sizes = numbers["sweep"], numbers["size"]["sizes"]
+    sweeps, sizes, precision = numbers["sweep"], numbers["size"]["sizes"], numbers["precision"]
     missing = [f"* {name} could not be measured: {reason}" for name, reason in sweeps["missing"].items()]
     conditions = [[part, *(numbers[part][key] for key in ("date", "load", "model"))] for part in PARTS]
     return Template(PROSE.read_text(encoding="utf-8")).substitute(
@@ -300,9 +304,10 @@ def page(numbers: Mapping[str, Any]) -> str:
         fewer=PEERS["mesa_sweeps"].fewer,
         sizes=size_table(numbers["size"]),
         bytes_per_synapse=f"{_bytes_per_synapse(sizes):.0f}",
-        precision=precision_table(numbers["precision"]),
-        slow=f"{numbers['precision']['slow']:g}",
-        firing=f"{numbers['precision']['firing']:g}",
+        precision=precision_table(precision),
+        slow=f"{precision['slow']:g}",
+        firing=f"{precision['firing']:g}",
+        longest_days=f"{precision['longest_step_h'] / 24.0:g}",
         patients=PRECISION_PATIENTS[500],
         most=f"{FACTORS[0]:g}",
         least=f"{FACTORS[-1]:g}",

@@ -242,26 +242,23 @@ def compared(
     }
 
 
-def with_c(network: Network, folder: Path) -> dict[str, Any]:
-    """Our sweeps compared with C."""
-    rounds = {C: c_round(network, FLAGS[C], folder), OURS: our_round(network)}
-    wanted, work = by_scipy(network, network.sweeps), float(network.synapses * network.sweeps)
-    return compared(rounds, dict.fromkeys(rounds, wanted), dict.fromkeys(rounds, work))
-
-
-def with_peers(network: Network, folder: Path, missing: dict[str, str]) -> dict[str, Any]:
-    """Our sweeps compared with all programs; those that cannot run are added to missing, with the reason."""
+def with_programs(
+    network: Network, folder: Path, peers: Mapping[str, Peer], missing: dict[str, str]
+) -> dict[str, Any]:
+    """Our sweeps compared with C and with peers; those that cannot run are added to missing, with why."""
     path = folder / f"network{len(network.arrays['x'])}.npz"
     np.savez(path, **network.arrays)
     rounds = {name: c_round(network, flags, folder) for name, flags in FLAGS.items()}
     rounds[OURS], sweeps = our_round(network), dict.fromkeys([*FLAGS, OURS], network.sweeps)
     with ExitStack() as running:
-        for name, peer in PEERS.items():
-            sweeps[peer.title] = network.sweeps // peer.fewer
+        for name, peer in peers.items():
             try:
                 install(name, folder)
-                rounds[peer.title] = peer_round(name, path, sweeps[peer.title], folder, running)
+                count = network.sweeps // peer.fewer
+                rounds[peer.title] = peer_round(name, path, count, folder, running)
+                sweeps[peer.title] = count
             except PeerError as fault:
                 missing[peer.title] = str(fault)
-        wanted = {name: by_scipy(network, sweeps[name]) for name in rounds}
-        return compared(rounds, wanted, {name: float(network.synapses * sweeps[name]) for name in rounds})
+        results = {count: by_scipy(network, count) for count in set(sweeps.values())}
+        work = {name: float(network.synapses * count) for name, count in sweeps.items()}
+        return compared(rounds, {name: results[count] for name, count in sweeps.items()}, work)

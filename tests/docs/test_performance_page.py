@@ -1,5 +1,6 @@
 """The page of benchmarks: made of its stored numbers, and no program with a wrong result is timed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def one_sweep_less(network: sweeps.Network) -> sweeps.Network:
 def test_the_engine_c_and_scipy_agree_on_the_exported_network(
     network: sweeps.Network, tmp_path: Path
 ) -> None:
-    assert set(sweeps.with_c(network, tmp_path)) == {sweeps.C, sweeps.OURS}
+    assert set(sweeps.with_programs(network, tmp_path, {}, {})) == {*sweeps.FLAGS, sweeps.OURS}
 
 
 @pytest.mark.parametrize("change", [without_inhibition, one_sweep_less])
@@ -83,12 +84,11 @@ def test_another_network_and_a_missing_sweep_are_noticed(
 def test_a_program_that_ends_at_once_is_named_with_its_last_message(
     network: sweeps.Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copy(sweeps.PROGRAMS / "sweeps.c", tmp_path)
+    (tmp_path / "broken.py").write_text("raise SystemExit('no compiler')")
     monkeypatch.setattr(sweeps, "PROGRAMS", tmp_path)
-    for name in sweeps.PEERS:
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('no compiler')")
-    (tmp_path / "sweeps.c").write_bytes((DOCS / "make" / "peers" / "sweeps.c").read_bytes())
     monkeypatch.setattr(sweeps, "install", lambda name, folder: None)
     missing = dict[str, str]()
-    found = sweeps.with_peers(network, tmp_path, missing)
+    found = sweeps.with_programs(network, tmp_path, {"broken": sweeps.Peer("Broken", ())}, missing)
     assert set(found) == {*sweeps.FLAGS, sweeps.OURS}
-    assert set(missing.values()) == {"no compiler"}
+    assert missing == {"Broken": "no compiler"}
