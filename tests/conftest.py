@@ -11,10 +11,11 @@ from unstuck.files.circuit import CircuitFile
 from unstuck.files.yaml import read_document
 from unstuck.parameters import ParameterSet, default_parameters, shipped_parameter_file
 
-# CI draws the same examples every time; who develops meets new ones.
-# Neither has a time limit per example: a busy computer is not a fault.
+# CI draws the same examples every time; developers and the nightly check draw new ones.
+# No profile has a time limit per example: a busy computer is not a fault.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("developer", deadline=None)
+settings.register_profile("nightly", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("developer")
 if os.environ.get("CI"):
     settings.load_profile("ci")

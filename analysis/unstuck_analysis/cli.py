@@ -1,6 +1,7 @@
 """The entry point of `unstuck`: it runs a command and turns what can go wrong into one message.
 
-Exit codes: 0 done, 1 disk or run failure, 2 bad input, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 disk or run failure, 2 bad input, 3 a study with failed or missing runs, 130 stopped by
+Ctrl-C.
 """
 
 import sys
@@ -44,8 +45,10 @@ def _explain(fault: Exception) -> NoReturn:
 
     if isinstance(fault, InputError):
         _fail(str(fault), 2)
-    if isinstance(fault, RunError | StorageError | OSError):
+    if isinstance(fault, RunError | StorageError):
         _fail(str(fault), 1)
+    if isinstance(fault, OSError):
+        _fail(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault), 1)
     if isinstance(fault, BrokenExecutor | MemoryError):
         _fail("a process was killed or ran out of memory; try fewer --workers or --neurons", 1)
     raise fault

@@ -18,6 +18,7 @@ import evidence
 import example_page
 import landscape
 import model_description
+import performance
 import quick_runs
 import reference_pages
 import shelf
@@ -60,6 +61,12 @@ PAGES = (
     Page("trials", ("explanation/trials.md",), trials.make),
     Page("example-page", (example_page.FILE,), example_page.make),
     Page("circuits", circuits.FILES, circuits.make),
+    Page(
+        "performance",
+        ("performance.md", *(f"images/{name}.png" for name in performance.FIGURES)),
+        performance.make,
+        False,
+    ),
     Page("evidence", ("evidence.md", "evidence.csv", "images/findings.png"), evidence.make),
 )
 

@@ -181,6 +181,15 @@ class Circuit:
         """Weights by projection whose sum over summed strengths (drive) is the structural readout."""
         return self.mean_strength(self.structural_readout)
 
+    @cached_property
+    def readout_weights(self) -> tuple[Floats, Floats]:
+        """Weights of every readout, by projection for strength and by population for activity."""
+        all_readouts = self.file.all_readouts.values()
+        none = np.zeros(len(self.projections)), np.zeros(len(self.populations))
+        strength = [self.mean_strength(r) if r.kind == "strength" else none[0] for r in all_readouts]
+        activity = [none[1] if r.kind == "strength" else self.mean_activity(r) for r in all_readouts]
+        return np.stack(strength, axis=1), np.stack(activity, axis=1)
+
     def mean_strength(self, readout: ReadoutFile) -> Floats:
         """Weights by projection whose sum over summed strengths (drive) is a readout of strength."""
         weights = np.zeros(len(self.projections))
@@ -493,7 +502,7 @@ def _assemble(
     )
     wiring = wiring._replace(bias=_healthy_bias(wiring, rules))
     plastic, populations, sources = wiring.plastic, len(sizes), len(wiring.sources)
-    layout = Layout.of(len(set_point_Hz), plastic.weight, plastic.start, populations, sources)
+    layout = Layout.of(len(set_point_Hz), plastic.weight, populations, sources)
     return Circuit(file, parameters, rules, wiring, layout, set_point_Hz, weights)
 
 

@@ -28,7 +28,8 @@ class Variable:
 
     per: a source is a serotonergic population.
 
-    exact_decay: its linear decay is fast; half of it is solved exactly, which allows long steps.
+    decay: linear decay (1/h) that a step solves exactly. (That of labile strength changes with the state:
+    see `engine.step`.)
     """
 
     meaning: str
@@ -36,15 +37,18 @@ class Variable:
     healthy: Value = 1.0
     lowest: Value = 0.0
     highest: Value = inf
-    exact_decay: bool = False
+    decay: Value = 0.0
 
 
 class Slow(NamedTuple):
     """The slow variables of a circuit as views, in the order of the flat vector."""
 
     bdnf: Annotated[Floats, Variable("BDNF", "neuron", highest=lambda p: 1.0 + p["b5"])]
-    trkb: Annotated[Floats, Variable("TrkB signalling", "neuron", highest=lambda p: p["TS"])]
-    recent_activity: Annotated[Floats, Variable("recent activity", "neuron")]
+    trkb: Annotated[
+        Floats,
+        Variable("TrkB signalling", "neuron", highest=lambda p: p["TS"], decay=lambda p: 1.0 / p["tauT"]),
+    ]
+    recent_activity: Annotated[Floats, Variable("recent activity", "neuron", decay=lambda p: 1.0 / p["taux"])]
     scar: Annotated[Floats, Variable("scar", "neuron", healthy=0.0, highest=1.0)]
     autoreceptor_sensitivity: Annotated[Floats, Variable("autoreceptor sensitivity", "source", highest=1.0)]
     sert_vmax_following: Annotated[Floats, Variable("SERT Vmax that follows TrkB", "source")]
@@ -52,10 +56,7 @@ class Slow(NamedTuple):
     gaba_receptors: Annotated[Floats, Variable("GABA-A receptors", "population")]
     sensitivity_5ht2c: Annotated[Floats, Variable("sensitivity of 5-HT2C", "population", highest=1.0)]
     labile: Annotated[
-        Floats,
-        Variable(
-            "labile strength", "synapse", lambda p: p["l0"], highest=lambda p: p["wmaxf"], exact_decay=True
-        ),
+        Floats, Variable("labile strength", "synapse", lambda p: p["l0"], highest=lambda p: p["wmaxf"])
     ]
     intermediate: Annotated[
         Floats,
@@ -83,26 +84,24 @@ VARIABLES: dict[str, Variable] = {
 class Layout:
     """Where each slow variable of one circuit is in the flat vector.
 
-    start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. onto: (neurons + 1,)
-    first synapse onto each neuron. error_start: bounds of the parts whose error of a step is a root mean
-    square: a variable of neurons or synapses, or one entry of another variable.
+    start: (variables + 1,) first position of each. weight: (synapses,) healthy strength. parts: bounds of the
+    parts that are no synapses: a variable of neurons, or one entry of another variable.
     """
 
     start: Positions
     weight: Floats
-    onto: Positions
-    error_start: Positions
+    parts: Positions
 
     @classmethod
-    def of(cls, neurons: int, weight: Floats, onto: Positions, populations: int, sources: int) -> "Layout":
+    def of(cls, neurons: int, weight: Floats, populations: int, sources: int) -> "Layout":
         """The layout for so many neurons, plastic synapses of these healthy strengths, and so on."""
         sizes = {"neuron": neurons, "synapse": len(weight), "population": populations, "source": sources}
         start, parts = [0], [0]
         for variable in VARIABLES.values():
             start.append(start[-1] + sizes[variable.per])
-            few = variable.per in ("population", "source")
-            parts += range(start[-2] + 1, start[-1] + 1) if few else [start[-1]]
-        return cls(np.array(start, np.uint64), weight, onto, np.array(parts, np.uint64))
+            if variable.per != "synapse":
+                parts += [start[-1]] if variable.per == "neuron" else range(start[-2] + 1, start[-1] + 1)
+        return cls(np.array(start, np.uint64), weight, np.array(parts, np.uint64))
 
     @property
     def size(self) -> int:
@@ -128,22 +127,10 @@ class Layout:
         """What a deviation of each variable is relative to: the healthy strength for synapses, else 1."""
         return self.filled(lambda _: 1.0)
 
-    def groups(self) -> tuple[Positions, Integers]:
-        """Bounds of groups of variables that share a decay, and the neuron of each group (-1: no decay).
-
-        Synapses of a variable with `exact_decay` form one group per neuron. No group spans two parts of
-        `error_start`.
-        """
-        bounds, neurons = [0], list[int]()
-        for start, stop, variable in zip(self.start[:-1], self.start[1:], VARIABLES.values(), strict=True):
-            if variable.exact_decay:
-                bounds += (start + self.onto[1:]).tolist()
-                neurons += range(len(self.onto) - 1)
-            else:
-                few = variable.per in ("population", "source")
-                bounds += range(int(start) + 1, int(stop) + 1) if few else [int(stop)]
-                neurons += [-1] * (len(bounds) - 1 - len(neurons))
-        return np.array(bounds, np.uint64), np.array(neurons)
+    def decay(self, parameters: Mapping[str, float]) -> Floats:
+        """Linear decay (1/h) of each of `parts`."""
+        y = self.filled(lambda variable: bound(variable.decay, parameters))
+        return y[self.parts[:-1]]
 
     def place(self, position: int) -> tuple[str, int]:
         """The variable at a position of the flat vector, and its neuron or synapse."""

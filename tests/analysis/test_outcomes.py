@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import CensoredData, ecdf
 from unstuck.circuit import Circuit, healthy_state
@@ -14,11 +15,17 @@ from unstuck_analysis.compare import run
 from unstuck_analysis.outcomes import (
     Outcome,
     RecoveryCourse,
+    bootstrap,
     bootstrap_mean,
     kaplan_meier_median,
+    mean_bands,
     outcome_of,
+    recovery_course,
     recovery_index,
+    series_columns,
+    series_of,
 )
+from unstuck_analysis.output.columns import column_name
 
 STUCK, HEALTHY = 0.6, 1.0
 
@@ -34,28 +41,69 @@ def scored(
     conditions: Sequence[ConditionResult] = (),
 ) -> Outcome:
     """The outcome of a run whose recovery index is known at the ends of its steps."""
+    run = made_up_run(circuit, days, recovery, stuck, conditions)
+    run.gone_day, run.last_dose_day = gone_day, last_dose_day
+    return outcome_of(run, circuit, 84.0, seed=1, patient=0)
+
+
+def made_up_run(
+    circuit: Circuit,
+    days: Sequence[float],
+    recovery: Sequence[float],
+    stuck: float = STUCK,
+    conditions: Sequence[ConditionResult] = (),
+) -> PatientRun:
+    """A run with a recovery index on each day; structure is half of connectivity, function a third."""
     connectivity = [stuck + r * (HEALTHY - stuck) for r in recovery]
 
     def reading(day: float, value: float) -> Reading:
         populations, regions = len(circuit.populations), len(circuit.regions)
-        ones, strength = np.ones(populations), np.ones(len(circuit.projections))
-        firing, serotonin = ones * day, np.ones(regions)
-        rest = strength, 0.1, 1.0, np.array([value]), np.ones(0)
-        return Reading(day, value, value / 2, value, firing, serotonin, ones, ones, 0 * ones, *rest)
+        by_population, strength = np.arange(populations), np.arange(len(circuit.projections))
+        firing, serotonin = np.full(populations, day), day + np.arange(regions)
+        rest = day + strength, 0.1, 1.0, np.array([value]), 5 + np.arange(len(circuit.noradrenaline_pools))
+        neurons = 10 * day + by_population, 20 * day + by_population, 30 * day + by_population
+        return Reading(day, value, value / 2, value / 3, firing, serotonin, *neurons, *rest)
 
     ends = reading(0.0, HEALTHY), reading(0.0, stuck)
     checkpoint = Checkpoint("", "", healthy_state(circuit), 0.0, *ends, Diagnostics())
-    run = PatientRun(
+    return PatientRun(
         "made-up",
         checkpoint,
         readings=[reading(day, value) for day, value in zip(days, connectivity, strict=True)],
         steps=[(day, value, value / 2) for day, value in zip(days, connectivity, strict=True)],
-        last_dose_day=last_dose_day,
-        gone_day=gone_day,
         end_day=float(days[-1]),
         conditions=list(conditions),
     )
-    return outcome_of(run, circuit, 84.0, seed=1, patient=0)
+
+
+def test_a_series_has_a_column_for_everything_that_is_read(mean_field: Circuit) -> None:
+    days, recovery = [0.0, 1.0, 84.0], [0.0, 0.25, 0.75]
+    series = series_of(made_up_run(mean_field, days, recovery), mean_field)
+    assert list(series) == ["day", *series_columns(mean_field.file)]
+    assert all(column.shape == (3,) for column in series.values())
+    for name in ("recovery", "structural_recovery", "functional_recovery"):
+        np.testing.assert_allclose(series[name], recovery)
+    np.testing.assert_allclose(series["connectivity"], [0.6, 0.7, 0.9])
+    projections = list(mean_field.file.projections)
+    expected = {
+        **{f"serotonin_{region}": (1, k) for k, region in enumerate(mean_field.regions)},
+        **{f"activity_{name}": (1, 0) for name in mean_field.populations},
+        **{
+            f"{what}_{name}": (times, k)
+            for what, times in (("bdnf", 10), ("trkb", 20), ("scar", 30))
+            for k, name in enumerate(mean_field.populations)
+        },
+        **{
+            f"strength_{name}": (1, projections.index(name))
+            for name, projection in mean_field.file.projections.items()
+            if projection.plastic
+        },
+    }
+    for name, (times, added) in expected.items():
+        found = series[column_name(name)]
+        np.testing.assert_allclose(found, times * np.array(days) + added, err_msg=name)
+    rest = 6 + len(mean_field.noradrenaline_pools)
+    assert len(series) == 1 + rest + len(expected)
 
 
 def test_onset_lies_between_two_steps_where_the_line_crosses_a_half() -> None:
@@ -101,6 +149,16 @@ def test_a_low_last_day_is_not_yet_a_relapse() -> None:
     assert RecoveryCourse([0, 9, 12], [1, 0.6, 0.3]).relapse_day() == 11
 
 
+def test_two_low_days_right_after_a_short_recovery_are_a_relapse() -> None:
+    assert RecoveryCourse([0, 0.5, 0.6, 2], [0, 1, 0, 0]).relapse_day() == 1
+    assert math.isnan(RecoveryCourse([0, 0.5, 0.6, 1], [0, 1, 0, 0]).relapse_day())
+
+
+def test_the_first_day_is_that_of_the_first_of_several_recoveries() -> None:
+    assert RecoveryCourse([0, 10, 20, 30], [0, 1, 0, 1]).first_day == pytest.approx(5.0)
+    assert math.isnan(RecoveryCourse([0, 10], [0, 0.4]).first_day)
+
+
 def test_structural_recovery_is_read_from_consolidated_strength(mean_field: Circuit) -> None:
     outcome = scored(mean_field, [0, 84, 168], [0, 0.75, 0.75])
     assert outcome.structural_recovery_endpoint == pytest.approx(0.75)
@@ -144,6 +202,37 @@ def test_one_patient_has_no_interval() -> None:
     assert math.isnan(high)
 
 
+def test_two_patients_have_an_interval_from_one_to_the_other() -> None:
+    assert bootstrap_mean(np.array([0.0, 1.0]), np.random.default_rng(1)) == (0.5, 0.0, 1.0)
+
+
+def test_samples_with_an_undefined_value_are_left_out_of_an_interval() -> None:
+    values = np.array([[1.0, 5.0], [np.nan, 5.0], [3.0, 5.0]])
+    mean, low, high = bootstrap(values, np.random.default_rng(1))
+    np.testing.assert_array_equal(mean, [np.nan, 5.0])
+    np.testing.assert_array_equal([low, high], [[1.0, 5.0], [3.0, 5.0]])
+    nothing = bootstrap(np.full((3, 1), np.nan), np.random.default_rng(1))
+    assert np.isnan(nothing).all()
+
+
+def test_the_interval_of_a_statistic_is_that_of_its_samples() -> None:
+    values, rng = np.arange(4.0)[:, None], np.random.default_rng(2)
+    assert bootstrap(values, rng, lambda rows: float(rows.max()), draws=200) == (3.0, 1.0, 3.0)
+    median, low, high = bootstrap(values, rng, lambda rows: np.median(rows, axis=0), draws=200)
+    assert low < median == 1.5 < high
+
+
+def test_a_band_covers_the_days_that_every_patient_reached() -> None:
+    courses = {0: [0.0, 0.2, 0.4], 1: [0.0, 0.6, 0.8], 2: [0.0, 0.4]}
+    rows = [(who, day, r) for who, course in courses.items() for day, r in enumerate(course)]
+    table = pd.DataFrame(rows, columns=["patient", "day", "recovery"]).assign(lost=lambda t: 1 - t.recovery)
+    days, mean, low, high = mean_bands(table, ["recovery", "lost"], 1)
+    np.testing.assert_array_equal(days, [0.0, 1.0])
+    np.testing.assert_allclose(mean, [[0.0, 0.4], [1.0, 0.6]])
+    np.testing.assert_allclose(low, [[0.0, 0.2], [1.0, 0.4]])
+    np.testing.assert_allclose(high, [[0.0, 0.6], [1.0, 0.8]])
+
+
 def test_durability_counts_from_the_last_dose_to_the_relapse(mean_field: Circuit) -> None:
     outcome = scored(mean_field, [0, 10, 100, 110, 200], [0, 1, 1, 0, 0], last_dose_day=84)
     assert outcome.relapsed
@@ -174,6 +263,15 @@ def test_response_and_remission_are_read_on_the_endpoint_day(
     outcome = scored(mean_field, [0, 84, 168], [0, recovery + 1e-12, 0])
     assert (outcome.recovered, outcome.remitted) == (recovered, remitted)
     assert outcome.overactive_activity_endpoint == 84
+
+
+@pytest.mark.parametrize(("recovery", "recovered", "remitted"), [(0.5, True, False), (0.8, True, True)])
+def test_exactly_the_threshold_counts_as_reached(
+    mean_field: Circuit, recovery: float, recovered: bool, remitted: bool
+) -> None:
+    outcome = scored(mean_field, [0, 84], [0, recovery], stuck=0.5)
+    assert outcome.recovery_endpoint == recovery
+    assert (outcome.recovered, outcome.remitted) == (recovered, remitted)
 
 
 @pytest.mark.parametrize(("late", "still_recovered"), [(0.51, True), (0.49, False)])
@@ -267,3 +365,13 @@ def test_by_ratings_a_relapse_takes_four_weeks_in_a_row(days_low: int, relapses:
     recovery = [0.0, 0.8, 0.8, 0.1, 0.1, 0.8, 0.8]
     assert np.isfinite(RecoveryCourse(days, recovery, rated_days=7).relapse_day()) == relapses
     assert np.isfinite(RecoveryCourse(days, recovery).relapse_day())
+
+
+def test_by_ratings_a_relapse_can_begin_while_the_first_recovery_is_not_yet_a_rating() -> None:
+    course = RecoveryCourse([0, 10, 10.1, 12, 12.1, 100], [0, 0, 0.6, 0.6, 0, 0], rated_days=7)
+    assert course.relapse_day() == 11  # two days of 0.6 make a rating of at most 0.2
+
+
+def test_the_course_of_a_run_is_read_on_the_day_unless_ratings_are_asked_for(mean_field: Circuit) -> None:
+    run = made_up_run(mean_field, [0, 9.9, 10, 11, 11.1, 20], [1, 1, 0.4, 0.4, 1, 1])
+    assert recovery_course(run).relapse_day() == 10

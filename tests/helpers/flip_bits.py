@@ -41,8 +41,10 @@ def main(flips: int) -> int:
         store = Store.prepare(Path(name) / "out", study.inputs, study.plan)
         for number in range(1, 4):
             run_plan(store, shard=(number, 3), execute=invented)
-        found = flip_bits(store, flips, seed=random.randrange(2**32))
-    print(f"{flips} flips: {', '.join(f'{number} {what}' for what, number in sorted(found.items()))}")
+        seed = random.randrange(2**32)
+        found = flip_bits(store, flips, seed)
+    told = ", ".join(f"{number} {what}" for what, number in sorted(found.items()))
+    print(f"{flips} flips of seed {seed}: {told}")
     return int(found["CHANGED"] > 0)
 
 

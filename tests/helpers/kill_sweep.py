@@ -75,9 +75,9 @@ def kill_and_resume(folder: Path, *, kills: int, workers: int, seed: int) -> tup
 
 
 if __name__ == "__main__":
+    seed = random.randrange(2**32)
     with tempfile.TemporaryDirectory() as name:
-        count, interrupted, whole = kill_and_resume(
-            Path(name), kills=int(sys.argv[1]), workers=2, seed=random.randrange(2**32)
-        )
-    print(f"{count} kills: {'the same tables' if interrupted == whole else 'TABLES DIFFER'}")
+        count, interrupted, whole = kill_and_resume(Path(name), kills=int(sys.argv[1]), workers=2, seed=seed)
+    told = "the same tables" if interrupted == whole else "TABLES DIFFER"
+    print(f"{count} of {sys.argv[1]} sweeps killed before they ended (seed {seed}): {told}")
     sys.exit(interrupted != whole)

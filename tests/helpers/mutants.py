@@ -173,7 +173,7 @@ def covering_tests(paths: list[Path], tests: list[str]) -> dict[tuple[Path, int]
     """Which tests run which line of which file; "" where it runs before any test, at import."""
     with tempfile.TemporaryDirectory() as folder:
         noted = Path(folder) / "lines.csv"
-        if in_fork(lambda: _note_lines(paths, tests, noted), 1200.0) != 0:
+        if in_fork(lambda: _note_lines(paths, tests, noted), 3600.0) != 0:
             raise SystemExit(f"the tests {' '.join(tests)} fail without a mutant or take too long")
         covering = defaultdict[tuple[Path, int], list[str]](list)
         with noted.open(newline="") as file:
@@ -200,7 +200,7 @@ def _note_lines(paths: list[Path], tests: list[str], noted: Path) -> int:
 def in_fork(work: Callable[[], int | None], limit_s: float) -> int | None:
     """Exit code of work that is done in a fork, silently; None if it was not done in time."""
     if (child := os.fork()) == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             try:
                 code = int(work() or 0)

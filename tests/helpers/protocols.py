@@ -38,7 +38,7 @@ class Held:
 
 def kept(seen: dict[float, State]) -> Callable[[Floats, State], None]:
     """An observer that keeps every state by its hour."""
-    return lambda hours, states: seen.update(zip(hours.tolist(), states.rows(), strict=True))
+    return lambda hours, states: seen.update(zip(hours.tolist(), states.copy().rows(), strict=True))
 
 
 def now_settled(engine: Engine, exposure: Exposure) -> State:

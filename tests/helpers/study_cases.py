@@ -49,6 +49,15 @@ def deadly(workplace: Workplace, run: PlannedRun) -> Row:
     return invented(workplace, run)
 
 
+def deadly_at_first(workplace: Workplace, run: PlannedRun) -> Row:
+    """As `deadly`, but only as often as the file named by DEATHS_LEFT says."""
+    counter = Path(os.environ["DEATHS_LEFT"])
+    if run.patient == 1 and run.treatment == "untreated" and (left := int(counter.read_text())):
+        counter.write_text(str(left - 1))
+        os._exit(9)
+    return invented(workplace, run)
+
+
 def endless(workplace: Workplace, run: PlannedRun) -> Row:
     """As `invented`, but patient 1 untreated never ends."""
     while run.patient == 1 and run.treatment == "untreated":

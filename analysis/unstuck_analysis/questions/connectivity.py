@@ -82,7 +82,8 @@ def regional_state(
     regions = [k for k, _ in enumerate(circuit.regions) if ((of.region == k) & principal).any()]
     names = pd.Index([circuit.regions[k] for k in regions])
     resting = settled_state(circuit, state, effects, region_input, _TOLERANCE)
-    response = functional_connectivity(circuit, resting, effects, region_input, _TOLERANCE, regions)
+    row = np.array([[*effects, *region_input]])
+    (response,) = functional_connectivity(circuit, resting.as_rows(), row, _TOLERANCE, regions)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 9]))
     inputs = region_input + _NOISE_DRIVE * rng.standard_normal((_DRAWS, len(circuit.regions)))
     moved = [settled_state(circuit, resting, effects, drive, _TOLERANCE).x for drive in inputs]

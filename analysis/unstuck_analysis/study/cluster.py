@@ -27,7 +27,7 @@ from unstuck.engine.step import RunError
 from unstuck.errors import InputError
 from unstuck.files.yaml import Document, read_document
 
-from unstuck_analysis.study.processes import Workers
+from unstuck_analysis.study.processes import CONTINUE, Workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -59,7 +59,8 @@ def dask_workers(path: Path) -> Workers:
         raise InputError(f"a cluster needs {needed}. In Unstuck's folder, type: pip install '.[cluster]'")
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tracebacks of connections that end
+    for logger in ("distributed", "distributed.client"):  # tracebacks of connections that end
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     file, refused = read_document(path, ClusterFile), list[str]()
     if (file.kind == "scheduler") != (file.address is not None):
         raise InputError(f"{path}: address: needed by kind scheduler, and by no other")
@@ -140,10 +141,7 @@ def client_workers(
         """Number of workers that have reported; RunError if the queue refused the jobs and none has."""
         workers = len(client.scheduler_info()["workers"])
         if refused and not workers:
-            raise RunError(
-                f"the queue took no job: {refused[0]}. Finished runs are kept; the same command continues"
-                " from there"
-            )
+            raise RunError(f"the queue took no job: {refused[0]}{CONTINUE}")
         return workers
 
     return Workers(start, count, (KilledWorker,), here, patience_s)

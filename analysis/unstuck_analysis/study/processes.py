@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -36,6 +37,7 @@ Put the statements of the script below this line:
 
     if __name__ == "__main__":
 """
+CONTINUE = ". Finished runs are kept; the same command continues from there"
 NO_WORKERS = "the workers could not start; the reason is printed above. If it is a script of yours:\n\n"
 
 
@@ -103,7 +105,7 @@ def _until_a_pool_breaks(
                 processes = list((getattr(executor, "_processes", None) or {}).values())
             for future in _ended(flying, team):
                 item = flying.pop(future)
-                fault = future.exception()
+                fault = _fault_of(future)
                 if fault is None:
                     yield item, future.result()
                 elif isinstance(fault, team.died):
@@ -118,6 +120,20 @@ def _until_a_pool_breaks(
         executor.shutdown(wait=not flying)
         for process in processes if flying else []:
             process.terminate()
+
+
+def _fault_of(future: Future[Any]) -> BaseException | None:
+    """What ended a future; RunError if a cluster gave it up, as when its scheduler ends."""
+    try:
+        return future.exception()
+    except CancelledError:
+        raise _lost_cluster("the scheduler of the cluster has ended") from None
+
+
+def _lost_cluster(what: str) -> Exception:
+    from unstuck.engine.step import RunError
+
+    return RunError(f"{what}{CONTINUE}")
 
 
 def _submit(
@@ -144,12 +160,7 @@ def _ended(flying: Iterable[Future[Any]], team: Workers) -> set[Future[Any]]:
         if team.here():
             last_seen_s = monotonic()
         elif monotonic() - last_seen_s >= team.patience_s:
-            from unstuck.engine.step import RunError
-
-            raise RunError(
-                f"the cluster has had no worker for {team.patience_s:.0f} s. Finished runs are kept; the same"
-                " command continues from there"
-            )
+            raise _lost_cluster(f"the cluster has had no worker for {team.patience_s:.0f} s")
 
 
 def _check_that_workers_start(team: Workers) -> None:

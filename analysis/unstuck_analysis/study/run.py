@@ -249,7 +249,7 @@ def run_plan(
         raise InputError(f"shard {number}/{parts}: i/n with i from 1 to n")
     with store.working(shard):
         for path in store.set_damaged_aside():
-            say(f"{path}: was damaged; its runs are repeated")
+            say(f"{path}: was damaged or of another study; its runs are repeated")
         count = workers if isinstance(workers, int) else workers.count
         store.note_session(shard=f"{number}/{parts}", workers=count, command=typed_command())
         planned = store.plan.runs()

@@ -87,15 +87,16 @@ class Store:
         Raises InputError with the differences, StorageError if the folder cannot be used.
         """
         store = cls(folder)
-        claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
-        if folder.is_dir() and not claimed and not store.can_continue:
-            raise InputError(
-                f"{folder}: is not empty and is not the folder of a study; give another folder with --out"
-            )
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is a file, not a folder")
         try:
-            store._locks.mkdir(parents=True, exist_ok=True)
+            claimed = (folder / LOCK).exists()  # by a command, which has looked what is there
+            if folder.is_dir() and not claimed and not contains_study(folder):
+                raise InputError(
+                    f"{folder}: is not empty and is not the folder of a study; give another folder with --out"
+                )
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder}: is a file, not a folder")
+            for part in (store._locks, store._runs):
+                part.mkdir(parents=True, exist_ok=True)
             with FileLock(store._locks / "prepare.lock", timeout=60):
                 if store.exists:
                     if not mix_versions:
@@ -104,18 +105,14 @@ class Store:
                 if not store.exists or store.about["hash"] != inputs.hash or not store._plan_path.exists():
                     store._write(inputs, plan, sources)
         except OSError as fault:  # Timeout of the lock among them
-            raise StorageError(f"{folder}: cannot be used: {fault.strerror or fault}") from fault
+            where = fault.filename or folder
+            raise StorageError(f"{where}: cannot be used: {fault.strerror or fault}") from fault
         return store
 
     @property
     def exists(self) -> bool:
         """Whether there is a study here."""
         return (self.folder / "study.json").is_file()
-
-    @property
-    def can_continue(self) -> bool:
-        """Whether the folder contains a study, or one whose preparation was interrupted."""
-        return contains_study(self.folder)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -134,7 +131,12 @@ class Store:
             raise InputError(
                 f"{self.folder}: is not the folder of a study (there is no study.json)"
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as fault:
+        except OSError as fault:
+            raise StorageError(
+                f"{path}: cannot be read: {fault.strerror}. Make it readable, or move it away: the same"
+                " command writes it again"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise InputError(f"{path}: is damaged: {fault}. {_move_away('study.json')}") from None
         if written != _checksum(_canonical(about)):
             told = "\n".join([f"{path}: was changed after it was written:", *self._changes(about["inputs"])])
@@ -194,14 +196,24 @@ class Store:
         return {"planned": len(found), "done": done, "failed": failed, "left": len(found) - done - failed}
 
     def faults(self) -> list[str]:
-        """What is wrong with the files of the study, one line per file; empty if every checksum agrees."""
-        found: list[str] = []
-        for check in (self._planned, *(lambda path=path: _verified(path) for path in self.files())):
+        """What is wrong with the files of the study, one line per file; empty if nothing is."""
+        found, planned, _ = list[str](), None, self.about
+        try:
+            planned = self._planned_ids()
+        except (InputError, StorageError) as fault:
+            found.append(str(fault))
+        for path in self.files():
             try:
-                check()
-            except InputError as fault:
+                self._check_file(path, planned)
+            except (InputError, StorageError) as fault:
                 found.append(str(fault))
         return found
+
+    def _check_file(self, path: Path, planned: set[str] | None) -> None:
+        """InputError for a file of rows that is damaged or contains runs that are not planned."""
+        table = _read_parquet(_verified(path), path, self.schema.names)
+        if planned is not None and (others := set(table["run_id"].to_pylist()) - planned):
+            raise InputError(f"{path}: contains {len(others)} runs of another study. {_AGAIN}")
 
     @property
     def _plan_path(self) -> Path:
@@ -218,6 +230,9 @@ class Store:
                 f"{path}: was changed or damaged after it was written: {self._rows_told(path)}."
                 f" {_move_away(path.name)}"
             ) from None
+
+    def _planned_ids(self) -> set[str]:
+        return set(self._planned(["run_id"])["run_id"].to_pylist())
 
     def _rows_told(self, path: Path) -> str:
         written = self.about["rows"]
@@ -253,8 +268,17 @@ class Store:
         raise StorageError(f"{self._runs}: files vanish while they are read")
 
     def files(self, part: str = "") -> list[Path]:
-        """Files with rows, of one part of the study or of all."""
-        return sorted(self._runs.glob(f"{part}*.parquet"))
+        """Files with rows, of one part of the study or of all; StorageError if they cannot be listed."""
+        try:
+            found = [path for path in self._runs.iterdir() if path.suffix == ".parquet"]
+        except FileNotFoundError:
+            return []
+        except OSError as fault:
+            raise StorageError(
+                f"{self._runs}: cannot be listed: {fault.strerror}. Make it a folder that you can read, or"
+                " move it away to begin again"
+            ) from None
+        return sorted(path for path in found if path.name.startswith(part))
 
     @cached_property
     def _versions(self) -> str:
@@ -297,11 +321,11 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def set_damaged_aside(self) -> list[Path]:
-        """Rename damaged files of rows, so that their runs are repeated; their new names."""
-        aside: list[Path] = []
+        """Rename files of rows that are damaged or of another study, so that their runs are repeated."""
+        aside, planned = list[Path](), self._planned_ids()
         for path in self.files():
             try:
-                _read_parquet(_verified(path), path, self.schema.names)
+                self._check_file(path, planned)
             except FileNotFoundError:
                 continue
             except InputError:
@@ -345,13 +369,14 @@ class Store:
         """Add a line to sessions.jsonl: when, where and how the study is worked on."""
         line = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "host": platform.node(), **about}
         line["environment"] = environment()
+        path = self.folder / "sessions.jsonl"
         try:
-            with (self.folder / "sessions.jsonl").open("a+b") as file:
+            with path.open("a+b") as file:
                 whole = file.tell() == 0 or _ends_a_line(file)
                 file.write(b"" if whole else b"\n")
                 file.write(json.dumps(line).encode() + b"\n")
         except OSError as fault:
-            raise StorageError(f"{self.folder}: cannot be written: {fault.strerror or fault}") from fault
+            raise StorageError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
 
     def sessions(self) -> list[dict[str, Any]]:
         """The lines of sessions.jsonl; one that a stop left half-written is passed over."""
@@ -365,7 +390,6 @@ class Store:
 
     def _write(self, inputs: "StudyInputs", plan: "RunPlan", sources: Sequence[str]) -> None:
         """Write the plan, then study.json, which names it: a stop between them changes nothing."""
-        self._runs.mkdir(exist_ok=True)
         content = json.loads(inputs.model_dump_json())
         table = pa.Table.from_pandas(plan.table, preserve_index=False, nthreads=1)
         about_table = {**(table.schema.metadata or {}), _INPUTS: json.dumps(content).encode()}
@@ -406,7 +430,7 @@ class Store:
         if self.about["hash"] == inputs.hash:
             return True
         kept = [self.inputs.outcomes, self.inputs.study.series] == [inputs.outcomes, inputs.study.series]
-        return kept and set(self._planned(["run_id"])["run_id"].to_pylist()) <= set(plan.table.run_id)
+        return kept and self._planned_ids() <= set(plan.table.run_id)
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unstuck.errors import InputError
 
+from unstuck_analysis.output.files import write_whole
 from unstuck_analysis.view.cases import Cases, treatment
 from unstuck_analysis.view.page import TWELVE_WEEKS, exported_page
 from unstuck_analysis.view.plan import LETTERS, PATIENT, PanelPlan, Plan, patient_numbers
@@ -30,10 +31,10 @@ class PreparedView:
         return exported_page(Cases(self.files, self.plan.circuit), plan, self.stories, days)
 
     def write(self, path: Path, days: float = TWELVE_WEEKS) -> None:
-        """Write one self-contained page. Raises InputError if the folder does not exist."""
+        """Write one self-contained page. InputError if the folder does not exist."""
         if not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
-        path.write_text(self.html(days), encoding="utf-8")
+        write_whole(path, self.html(days).encode())
 
     def serve(self, *, port: int, host: str = "127.0.0.1", open_browser: bool = True) -> None:
         """Serve the live page until Ctrl-C. Raises InputError if the server cannot start."""
@@ -101,7 +102,7 @@ class Page:
 
     def save(self, path: str | Path) -> None:
         """Write the page to a file."""
-        Path(path).write_text(self.html, encoding="utf-8")
+        write_whole(Path(path), self.html.encode())
 
     def _repr_html_(self) -> str:
         style = f"width: 100%; height: {self._height}px; border: 0"

@@ -125,7 +125,7 @@ def _advance(
             seen(last_h, state)
 
     def on_output(at_h: Floats, states: State) -> None:
-        waiting.extend(zip(at_h.tolist(), states.rows(), strict=True))
+        waiting.extend(zip(at_h.tolist(), states.copy().rows(), strict=True))
 
     def on_step(at_h: Floats, states: State) -> None:
         """Add a keyframe for every step that is not too close to the last keyframe."""

@@ -66,8 +66,10 @@ def take_readings(
     summed = circuit.readout_mean > 0.0
     readouts = _readouts(circuit, whole, states)
     function = np.full(len(days), nan)
-    for number, acting in probed.items():
-        function[number] = mean_functional_connectivity(circuit, states.row(number), *acting)
+    if probed:
+        which, acting = list(probed), [[*effects, *region_input] for effects, region_input in probed.values()]
+        asked = State(states.y[which], states.x[which], states.monoamine_nM[which], states.layout)
+        function[which] = mean_functional_connectivity(circuit, asked, np.array(acting))
     columns = (
         readouts[:, 0].tolist(),
         (structure @ circuit.readout_mean).tolist(),
@@ -112,13 +114,8 @@ def settled_connectivities(
 
 def _readouts(circuit: Circuit, whole: Floats, states: State) -> Floats:
     """(states, readouts) from the whole strength of projections (drive) and from activity."""
-    columns: list[Floats] = []
-    for readout in circuit.file.all_readouts.values():
-        if readout.kind == "strength":
-            columns.append(whole @ circuit.mean_strength(readout))
-        else:
-            columns.append(population_means(circuit, states.x) @ circuit.mean_activity(readout))
-    return np.stack(columns, axis=1)
+    of_strength, of_activity = circuit.readout_weights
+    return whole @ of_strength + population_means(circuit, states.x) @ of_activity
 
 
 def projection_strength(circuit: Circuit, strength: Floats) -> Floats:
@@ -187,31 +184,28 @@ def principal_activity(circuit: Circuit, x: Floats, regions: Sequence[int]) -> F
 
 def functional_connectivity(
     circuit: Circuit,
-    state: State,
-    effects: Effects,
-    region_input: Floats,
+    states: State,
+    acting: Floats,
     tolerance: float = 1e-7,
     regions: Sequence[int] | None = None,
 ) -> Floats:
-    """Response (regions i, regions j) of region j's principal activity to a small input to region i.
+    """Response (states, regions i, regions j) of region j's principal activity to a small input to region i.
 
-    dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board. regions:
-    those of the readout if not given.
+    dx_j / d input_i by an input of 0.01 drive to the principal cells of i, drug and noise on board. acting:
+    (states, columns) effects and region inputs. regions: those of the readout if not given.
     """
     regions = readout_regions(circuit) if regions is None else regions
-    acting = np.tile(np.concatenate([np.array(effects), region_input]), (1 + len(regions), 1))
+    probed = np.repeat(acting, 1 + len(regions), axis=0)
     for row, region in enumerate(regions, 1):
-        acting[row, FIELDS + region] += PROBE_DRIVE
-    probed = state.with_rows(np.tile(state.y, (len(acting), 1)))
-    activity = principal_activity(circuit, settled_states(circuit, probed, acting, tolerance).x, regions)
-    return (activity[1:] - activity[0]) / PROBE_DRIVE
+        probed[row :: 1 + len(regions), FIELDS + region] += PROBE_DRIVE
+    activity = principal_activity(circuit, settled_states(circuit, states, probed, tolerance).x, regions)
+    activity = activity.reshape(len(acting), 1 + len(regions), len(regions))
+    return (activity[:, 1:] - activity[:, :1]) / PROBE_DRIVE
 
 
-def mean_functional_connectivity(
-    circuit: Circuit, state: State, effects: Effects, region_input: Floats
-) -> float:
-    """Mean response over ordered pairs of different readout regions."""
+def mean_functional_connectivity(circuit: Circuit, states: State, acting: Floats) -> Floats:
+    """Mean response (states,) over ordered pairs of different readout regions."""
     if len(readout_regions(circuit)) < 2:
-        return nan
-    response = functional_connectivity(circuit, state, effects, region_input)
-    return float(response[~np.eye(len(response), dtype=bool)].mean())
+        return np.full(len(acting), nan)
+    response = functional_connectivity(circuit, states, acting)
+    return response[:, ~np.eye(response.shape[1], dtype=bool)].mean(axis=1)

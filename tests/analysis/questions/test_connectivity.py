@@ -33,7 +33,8 @@ def test_stuck_regions_drive_each_other_less_in_every_measure(states: dict[str, 
 def test_responses_are_those_of_the_model_s_own_readout(mean_field: Circuit) -> None:
     none = (NO_EFFECT, np.zeros(len(mean_field.regions)))
     found = regional_state(mean_field, healthy_state(mean_field), none).response
-    own = functional_connectivity(mean_field, healthy_state(mean_field), *none)
+    row = np.array([[*none[0], *none[1]]])
+    (own,) = functional_connectivity(mean_field, healthy_state(mean_field).as_rows(), row)
     np.testing.assert_allclose(found.iloc[:3, :3], own, atol=1e-4)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from kill_sweep import kill_and_resume
-from study_cases import ROWS, all_fail, deadly, endless, invented, write_study
+from study_cases import ROWS, all_fail, deadly, deadly_at_first, endless, invented, write_study
 from unstuck.engine.step import RunError
-from unstuck_analysis.study.cluster import client_workers
+from unstuck_analysis.study.cluster import client_workers, dask_workers
 from unstuck_analysis.study.file import Study
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Progress, TookTooLong, run_plan, time_limit
@@ -80,6 +81,50 @@ def test_dask_finds_the_same_bytes_though_a_worker_is_killed(
     assert exported(results) == serial
 
 
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Address and process of a Dask scheduler with one worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    host, port = address.split(":")
+    begin = ["dask_scheduler", "--host", host, "--port", port, "--no-dashboard"]
+    work = ["dask_worker", f"tcp://{address}", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    with (tmp_path / "dask.log").open("w") as log:
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.{name}", *words], stdout=log, stderr=log
+            )
+            for name, *words in (begin, work)
+        ]
+    yield f"tcp://{address}", started[0]
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_study_whose_scheduler_is_killed_ends_in_one_line_and_continues_to_the_same_bytes(
+    study: Study,
+    serial: bytes,
+    tmp_path: Path,
+    scheduler: tuple[str, "subprocess.Popen[bytes]"],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address, process = scheduler
+    (tmp_path / "cluster.yaml").write_text(f"kind: scheduler\naddress: {address}\n")
+
+    def kill(progress: Progress) -> None:
+        if progress.done and progress.left:
+            process.kill()
+
+    with pytest.raises(RunError, match=r"the scheduler of the cluster has ended\. Finished runs are kept"):
+        study.run(tmp_path / "out", workers=dask_workers(tmp_path / "cluster.yaml"), on_progress=kill)
+    assert caplog.text == ""
+    stored = Store(tmp_path / "out").status()
+    assert stored["done"] > 0 < stored["left"]
+    assert exported(study.run(tmp_path / "out")) == serial
+
+
 def test_a_cluster_without_a_worker_is_told_and_not_waited_for(study: Study, tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 
@@ -108,6 +153,20 @@ def test_a_run_that_takes_its_process_down_is_a_failed_row(study: Study, tmp_pat
     assert set(zip(failed.treatment, failed.patient, strict=True)) == {("untreated", 1)}
     assert set(table[table.status == "done"].patient) == {0, 1, 2}
     assert "worker process died" in Results(store.folder).failures().error.iloc[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deaths", "failed"), [(4, 0), (5, 2)])  # with others, in its group, and alone
+def test_a_run_is_blamed_only_for_three_deaths_of_workers_alone_with_it(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, failed: int
+) -> None:
+    counter = tmp_path / "deaths"
+    counter.write_text(str(deaths))
+    monkeypatch.setenv("DEATHS_LEFT", str(counter))
+    store = Store.prepare(tmp_path / "out", study.inputs, study.plan)
+    run_plan(store, workers=2, execute=deadly_at_first)
+    assert counter.read_text() == "0"
+    assert store.status() == {"planned": ROWS, "done": ROWS - failed, "failed": failed, "left": 0}
 
 
 def test_a_run_that_does_not_end_is_a_failed_row(

@@ -1,10 +1,8 @@
 """The folder of a study: what is stored is whole, foreign files are refused, nothing is counted twice."""
 
-import errno
 import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -27,9 +25,9 @@ from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
 from unstuck_analysis.study.store import Store, set_aside, versions
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    return Study.load(write_study(tmp_path))
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return Study.load(write_study(tmp_path_factory.mktemp("study")))
 
 
 @pytest.fixture
@@ -211,51 +209,6 @@ def test_a_stop_in_the_midst_of_compacting_counts_no_run_twice(
     assert store.status()["done"] == ROWS
 
 
-def test_a_full_disk_stops_with_a_message_and_keeps_what_was_stored(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = run(Store.prepare(store.folder.with_name("whole"), store.inputs, store.plan))
-    written, real = 0, os.fsync
-
-    def full_after_one(descriptor: int) -> None:
-        nonlocal written
-        written += 1
-        if written > 1:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(descriptor)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full_after_one)
-        with pytest.raises(StorageError, match="No space left on device"):
-            run(store)
-    stored = store.status()
-    assert 0 < stored["done"] < ROWS
-    assert stored["left"] == ROWS - stored["done"]
-    pd.testing.assert_frame_equal(run(store), whole)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 400 kB, where the machine allows to make one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], check=False).returncode:
-        pytest.skip("this machine does not let users mount a file system")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
-def test_a_disk_that_is_really_full_loses_no_stored_row(study: Study, small_disk: Path) -> None:
-    store = Store.prepare(small_disk / "out", study.inputs, study.plan)
-    fill = small_disk / "fill"
-    subprocess.run(["dd", "if=/dev/zero", f"of={fill}"], capture_output=True, check=False)
-    with pytest.raises(StorageError, match="No space left on device"):
-        run(store)
-    assert store.status() == {"planned": ROWS, "done": 0, "failed": 0, "left": ROWS}
-    fill.unlink()
-    assert len(run(store)) == ROWS
-
-
 def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> None:
     with FileLock(store.folder / "locks" / "part-1-of-1.lock"):
         with pytest.raises(InputError, match="another process works on it"):
@@ -337,12 +290,45 @@ def test_a_study_file_with_any_other_content_is_refused_in_one_line(store: Store
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_a_file_in_place_of_the_folder_of_rows_is_not_taken_for_a_study_without_rows(
+    store: Store, study: Study
+) -> None:
+    before = run(store)
+    kept = store._runs.rename(store.folder / "kept")
+    assert Store(store.folder).status()["left"] == ROWS  # the folder is gone: so are its rows
+    store._runs.write_text("not a folder")
+    for read in (store.status, store.faults, Results(store.folder).outcomes):
+        with pytest.raises(StorageError, match=r"runs: cannot be listed: Not a directory\. Make it"):
+            read()
+    with pytest.raises(StorageError, match="runs: cannot be used: File exists"):
+        Store.prepare(store.folder, study.inputs, study.plan)
+    store._runs.unlink()
+    kept.rename(store._runs)
+    pd.testing.assert_frame_equal(Results(store.folder).outcomes(), before)
+
+
+def test_a_file_of_rows_of_another_study_is_named_and_set_aside(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, other = run(store), Study.load(write_study(tmp_path), seed=9)
+    strange = Store.prepare(tmp_path / "other", other.inputs, other.plan)
+    run(strange)
+    (path,) = strange.files()
+    copied = Path(shutil.copy(path, store._runs))
+    (told,) = store.faults()
+    assert told.startswith(f"{copied}: contains {DISTINCT} runs of another study. Run the same command again")
+    pd.testing.assert_frame_equal(run(store), before)
+    assert f"{copied.name}.damaged: was damaged or of another study" in capsys.readouterr().err
+    assert store.faults() == []
+    assert copied.with_name(f"{copied.name}.damaged").exists()
+
+
 def test_a_file_in_place_of_a_folder_is_no_study(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"doses\.yaml: is not the folder of a study"):
         Results(write_study(tmp_path))
 
 
-@pytest.mark.parametrize("flips", [200, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_flipped_bit_changes_a_number_in_silence(store: Store, flips: int) -> None:
     run(store)
     split(store)

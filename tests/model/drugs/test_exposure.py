@@ -103,6 +103,9 @@ def test_a_constant_exposure_is_the_same_at_all_times() -> None:
     assert [Effects(*row) for row in effects] == [held.at(3.0)[0]] * 2
     assert region_input.shape == (2, 2)
     assert not region_input.any()
+    for seen, reported in zip(held.at_times(np.zeros(2)), held.reported_at(np.zeros(2)), strict=True):
+        np.testing.assert_array_equal(seen, reported)
+    assert held.reported(3.0) == held.at(3.0)
 
 
 def test_a_drive_reaches_its_region_alone() -> None:
@@ -129,6 +132,70 @@ def test_frequent_doses_act_on_the_slow_state_by_their_mean_and_are_reported_by_
     assert seen.reported(12.0)[0].ampa == pytest.approx(0.1, rel=0.02)
     assert seen.at(-20.0)[0] == NO_EFFECT  # no mean reaches back before the first dose
     assert often.at(np.array([12.0]))[0] == 0.0
+
+
+def daily(mode: Mode, size: float, of_day_h: float, from_h: float = 0.0) -> Contribution:
+    """An effect of one strength in the first hours of every day, which slow variables see as its mean."""
+    held = Held(size, (from_h, 240.0), averaged_h=24.0, of_day_h=of_day_h)
+    return Contribution(mode, None, held, from_h, 240.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "of_day_h", "ends"),
+    [
+        (AMPA, 0.4, 6.0, (0.4, 0.0)),
+        (AMPA, 0.4, 18.0, (0.4, 0.0)),
+        (SERT, 0.9, 12.0, (0.9, 0.0)),
+        (VMAX, 0.5, 6.0, (1.5, 1.0)),
+        (TARGETS["serotonin.release"]["deplete"], 0.8, 6.0, (0.2, 1.0)),
+    ],
+)
+def test_an_effect_with_two_strengths_swings_between_them_for_their_shares_of_the_day(
+    mode: Mode, size: float, of_day_h: float, ends: tuple[float, float]
+) -> None:
+    swinging = exposure(daily(mode, size, of_day_h))
+    assert swinging.swings
+    for hour in (36.0, 101.0):
+        swing = swinging.swing(hour)
+        assert swing is not None
+        share, above, below = swing
+        assert share == pytest.approx(of_day_h / 24.0, abs=1e-9)
+        seen = getattr(above[0], mode.field), getattr(below[0], mode.field)
+        assert seen == pytest.approx(ends, abs=1e-9)
+
+
+def test_of_two_drugs_the_one_that_swings_more_decides_the_share_and_neither_leaves_its_range() -> None:
+    swing = exposure(daily(AMPA, 0.4, 6.0), daily(SERT, 0.2, 12.0)).swing(36.0)
+    assert swing is not None
+    share, above, below = swing
+    assert share == pytest.approx(0.25)
+    assert (above[0].ampa, above[0].sert_occupancy) == pytest.approx((0.4, 0.2))
+    assert (below[0].ampa, below[0].sert_occupancy) == pytest.approx((0.0, 0.2 / 3.0))  # the mean stays 0.1
+
+
+def test_the_first_hours_of_a_drug_swing_from_no_effect() -> None:
+    begins = exposure(daily(AMPA, 0.4, 24.0, from_h=48.0))
+    assert begins.swing(47.0) is None
+    swing = begins.swing(54.0)  # 18 of the 24 hours about hour 54 have the effect
+    assert swing is not None
+    assert (swing[0], swing[1][0].ampa, swing[2][0].ampa) == pytest.approx((0.75, 0.4, 0.0))
+    assert begins.swing(120.0) is None  # as steady as before the first dose
+    late = Contribution(AMPA, None, Held(0.4, (24.0, 26.0), averaged_h=24.0), 0.0, 240.0)
+    swing = exposure(late).swing(13.0)  # the last of the 24 hours about hour 13 has the effect
+    assert swing is not None
+    assert (swing[0], swing[1][0].ampa, swing[2][0].ampa) == pytest.approx((1 / 24, 0.4, 0.0))
+
+
+def test_an_effect_that_is_seen_at_each_moment_does_not_swing() -> None:
+    seen = exposure(contribution(AMPA, 0.4, 0.0, 100.0))
+    assert not seen.swings
+    assert seen.swing(50.0) is None
+    assert exposure(daily(AMPA, 0.0, 6.0)).swing(50.0) is None  # a dose of nothing
+
+
+def test_what_ends_at_a_moment_acts_in_the_time_that_ends_there() -> None:
+    short = exposure(contribution(AMPA, 0.4, 23.5, 24.0))
+    assert [short.ending(hour)[0].ampa for hour in (23.5, 24.0)] == [0.0, 0.4]
 
 
 def test_noise_is_constant_within_a_day_and_a_step_ends_when_it_changes() -> None:

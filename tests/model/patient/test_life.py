@@ -186,11 +186,19 @@ def test_life_goes_on_after_the_follow_up(patient: Patient, stuck: Checkpoint) -
     assert (life.last_dose_h, life.end_h > end_h) == (end_h, True)
 
 
+def test_what_acts_is_known_as_far_as_a_life_goes_on(patient: Patient, stuck: Checkpoint) -> None:
+    life = Life(patient, Treatment("untreated"), stuck)
+    until_h = life.end_h + 40 * HOURS_A_DAY
+    assert next(life.stretches(until_h)) == until_h
+    assert life.exposure.end_h >= until_h
+
+
 def test_stages_end_on_every_jump_and_turn(patient: Patient, stuck: Checkpoint, tmp_path: Path) -> None:
     life = Life(patient, written(tmp_path, SWITCH), stuck)
     until_h, ends_h = stuck.time_h + 9 * HOURS_A_DAY, [stuck.time_h]
     for hours in life.stages(until_h, 7.0):
         assert 0 < hours <= 7.0
+        assert life.time_h == pytest.approx(ends_h[-1])
         ends_h.append(ends_h[-1] + hours)
     assert life.time_h == pytest.approx(until_h)
     assert ends_h[-1] == pytest.approx(until_h)

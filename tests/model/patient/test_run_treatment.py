@@ -227,6 +227,39 @@ def test_life_events_count_from_the_start_of_their_phase_and_end_with_it(tmp_pat
     )
 
 
+def test_life_events_of_the_last_phase_alone_go_on_through_the_follow_up(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text(EVENTS.replace("treatment: {for: 84 d}", "treatment: {for: 84 d, life_events: true}"))
+    one, file = patient(drawn=True), Treatment(str(path)).file
+    until_h = file.end_h + 300 * 24.0
+    starts = np.array([s.start_h for s in phase_spells(file, one, until_h) if s.stress < 1.0])
+    first_h, last_h = file.start_h("treatment"), file.start_h("year")
+    events = one.life_events(600.0)
+    assert (starts >= file.end_h).sum() == sum(300.0 <= event.start_h / 24.0 < 600.0 for event in events) > 0
+    in_treatment = ((first_h <= starts) & (starts < last_h)).sum()
+    assert in_treatment == sum(event.start_h < 84 * 24.0 for event in events)
+
+
+def test_stress_that_begins_on_day_0_is_not_in_the_stuck_reading(tmp_path: Path) -> None:
+    path = tmp_path / "stressed.yaml"
+    path.write_text("title: t\nextends: untreated\nphases:\n  treatment: {for: 84 d, stress: 1}\n")
+    stressed = get_stuck(patient(), Treatment(str(path)))
+    assert stressed.key == stuck().key
+    np.testing.assert_array_equal(stressed.stuck.activity, stuck().stuck.activity)
+
+
+def test_where_illness_is_read_from_activity_a_drawn_patient_is_as_stuck_as_the_last_week() -> None:
+    treatment = Treatment("untreated", circuit="ocd")
+    one = draw_patient(treatment.circuit, default_parameters(), cohort(), seed=6, index=1, neurons=0)
+    life = Life(one, treatment)
+    seen = list[float]()
+    for day in range(-6, 1):
+        life.advance(life.treatment.file.day_0_h + 24.0 * day)
+        seen.append(life.present().connectivity)
+    assert np.ptp(seen) > 1e-4
+    assert get_stuck(one, treatment).stuck.connectivity == pytest.approx(np.mean(seen), abs=1e-6)
+
+
 def test_the_noise_goes_on_from_the_stress_through_the_rest_and_the_treatment() -> None:
     one = patient(drawn=True)
     life = Life(one, Treatment("untreated"), stuck(drawn=True))
