@@ -20,6 +20,7 @@ from unstuck_analysis.outcomes import (
     kaplan_meier_median,
     mean_bands,
     outcome_of,
+    recovery_course,
     recovery_index,
     series_columns,
     series_of,
@@ -364,3 +365,13 @@ def test_by_ratings_a_relapse_takes_four_weeks_in_a_row(days_low: int, relapses:
     recovery = [0.0, 0.8, 0.8, 0.1, 0.1, 0.8, 0.8]
     assert np.isfinite(RecoveryCourse(days, recovery, rated_days=7).relapse_day()) == relapses
     assert np.isfinite(RecoveryCourse(days, recovery).relapse_day())
+
+
+def test_by_ratings_a_relapse_can_begin_while_the_first_recovery_is_not_yet_a_rating() -> None:
+    course = RecoveryCourse([0, 10, 10.1, 12, 12.1, 100], [0, 0, 0.6, 0.6, 0, 0], rated_days=7)
+    assert course.relapse_day() == 11  # two days of 0.6 make a rating of at most 0.2
+
+
+def test_the_course_of_a_run_is_read_on_the_day_unless_ratings_are_asked_for(mean_field: Circuit) -> None:
+    run = made_up_run(mean_field, [0, 9.9, 10, 11, 11.1, 20], [1, 1, 0.4, 0.4, 1, 1])
+    assert recovery_course(run).relapse_day() == 10

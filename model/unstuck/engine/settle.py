@@ -222,8 +222,7 @@ def settle(
         monoamines_and_surroundings(w, p, acting, y, fast, do)
         sweep(w, x, do)
         farthest = set_residual(w, x, do) * (LEFT_BY_MOVE if damping == 0.0 else 1.0)
-        sweeps += 1
-        left -= 1
+        sweeps, left = sweeps + 1, left - 1
         lost = not np.isfinite(farthest)
         if not lost and damping == 0.0:
             newton_move(w, x, do)

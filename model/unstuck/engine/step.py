@@ -139,7 +139,7 @@ class Course(NamedTuple):
 
     points: Floats  # (4, variables) slow state at the start, after a third, after two thirds, and at the end
     change: Floats  # 1/h, at the start
-    rate: Floats  # 1/h, at the last stage
+    failed: Floats  # the slow state at which a step failed
 
 
 class Outputs(NamedTuple):
@@ -168,6 +168,7 @@ class Progress(NamedTuple):
     length_h: float = 1.0
     due: bool = False  # the last end has not been shown to observers
     settled: bool = False  # firing at the start of the next step has settled already, for an output
+    origin: int = 0  # row of the points of the course that is the start of the next step
     error: float = 0.0  # of the last step, or a reason for which the run cannot go on
     steps: int = 0
     rejected: int = 0
@@ -188,7 +189,7 @@ def set_decay(w: Wiring, p: Rules, trkb: Floats, length_h: float, solver: Solver
         mean_trkb, made, strength = population_mean(w, trkb, k), 0.0, 1e-12
         for projection in range(pre.size):
             if post[projection] == k:
-                m = pre[projection]
+                m = int(pre[projection])
                 own = plasticity_of(w.projection_traits, projection, 0.0, p.plasticity)
                 plastic = do.excitation[k, m] - w.fixed_excitation[k, m]
                 strength += plastic
@@ -230,34 +231,47 @@ def weights_after(stage: int, length_h: float, decay_per_h: float) -> Weights:
 
 
 class Leg(NamedTuple):
-    """The way of the slow state from the point at a stage to the next point, and rates (1/h)."""
+    """The way of the slow state from the point at a stage to the next point; few arrays, to save memory."""
 
     start: Floats
     there: Floats
-    after: Floats
-    change: Floats  # at the start
-    rate: Floats  # at the stage
-    rate_below: Floats  # at the stage, at the lower end of a swing
+    after: Floats  # first the rates at the stage (1/h), then the next point
+    change: Floats  # 1/h, at the start
+    rate_below: Floats  # 1/h, at the stage, at the lower end of a swing
     per_scale: Floats
 
 
 @compiled_part
-def go_on(leg: Leg, first: int, last: int, share: float, decay_per_h: float, weights: Weights) -> float:
+def leg_of(course: Course, solver: Solver, stage: int, origin: int) -> Leg:
+    """The leg after a stage of a step whose start is in row `origin` of the points (0 or 3)."""
+    there = course.points[stage if stage > 0 else origin]
+    after = course.points[stage + 1 if stage < 2 else 3 - origin]
+    return Leg(course.points[origin], there, after, course.change, solver.rate_below, solver.per_scale)
+
+
+@compiled_part
+def go_on(
+    leg: Leg, stage: int, first: int, last: int, share: float, decay_per_h: float, weights: Weights
+) -> float:
     """Set a range of the slow state at the next point, from the rates at the stage.
 
     point = start + straight change + bent (rate + decay (there - start) - change)
     Where effects swing, the rate is the mean of those at both ends, of which the upper one has a share.
-    Returns the sum of squares of how far the companion is from the point.
+    Returns the sum of squares of how far the companion is from the end point (0 for other points).
     """
     squares = 0.0
     for i in range(first, last if share < 1.0 else first):
-        leg.rate[i] = share * leg.rate[i] + (1.0 - share) * leg.rate_below[i]
+        leg.after[i] = share * leg.after[i] + (1.0 - share) * leg.rate_below[i]
+    for i in range(first, last if stage == 0 else first):
+        leg.change[i] = leg.after[i]
     for i in range(first, last):
-        moved = leg.there[i] - leg.start[i]
-        bend = weights.bent * (leg.rate[i] + decay_per_h * moved - leg.change[i])
-        leg.after[i] = leg.start[i] + weights.straight * leg.change[i] + bend
-        apart = bend - weights.companion * (moved - weights.straight_before * leg.change[i])
-        squares += apart * apart * leg.per_scale[i] * leg.per_scale[i]
+        bend = leg.after[i] + decay_per_h * (leg.there[i] - leg.start[i]) - leg.change[i]
+        leg.after[i] = leg.start[i] + weights.straight * leg.change[i] + weights.bent * bend
+    for i in range(first, last if stage == 2 else first):
+        apart = leg.after[i] - leg.start[i] - weights.straight * leg.change[i]
+        before = leg.there[i] - leg.start[i] - weights.straight_before * leg.change[i]
+        apart = leg.per_scale[i] * (apart - weights.companion * before)
+        squares += apart * apart
     return squares
 
 
@@ -275,23 +289,24 @@ def error_of_step(solver: Solver, synapses: int) -> float:
 
 @compiled_part
 def go_within(
-    course: Course, solver: Solver, w: Wiring, elapsed_h: float, length_h: float, out: Floats
+    course: Course, origin: int, solver: Solver, w: Wiring, elapsed_h: float, length_h: float, out: Floats
 ) -> None:
     """Set out to the slow state within a step (dense output); at its end this is the end point."""
     synapses, labile = w.plastic.start, solver.start[LABILE]
     for part in range(solver.decay.size):
         first, last = solver.parts[part], solver.parts[part + 1]
-        interpolate(course, first, last, solver.decay[part], elapsed_h, length_h, out)
+        interpolate(course, origin, first, last, solver.decay[part], elapsed_h, length_h, out)
     for k in range(solver.labile_decay.size):
         first, last = w.populations.first[k], w.populations.first[k + 1]
         of_k = labile + synapses[first], labile + synapses[last]
-        interpolate(course, of_k[0], of_k[1], solver.labile_decay[k], elapsed_h, length_h, out)
-    interpolate(course, solver.start[LABILE + 1], solver.start[-1], 0.0, elapsed_h, length_h, out)
+        interpolate(course, origin, of_k[0], of_k[1], solver.labile_decay[k], elapsed_h, length_h, out)
+    interpolate(course, origin, solver.start[LABILE + 1], solver.start[-1], 0.0, elapsed_h, length_h, out)
 
 
 @compiled_part
 def interpolate(
     course: Course,
+    origin: int,
     first: int,
     last: int,
     decay_per_h: float,
@@ -304,7 +319,7 @@ def interpolate(
     whole_phi1, whole_phi2 = phi(decay_per_h * length_h)
     straight, whole = elapsed_h * phi1, length_h * whole_phi1
     share = elapsed_h * elapsed_h * phi2 / (length_h * length_h * whole_phi2)
-    start, end = course.points[0], course.points[3]
+    start, end = course.points[origin], course.points[3 - origin]
     for i in range(first, last):
         bend = end[i] - start[i] - whole * course.change[i]
         out[i] = start[i] + straight * course.change[i] + share * bend
@@ -339,22 +354,12 @@ def change_synapses(
         first, last = solver.blocks[block], solver.blocks[block + 1]
         for i in range(first, last):
             neuron_change(w, p, acting, solver.settling.here, y, fast, i, rates)
-        decay = solver.labile_decay[w.population[first]]
+        decay = solver.labile_decay[int(w.population[first])]
         weights = weights_after(stage, length_h, decay)
         for v in range(LABILE, solver.start.size - 1 if moves else LABILE):
             begin, end = solver.start[v] + synapses[first], solver.start[v] + synapses[last]
-            solver.squares[parts + v - LABILE] += go_on(leg, begin, end, share, decay, weights)
+            solver.squares[parts + v - LABILE] += go_on(leg, stage, begin, end, share, decay, weights)
             decay, weights = 0.0, still
-
-
-@compiled_part
-def settle_stage(
-    w: Wiring, p: Rules, end: int, y: Slow, firing: Firing, solver: Solver, stage: int
-) -> tuple[float, int, int]:
-    """Settle firing at a stage, at an end of a swing, starting from a guess; returns what `settle` does."""
-    row, fast = solver.acting[end], firing.below if end else firing.above
-    look_ahead(fast.x, firing.before[end], stage)
-    return settle(w, p, effects_of(row), row[FIELDS:], y, fast, solver.tolerance, solver.settling)
 
 
 @compiled_part
@@ -364,7 +369,7 @@ def make_stage(
     share: float,
     firing: Firing,
     solver: Solver,
-    course: Course,
+    leg: Leg,
     stage: int,
     length_h: float,
     settled: bool,
@@ -374,26 +379,25 @@ def make_stage(
     Where effects swing, the rates at the lower end are set first. settled: firing has settled already.
     """
     left, sweeps, fallbacks, do = 0.0, 0, 0, solver.settling
-    start, there, after = course.points[0], course.points[stage], course.points[stage + 1]
-    rate = course.change if stage == 0 else course.rate
-    leg = Leg(start, there, after, course.change, rate, solver.rate_below, solver.per_scale)
-    y = slow_views(there, solver.start)
+    y = slow_views(leg.there, solver.start)
     for end in range(1 if share < 1.0 else 0, -1, -1):
+        row, fast = solver.acting[end], firing.below if end else firing.above
+        acting = effects_of(row)
         if not settled:
-            left, swept, fell = settle_stage(w, p, end, y, firing, solver, stage)
+            look_ahead(fast.x, firing.before[end], stage)
+            left, swept, fell = settle(w, p, acting, row[FIELDS:], y, fast, solver.tolerance, do)
             sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
             return left, sweeps, fallbacks
         if stage == 0:
             set_decay(w, p, y.trkb, length_h, solver)
-        acting, fast = effects_of(solver.acting[end]), firing.below if end else firing.above
-        rates = slow_views(solver.rate_below if end else rate, solver.start)
+        rates = slow_views(leg.rate_below if end else leg.after, solver.start)
         change_synapses(w, p, acting, y, fast, rates, leg, solver, share, stage, length_h, end == 0)
         circuit_change(w, p, acting, do.here, y, fast, rates)
     for part in range(solver.decay.size):
         first, last, decay = solver.parts[part], solver.parts[part + 1], solver.decay[part]
         weights = weights_after(stage, length_h, decay)
-        solver.squares[part] += go_on(leg, first, last, share, decay, weights)
+        solver.squares[part] += go_on(leg, stage, first, last, share, decay, weights)
     return left, sweeps, fallbacks
 
 
@@ -406,14 +410,14 @@ def try_step(
     firing: Firing,
     solver: Solver,
     course: Course,
+    origin: int,
     start_h: float,
     length_h: float,
     settled: bool,
 ) -> tuple[float, int, int]:
     """All stages of one step; sets course and firing. settled: firing at the start has settled already.
 
-    Returns the error, or UNSETTLED where firing does not settle (for the slow state that is then copied to
-    the end point), the number of sweeps and of fallbacks.
+    Returns the error, or UNSETTLED where firing does not settle, the number of sweeps and of fallbacks.
     """
     sweeps, fallbacks = 0, 0
     for stage in range(STAGES.size):
@@ -423,12 +427,16 @@ def try_step(
         share = set_acting(table, cell, time_h, solver.acting)
         share = 1.0 if share > 1.0 - 1e-9 else share
         known = settled and stage == 0
-        left, swept, fell = make_stage(w, p, share, firing, solver, course, stage, length_h, known)
+        leg = leg_of(course, solver, stage, origin)
+        left, swept, fell = make_stage(w, p, share, firing, solver, leg, stage, length_h, known)
         sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
-            course.points[3] = course.points[stage]
+            course.failed[:] = leg.there
             return UNSETTLED, sweeps, fallbacks
-    return error_of_step(solver, w.plastic.weight.size), sweeps, fallbacks
+    error = error_of_step(solver, w.plastic.weight.size)
+    if not np.isfinite(error):
+        course.failed[:] = course.points[3 - origin]
+    return error, sweeps, fallbacks
 
 
 @compiled
@@ -451,30 +459,28 @@ def put_out(
     p: Rules,
     outputs: Outputs,
     k: int,
+    at: Progress,
     firing: Firing,
     solver: Solver,
     course: Course,
-    start_h: float,
-    length_h: float,
-) -> float:
-    """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
-    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k])
-    go_within(course, solver, w, outputs.hours[k] - start_h, length_h, y)
-    fast.x[:] = firing.above.x
-    row, slow = outputs.acting[k], slow_views(y, solver.start)
-    left, _, _ = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, solver.settling)
-    return left
-
-
-@compiled_part
-def put_out_start(
-    w: Wiring, p: Rules, outputs: Outputs, k: int, y: Floats, firing: Firing, solver: Solver
+    starts: bool,
 ) -> tuple[float, int, int]:
-    """As `put_out`, at the start of the next step, for which firing settles at the same time."""
-    outputs.y[k] = y
-    left, sweeps, fallbacks = settle_stage(w, p, 0, slow_views(y, solver.start), firing, solver, 0)
-    outputs.x[k], outputs.monoamine_nM[k] = firing.above.x, firing.above.monoamine_nM
-    return left, sweeps, fallbacks
+    """Set row k of the outputs to the state at its hour, which is within the last step; returns as `settle`.
+
+    starts: this is also the start of the next step, whose firing settles at the same time.
+    """
+    y, fast, row = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k]), outputs.acting[k]
+    if starts:
+        y[:] = course.points[at.origin]
+        look_ahead(firing.above.x, firing.before[0], 0)
+    else:
+        go_within(course, 3 - at.origin, solver, w, outputs.hours[k] - at.start_h, at.length_h, y)
+    fast.x[:] = firing.above.x
+    slow, do = slow_views(y, solver.start), solver.settling
+    done = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, do)
+    if starts:
+        firing.above.x[:], firing.above.monoamine_nM[:] = fast.x, fast.monoamine_nM
+    return done
 
 
 @compiled_part
@@ -485,7 +491,66 @@ def is_start(
     if hour != time_h or time_h >= end_h or table.rows.shape[2] > 1:
         return False
     set_acting(table, cell_at(table, time_h, cell), time_h, acting)
-    return np.all(acting[0] == row)
+    return bool(np.all(acting[0] == row))
+
+
+@compiled_part
+def observe(
+    w: Wiring,
+    p: Rules,
+    table: Acting,
+    cell: int,
+    end_h: float,
+    at: Progress,
+    firing: Firing,
+    solver: Solver,
+    course: Course,
+    outputs: Outputs,
+    ends: Ends,
+) -> Progress:
+    """Fill the rows of outputs that are due up to now, and then that of the end of the last step."""
+    rows, k, left, settled = min(outputs.y.shape[0], outputs.hours.size), at.outputs, 0.0, at.settled
+    sweeps, fallbacks, due, ended, y = at.sweeps, at.fallbacks, at.due, at.ends, course.points[at.origin]
+    while k < rows and outputs.hours[k] <= at.time_h and left <= solver.tolerance:
+        starts = is_start(table, cell, outputs.hours[k], outputs.acting[k], at.time_h, end_h, solver.acting)
+        left, swept, fell = put_out(w, p, outputs, k, at, firing, solver, course, starts)
+        if starts:
+            sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
+        k += left <= solver.tolerance
+    if due and not 0 < rows == k and ended < ends.hours.size:
+        ends.hours[ended], ends.y[ended], due = at.time_h, y, False
+        ended += 1
+    error = at.error if left <= solver.tolerance else UNSETTLED_OUTPUT
+    did = (at.steps, at.rejected, sweeps, fallbacks, k, ended)
+    return Progress(at.time_h, at.step_h, at.start_h, at.length_h, due, settled, at.origin, error, *did)
+
+
+@compiled_part
+def step_on(
+    w: Wiring,
+    p: Rules,
+    table: Acting,
+    cell: int,
+    stop_h: float,
+    at: Progress,
+    firing: Firing,
+    solver: Solver,
+    course: Course,
+) -> Progress:
+    """Try one step, which does not go beyond a stop."""
+    left_h, origin = stop_h - at.time_h, at.origin
+    h = length_of_step(at.step_h, left_h, solver.longest_step_h)
+    error, swept, fell = try_step(w, p, table, cell, firing, solver, course, origin, at.time_h, h, at.settled)
+    wanted_h, sweeps, fallbacks = h * factor_of_step(error, solver.slow_tolerance), at.sweeps, at.fallbacks
+    did, seen = (sweeps + swept, fallbacks + fell), (at.outputs, at.ends)
+    if not 0.0 <= error <= solver.slow_tolerance:
+        tries = (at.steps, at.rejected + 1)
+        last = (at.start_h, at.length_h, at.due, False, origin, error)
+        return Progress(at.time_h, wanted_h, *last, *tries, *did, *seen)
+    step_h = max(wanted_h, at.step_h if h == left_h else 0.0)
+    time_h = at.time_h + h
+    time_h, tries = stop_h if time_h >= stop_h - 1e-9 else time_h, (at.steps + 1, at.rejected)
+    return Progress(time_h, step_h, at.time_h, h, True, False, 3 - origin, error, *tries, *did, *seen)
 
 
 @compiled
@@ -507,46 +572,20 @@ def follow(
 
     A step ends exactly on every stop. The run also ends after most_tries, and where a step fails.
     """
-    time_h, step_h, start_h, length_h, due, error = at.time_h, at.step_h, at.start_h, at.length_h, at.due, 0.0
-    steps, rejected, sweeps, fallbacks, filled, ended, cell, stop = 0, 0, 0, 0, 0, 0, 0, 0
-    rows, settled = min(outputs.y.shape[0], outputs.hours.size), at.settled
+    last = (at.time_h, at.step_h, at.start_h, at.length_h, at.due, at.settled, at.origin)
+    at, cell, stop, end_h = Progress(*last, 0.0, 0, 0, 0, 0, 0, 0), 0, 0, stops_h[-1]
+    course.points[at.origin] = y
     while True:
-        while filled < rows and outputs.hours[filled] <= time_h and error >= 0.0:
-            hour, row = outputs.hours[filled], outputs.acting[filled]
-            if is_start(table, cell, hour, row, time_h, stops_h[-1], solver.acting):
-                left, swept, fell = put_out_start(w, p, outputs, filled, y, firing, solver)
-                sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
-            else:
-                left = put_out(w, p, outputs, filled, firing, solver, course, start_h, length_h)
-            error = error if left <= solver.tolerance else UNSETTLED_OUTPUT
-            filled += error >= 0.0
-        full = 0 < rows == filled
-        if due and not full and ended < ends.hours.size:
-            ends.hours[ended], ends.y[ended], due = time_h, y, False
-            ended += 1
-        full = full or 0 < ends.hours.size == ended
-        if full or time_h >= stops_h[-1] or steps + rejected == most_tries or not 0.0 <= error < np.inf:
-            did = (steps, rejected, sweeps, fallbacks, filled, ended)
-            return Progress(time_h, step_h, start_h, length_h, due, settled, error, *did)
-        left_h = stops_h[stop] - time_h
-        h = length_of_step(step_h, left_h, solver.longest_step_h)
-        course.points[0] = y
-        cell = cell_at(table, time_h, cell)
-        error, swept, fell = try_step(w, p, table, cell, firing, solver, course, time_h, h, settled)
-        settled, sweeps, fallbacks = False, sweeps + swept, fallbacks + fell
-        factor = factor_of_step(error, solver.slow_tolerance)
-        if not 0.0 <= error <= solver.slow_tolerance:
-            rejected += 1
-            step_h = h * factor
-            continue
-        step_h = max(h * factor, step_h if h == left_h else 0.0)
-        start_h, length_h, due = time_h, h, True
-        time_h += h
-        if time_h >= stops_h[stop] - 1e-9:
-            time_h = stops_h[stop]
+        at = observe(w, p, table, cell, end_h, at, firing, solver, course, outputs, ends)
+        full = 0 < min(outputs.y.shape[0], outputs.hours.size) == at.outputs or 0 < ends.hours.size == at.ends
+        tried = at.steps + at.rejected == most_tries
+        if full or tried or at.time_h >= end_h or not 0.0 <= at.error < np.inf:
+            y[:] = course.points[at.origin]
+            return at
+        cell = cell_at(table, at.time_h, cell)
+        while stops_h[stop] <= at.time_h:
             stop += 1
-        steps += 1
-        y[:] = course.points[3]
+        at = step_on(w, p, table, cell, stops_h[stop], at, firing, solver, course)
 
 
 @compiled
@@ -639,10 +678,7 @@ class Engine:
         Raises:
             RunError: firing does not settle, or a variable is no longer a number.
         """
-        columns = FIELDS + len(self.circuit.regions) + exposure.local_columns
-        if columns != self._columns:
-            self._columns = columns
-            self._solver = self._solver._replace(acting=np.empty((2, columns)))
+        self._make_room(FIELDS + len(self.circuit.regions) + exposure.local_columns)
         waiting = np.array([hour for hour in output_h if on_output and self.time_h < hour <= until_h])
         stops_h = np.array([hour for hour in exposure.jumps_h if self.time_h < hour < until_h] + [until_h])
         most = MOST_TRIES + MOST_TRIES_A_JUMP * len(stops_h)
@@ -654,12 +690,11 @@ class Engine:
             stops_h = stops_h[min(int(np.searchsorted(stops_h, self.time_h, "right")), len(stops_h) - 1) :]
             acting = table or self._swinging_step(exposure, float(stops_h[0]))
             at = self._follow(acting, stops_h, 1 if swings else most, outputs, ends)
-            most -= at.steps + at.rejected
-            if on_output and at.outputs:
-                found = outputs.y, outputs.x, outputs.monoamine_nM
-                rows = State(*(part[: at.outputs] for part in found), self.circuit.layout)
-                on_output(outputs.hours[: at.outputs], rows)
-            outputs = outputs._replace(hours=outputs.hours[at.outputs :], acting=outputs.acting[at.outputs :])
+            most, n = most - at.steps - at.rejected, at.outputs
+            if on_output and n:
+                found = State(outputs.y[:n], outputs.x[:n], outputs.monoamine_nM[:n], self.circuit.layout)
+                on_output(outputs.hours[:n], found)
+            outputs = outputs._replace(hours=outputs.hours[n:], acting=outputs.acting[n:])
             if on_step and at.ends:
                 on_step(ends.hours[: at.ends], self.state.with_rows(ends.y[: at.ends]))
             if most <= 0 and self.time_h < until_h:
@@ -671,6 +706,12 @@ class Engine:
             return settled_state(self.circuit, self.state, effects, region_input, self.accuracy.firing, y)
         except RunError as fault:
             raise RunError(f"{fault} {self._when}") from None
+
+    def _make_room(self, columns: int) -> None:
+        """Set how many columns there are for what acts."""
+        if columns != self._columns:
+            self._columns = columns
+            self._solver = self._solver._replace(acting=np.empty((2, columns)))
 
     def _swinging_step(self, exposure: Exposure, stop_h: float) -> Acting:
         """What acts in the next step, where effects swing."""
@@ -712,11 +753,11 @@ class Engine:
         self.diagnostics.sweeps += at.sweeps
         self.diagnostics.fallbacks += at.fallbacks
         if at.error == UNSETTLED:
-            self._stop_unsettled(self.course.points[3], self._solver.acting[0])
+            self._stop_unsettled(self.course.failed, self._solver.acting[0])
         if at.error == UNSETTLED_OUTPUT:
             self._stop_unsettled(outputs.y[at.outputs], outputs.acting[at.outputs])
         if not isfinite(at.error):
-            raise RunError(f"{not_finite(self.circuit, self.course.points[3]) or 'the change'} {self._when}")
+            raise RunError(f"{not_finite(self.circuit, self.course.failed) or 'the change'} {self._when}")
         return at
 
     def _stop_unsettled(self, y: Floats, row: Floats) -> NoReturn:

@@ -180,6 +180,10 @@ def test_the_first_hours_of_a_drug_swing_from_no_effect() -> None:
     assert swing is not None
     assert (swing[0], swing[1][0].ampa, swing[2][0].ampa) == pytest.approx((0.75, 0.4, 0.0))
     assert begins.swing(120.0) is None  # as steady as before the first dose
+    late = Contribution(AMPA, None, Held(0.4, (24.0, 26.0), averaged_h=24.0), 0.0, 240.0)
+    swing = exposure(late).swing(13.0)  # the last of the 24 hours about hour 13 has the effect
+    assert swing is not None
+    assert (swing[0], swing[1][0].ampa, swing[2][0].ampa) == pytest.approx((1 / 24, 0.4, 0.0))
 
 
 def test_an_effect_that_is_seen_at_each_moment_does_not_swing() -> None:
