@@ -84,21 +84,11 @@ class RecoveryCourse:
     def stretches(self) -> list[tuple[float, float]]:
         """Stretches (from, to) in days with R >= 0.5, in order."""
         days, above = self.days, self.recovery - RECOVERED
-        stretches: list[tuple[float, float]] = []
-        start = float(days[0]) if above[0] >= 0 else None
-        for k in range(1, len(days)):
-            crossed = (above[k] >= 0) != (above[k - 1] >= 0)
-            if not crossed:
-                continue
-            day = days[k - 1] + (days[k] - days[k - 1]) * above[k - 1] / (above[k - 1] - above[k])
-            if start is None:
-                start = float(day)
-            else:
-                stretches.append((start, float(day)))
-                start = None
-        if start is not None:
-            stretches.append((start, float(days[-1])))
-        return stretches
+        before = np.flatnonzero(np.diff(above >= 0))
+        rise, gap = np.diff(above)[before], np.diff(days)[before]
+        crossings = days[before] + gap * above[before] / -rise
+        edges = [*days[:1][above[:1] >= 0], *crossings, *days[-1:][above[-1:] >= 0]]
+        return [(float(start), float(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
     @property
     def first_day(self) -> float:
@@ -113,7 +103,11 @@ class RecoveryCourse:
             return nan
         days = np.arange(ceil(stretches[0][0]), floor(self.days[-1] + 1e-6) + 1)
         below, in_a_row = (RECOVERED - BELOW, RELAPSE_DAYS) if self.rated_days else (RECOVERED, 2)
-        low = np.array([self.rated(day) < below for day in days], dtype=int)
+        if self.rated_days:
+            rated = np.array([self.rated(day) for day in days])
+        else:
+            rated = np.interp(np.minimum(days, self.days[-1]), self.days, self.recovery)
+        low = (rated < below).astype(int)
         if len(low) < in_a_row:
             return nan
         relapses = days[: len(days) - in_a_row + 1][

@@ -201,7 +201,7 @@ def size_table(found: Mapping[str, Any]) -> str:
         (
             f"{each['neurons']:,}",
             f"{each['synapses']:,}",
-            f"{each['seconds']:.{1 if each['seconds'] > 10.0 else 2}f} s",
+            f"{each['seconds']:.1f} s" if each["seconds"] > 1.0 else f"{1e3 * each['seconds']:.0f} ms",
             f"{_us_per_synapse(each):.2f} µs",
             f"{each['peak_MB']:.0f} MB",
             *(f"{each['programs'][name]['ns']:.2f} ns" for name in (OURS, C)),

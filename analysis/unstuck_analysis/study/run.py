@@ -174,12 +174,13 @@ def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
 
     It is raised again every `again_s`, because code that answers any exception can swallow it.
     """
-    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    thread, ended, late = ctypes.c_ulong(threading.get_ident()), threading.Event(), threading.Event()
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
     def watch() -> None:
         wait_s = seconds
         while not ended.wait(wait_s):
+            late.set()
             raise_in(thread, ctypes.py_object(TookTooLong))
             wait_s = again_s
 
@@ -188,7 +189,8 @@ def time_limit(seconds: float, again_s: float = 5.0) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        raise_in(thread, None)  # one that was not raised yet
+        if late.is_set():  # only then, because Python is slower after this call
+            raise_in(thread, None)  # one that was not raised yet
 
 
 def _row(workplace: Workplace, run: PlannedRun, execute: Execute) -> Row:
@@ -318,8 +320,11 @@ class _Session:
         return lost
 
     def _groups(self, runs: Sequence[PlannedRun]) -> list[RunGroup]:
-        """Runs of one patient together; at most MOST_RUNS, and in the mean-field a few patients at once."""
-        fewest = 1 if self.store.inputs.study.neurons else FEWEST_RUNS
+        """Runs of one patient together; at most MOST_RUNS, and in the mean-field several patients at once.
+
+        A group costs two waits for the disk, so that groups of a large study are larger.
+        """
+        fewest = 1 if self.store.inputs.study.neurons else FEWEST_RUNS + len(runs) // 50
         groups: list[list[PlannedRun]] = [[]]
         for _, of_patient in groupby(runs, lambda run: run.patient):
             if len(groups[-1]) >= fewest:

@@ -363,16 +363,6 @@ def change_synapses(
 
 
 @compiled_part
-def settle_stage(
-    w: Wiring, p: Rules, end: int, y: Slow, firing: Firing, solver: Solver, stage: int
-) -> tuple[float, int, int]:
-    """Settle firing at a stage, at an end of a swing, starting from a guess; returns what `settle` does."""
-    row, fast = solver.acting[end], firing.below if end else firing.above
-    look_ahead(fast.x, firing.before[end], stage)
-    return settle(w, p, effects_of(row), row[FIELDS:], y, fast, solver.tolerance, solver.settling)
-
-
-@compiled_part
 def make_stage(
     w: Wiring,
     p: Rules,
@@ -391,14 +381,16 @@ def make_stage(
     left, sweeps, fallbacks, do = 0.0, 0, 0, solver.settling
     y = slow_views(leg.there, solver.start)
     for end in range(1 if share < 1.0 else 0, -1, -1):
+        row, fast = solver.acting[end], firing.below if end else firing.above
+        acting = effects_of(row)
         if not settled:
-            left, swept, fell = settle_stage(w, p, end, y, firing, solver, stage)
+            look_ahead(fast.x, firing.before[end], stage)
+            left, swept, fell = settle(w, p, acting, row[FIELDS:], y, fast, solver.tolerance, do)
             sweeps, fallbacks = sweeps + swept, fallbacks + fell
         if not left <= solver.tolerance:
             return left, sweeps, fallbacks
         if stage == 0:
             set_decay(w, p, y.trkb, length_h, solver)
-        acting, fast = effects_of(solver.acting[end]), firing.below if end else firing.above
         rates = slow_views(leg.rate_below if end else leg.after, solver.start)
         change_synapses(w, p, acting, y, fast, rates, leg, solver, share, stage, length_h, end == 0)
         circuit_change(w, p, acting, do.here, y, fast, rates)
@@ -467,31 +459,28 @@ def put_out(
     p: Rules,
     outputs: Outputs,
     k: int,
+    at: Progress,
     firing: Firing,
     solver: Solver,
     course: Course,
-    origin: int,
-    start_h: float,
-    length_h: float,
-) -> float:
-    """Set row k of the outputs to the state at its hour, which is within the last step; as `settle`."""
-    y, fast = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k])
-    go_within(course, origin, solver, w, outputs.hours[k] - start_h, length_h, y)
-    fast.x[:] = firing.above.x
-    row, slow = outputs.acting[k], slow_views(y, solver.start)
-    left, _, _ = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, solver.settling)
-    return left
-
-
-@compiled_part
-def put_out_start(
-    w: Wiring, p: Rules, outputs: Outputs, k: int, y: Floats, firing: Firing, solver: Solver
+    starts: bool,
 ) -> tuple[float, int, int]:
-    """As `put_out`, at the start of the next step, for which firing settles at the same time."""
-    outputs.y[k] = y
-    left, sweeps, fallbacks = settle_stage(w, p, 0, slow_views(y, solver.start), firing, solver, 0)
-    outputs.x[k], outputs.monoamine_nM[k] = firing.above.x, firing.above.monoamine_nM
-    return left, sweeps, fallbacks
+    """Set row k of the outputs to the state at its hour, which is within the last step; returns as `settle`.
+
+    starts: this is also the start of the next step, whose firing settles at the same time.
+    """
+    y, fast, row = outputs.y[k], Fast(outputs.x[k], outputs.monoamine_nM[k]), outputs.acting[k]
+    if starts:
+        y[:] = course.points[at.origin]
+        look_ahead(firing.above.x, firing.before[0], 0)
+    else:
+        go_within(course, 3 - at.origin, solver, w, outputs.hours[k] - at.start_h, at.length_h, y)
+    fast.x[:] = firing.above.x
+    slow, do = slow_views(y, solver.start), solver.settling
+    done = settle(w, p, effects_of(row), row[FIELDS:], slow, fast, solver.tolerance, do)
+    if starts:
+        firing.above.x[:], firing.above.monoamine_nM[:] = fast.x, fast.monoamine_nM
+    return done
 
 
 @compiled_part
@@ -523,12 +512,10 @@ def observe(
     rows, k, left, settled = min(outputs.y.shape[0], outputs.hours.size), at.outputs, 0.0, at.settled
     sweeps, fallbacks, due, ended, y = at.sweeps, at.fallbacks, at.due, at.ends, course.points[at.origin]
     while k < rows and outputs.hours[k] <= at.time_h and left <= solver.tolerance:
-        if is_start(table, cell, outputs.hours[k], outputs.acting[k], at.time_h, end_h, solver.acting):
-            left, swept, fell = put_out_start(w, p, outputs, k, y, firing, solver)
+        starts = is_start(table, cell, outputs.hours[k], outputs.acting[k], at.time_h, end_h, solver.acting)
+        left, swept, fell = put_out(w, p, outputs, k, at, firing, solver, course, starts)
+        if starts:
             sweeps, fallbacks, settled = sweeps + swept, fallbacks + fell, True
-        else:
-            origin = 3 - at.origin
-            left = put_out(w, p, outputs, k, firing, solver, course, origin, at.start_h, at.length_h)
         k += left <= solver.tolerance
     if due and not 0 < rows == k and ended < ends.hours.size:
         ends.hours[ended], ends.y[ended], due = at.time_h, y, False
