@@ -58,9 +58,9 @@ def made_up_run(
 
     def reading(day: float, value: float) -> Reading:
         populations, regions = len(circuit.populations), len(circuit.regions)
-        by_population, strength = np.arange(populations), np.arange(len(circuit.projections))
-        firing, serotonin = np.full(populations, day), day + np.arange(regions)
-        rest = day + strength, 0.1, 1.0, np.array([value]), 5 + np.arange(len(circuit.noradrenaline_pools))
+        by_population, strength = np.arange(float(populations)), np.arange(float(len(circuit.projections)))
+        firing, serotonin = np.full(populations, day, float), day + np.arange(float(regions))
+        rest = day + strength, 0.1, 1.0, np.array([value]), np.ones(len(circuit.noradrenaline_pools))
         neurons = 10 * day + by_population, 20 * day + by_population, 30 * day + by_population
         return Reading(day, value, value / 2, value / 3, firing, serotonin, *neurons, *rest)
 

@@ -22,7 +22,7 @@ from unstuck_analysis.study.plan import PlannedRun
 from unstuck_analysis.study.report import study_report, version_notes
 from unstuck_analysis.study.results import Results
 from unstuck_analysis.study.run import Execute, Row, Workplace, run_plan
-from unstuck_analysis.study.store import Store, set_aside, versions
+from unstuck_analysis.study.store import Store, _shortened, _told, set_aside, versions
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +220,20 @@ def test_a_second_process_is_refused_while_the_first_one_works(store: Store) -> 
             run(store)
         run_plan(store, shard=(2, 2), execute=invented)
     assert run(store).status.eq("done").all()
+
+
+def test_a_folder_in_place_of_a_lock_is_one_line(store: Store) -> None:
+    (store.folder / "locks" / "part-1-of-1.lock").mkdir()
+    with pytest.raises(StorageError, match="locks: cannot be locked: Is a directory"):
+        run(store)
+
+
+def test_a_long_list_of_differences_and_a_long_value_are_cut() -> None:
+    lines = [str(number) for number in range(14)]
+    assert _shortened(lines[:12]) == lines[:12]
+    assert _shortened(lines[:13]) == [*lines[:12], "  and 1 more"]
+    assert _told("x" * 58) == f'"{"x" * 58}"'
+    assert _told("x" * 59) == f'"{"x" * 56}...'
 
 
 def test_setting_aside_deletes_nothing(store: Store) -> None:
