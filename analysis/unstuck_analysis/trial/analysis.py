@@ -276,7 +276,7 @@ class TrialResult:
         control, *changes = (self._changes(group, analysis) for group in self.groups)
         estimates, found = self._estimates(analysis, control, changes), list[Contrast]()
         for group, change, estimate in zip(self.groups[1:], changes, estimates, strict=True):
-            pooled, ratio = _pooled_sd(change, control), _variance_ratio(change, control)
+            pooled, ratio = pooled_sd(change, control), _variance_ratio(change, control)
             smd = -estimate.difference / pooled if pooled > 0 else nan
             names = (group.name, self.groups[0].name)
             found.append(Contrast(*names, estimate, smd, ratio, self.file.endpoint.estimand, analysis))
@@ -441,7 +441,8 @@ def difference_in_response(arm: ArmSummary, control: ArmSummary) -> tuple[float,
     return difference, difference - error, difference + error
 
 
-def _pooled_sd(one: Floats, other: Floats) -> float:
+def pooled_sd(one: Floats, other: Floats) -> float:
+    """The pooled standard deviation of two groups; NaN with fewer than two values in one of them."""
     if min(len(one), len(other)) < 2:
         return nan
     squares = (len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)

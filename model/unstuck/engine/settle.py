@@ -34,7 +34,9 @@ FIELDS = len(Effects._fields)
 MOST_SWEEPS = 60
 LARGEST_MOVE = 0.5  # of an activity, per sweep
 RELATIVE_STEP = 1e-6  # of raphe activity, for the derivative of serotonin
-LEFT_BY_MOVE = 0.025  # of the distance to the fixed point, at most; 0.013 in networks of 500
+# Share of the residual that a Newton move leaves along runs: 0.013 in networks of 500. From random starts it
+# is up to 0.25.
+LEFT_BY_MOVE = 0.025
 # Plain moves from health where Newton does not settle: (damping, most sweeps).
 FALLBACKS = ((0.5, 5_000), (0.1, 10_000), (0.02, 20_000))
 

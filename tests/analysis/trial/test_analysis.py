@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trial_cases import made_up_trial
+from unstuck.state import Floats
+from unstuck_analysis.trial import analysis
 from unstuck_analysis.trial.analysis import (
+    Estimate,
     carried_forward,
     conducted,
     crossed_over,
     dose_trend,
     imputed,
     mixed_model,
+    pooled_sd,
     pooled_t,
     times_to_relapse,
     times_to_response,
@@ -48,6 +52,15 @@ def test_the_pooled_t_test_is_that_of_textbooks() -> None:
     assert (estimate.difference, estimate.freedom) == (-6.0, 4)
     assert estimate.error == pytest.approx(2.0 * (2 / 3) ** 0.5)
     assert estimate.p == pytest.approx(0.0213, abs=1e-4)
+    one_against_two = pooled_t(np.array([-3.0]), np.array([-1.0, 1.0]))
+    assert (one_against_two.difference, one_against_two.freedom) == (-3.0, 1)
+    assert np.isnan(pooled_t(np.array([-3.0]), np.array([-1.0])).difference)
+
+
+def test_the_standardised_difference_needs_two_patients_per_arm() -> None:
+    two = np.array([1.0, 3.0])
+    assert pooled_sd(two, np.array([2.0, 6.0])) == pytest.approx(5.0**0.5)
+    assert np.isnan(pooled_sd(two, np.array([2.0])))
 
 
 def test_with_nobody_missing_the_mixed_model_is_the_regression_on_arm_and_baseline() -> None:
@@ -104,6 +117,24 @@ def test_multiple_imputation_is_near_the_mixed_model_and_without_missing_ratings
     changes = [each.points[:, -1] - each.points[:, 0] for each in stayed]
     (whole,) = imputed(stayed, np.random.default_rng(2))
     assert whole.difference == pytest.approx(pooled_t(changes[1], changes[0]).difference)
+
+
+def test_imputed_estimates_are_pooled_by_the_rules_of_rubin(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = made_up_trial(load_trial("ssri-against-placebo"), 60, {"placebo": 0.2, "ssri": 0.3})
+    each: list[Estimate] = []
+
+    def noted(changes: Floats, control: Floats) -> Estimate:
+        each.append(pooled_t(changes, control))
+        return each[-1]
+
+    monkeypatch.setattr(analysis, "pooled_t", noted)
+    (pooled,) = imputed(result.groups, np.random.default_rng(2))
+    between = np.var([one.difference for one in each], ddof=1) * (1 + 1 / 20)
+    total = np.mean([one.error**2 for one in each]) + between
+    assert len(each) == 20
+    assert pooled.difference == pytest.approx(np.mean([one.difference for one in each]))
+    assert pooled.error == pytest.approx(total**0.5)
+    assert pooled.freedom == pytest.approx(min(19 * (total / between) ** 2, 58))
 
 
 def test_the_signs_of_the_json_object_are_those_of_the_documentation() -> None:

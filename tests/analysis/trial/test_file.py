@@ -8,7 +8,7 @@ import yaml
 from command_line import Unstuck, fails
 from unstuck.files.find import shipped
 from unstuck_analysis.library.check import schema_of
-from unstuck_analysis.trial.file import load_trial
+from unstuck_analysis.trial.file import course_file, load_trial
 
 TRIAL = """title: Mine
 extends: ssri-against-placebo
@@ -109,3 +109,13 @@ def test_a_treatment_is_cut_at_the_end_of_the_trial() -> None:
     assert regimen.lasting == 56 * 24
     (longer,) = load_trial("ssri-open").regimens["ssri"]
     assert longer.lasting == 84 * 24
+
+
+def test_care_ends_at_randomisation_where_treatment_is_withdrawn() -> None:
+    file = load_trial("ssri-randomised-withdrawal").file
+    phases = course_file(file, "placebo").phases
+    lengths = [phases[name].length for name in ("placebo", "after care")]
+    assert lengths == [
+        file.entry.screening + file.start_day * 24,
+        (file.total_days - file.start_day) * 24,
+    ]

@@ -47,6 +47,7 @@ def test_madrs_is_a_multiple_of_the_same_sum(trial: LoadedTrial) -> None:
     assert rated(other, 0.5).points([56]).mean() == pytest.approx(
         1.33 * rated(trial, 0.5).points([56]).mean(), abs=0.1
     )
+    assert rated(other, -1.0).points([56]).max() == 60
 
 
 def test_care_that_is_added_to_the_rating_lowers_it_and_leaves_the_circuit_alone(trial: LoadedTrial) -> None:
@@ -76,3 +77,34 @@ def test_who_leaves_stays_away_and_has_a_reason(trial: LoadedTrial) -> None:
     on_placebo, _ = leaving(points, days, uniform, trial, "placebo")
     stayed = 1 - (1 - (1 - 0.026) ** 3 * (1 - 0.026 - 0.045) ** 5)  # nobody improves by 20 % here
     assert on_placebo[:, -1].mean() == pytest.approx(stayed, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "unlucky_week", "leaves"),
+    [
+        ((20, 19), 2, False),  # nobody leaves for lack of improvement before week 4
+        ((20, 19), 3, True),
+        ((20, 15), 3, False),
+        ((1, 1), 3, True),
+        ((0, 0), 3, False),  # nothing is left to improve
+    ],
+)
+def test_who_has_not_improved_by_20_percent_may_leave_from_week_4_on(
+    trial: LoadedTrial, ratings: tuple[int, int], unlucky_week: int, leaves: bool
+) -> None:
+    days = [0, *range(7, 57, 7)]
+    points = np.array([[ratings[0], *[ratings[1]] * 8]], dtype=float)
+    uniform = np.ones((1, 8))
+    uniform[0, unlucky_week] = 0.03  # above the hazard of other reasons (0.026), below both (0.071)
+    seen, why = leaving(points, days, uniform, trial, "placebo")
+    left = 9 if not leaves else 1 + unlucky_week
+    assert seen[0].tolist() == [visit < left for visit in range(9)]
+    assert REASONS[why[0]] == ("no improvement" if leaves else "")
+
+
+def test_who_leaves_between_two_distant_visits_is_missing_at_the_second(trial: LoadedTrial) -> None:
+    uniform = np.ones((1, 8))
+    uniform[0, 1] = 0.0  # leaves in the second week
+    seen, why = leaving(np.full((1, 3), 20.0), [0, 14, 56], uniform, trial, "placebo")
+    assert seen.tolist() == [[True, False, False]]
+    assert REASONS[why[0]] == "other reason"
