@@ -119,6 +119,16 @@ def test_multiple_imputation_is_near_the_mixed_model_and_without_missing_ratings
     assert whole.difference == pytest.approx(pooled_t(changes[1], changes[0]).difference)
 
 
+def test_a_trial_with_multiple_imputation_gives_the_same_estimate_each_time() -> None:
+    trial = load_trial("ssri-against-placebo")
+    endpoint = trial.file.endpoint.model_copy(update={"analyses": ["multiple-imputation"]})
+    asked = replace(trial, file=trial.file.model_copy(update={"endpoint": endpoint}))
+    (one,), (again,) = (made_up_trial(asked, 100, {"placebo": 0.1, "ssri": 0.4}).contrasts for _ in "ab")
+    assert one == again
+    assert (one.analysis, one.arm) == ("multiple-imputation", "ssri")
+    assert one.estimate.difference < -2.0
+
+
 def test_imputed_estimates_are_pooled_by_the_rules_of_rubin(monkeypatch: pytest.MonkeyPatch) -> None:
     result = made_up_trial(load_trial("ssri-against-placebo"), 200, {"placebo": 0.2, "ssri": 0.3})
     few = [
