@@ -69,6 +69,7 @@ def test_the_engine_c_and_scipy_agree_on_the_exported_network(
     network: sweeps.Network, tmp_path: Path
 ) -> None:
     assert set(sweeps.with_programs(network, tmp_path, {}, {})) == {*sweeps.FLAGS, sweeps.OURS}
+    assert np.float64(5e-324) * np.float64(1.0) > 0.0, "the process rounds subnormal numbers to 0"
 
 
 @pytest.mark.parametrize("change", [without_inhibition, one_sweep_less])
