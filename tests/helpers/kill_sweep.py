@@ -14,7 +14,7 @@ from pathlib import Path
 STUDY = """
 title: To be killed
 treatments: [untreated, ssri-like, ketamine-like]
-patients: 12
+patients: 48
 neurons: 0
 vary:
   treatment.phases.stress.for: {values: [4 weeks, 6 weeks]}
