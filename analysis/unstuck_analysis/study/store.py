@@ -157,8 +157,9 @@ class Store:
         """The study as it was when the folder was made."""
         from unstuck_analysis.study.file import StudyInputs
 
+        stored = json.dumps(self.about["inputs"])
         try:
-            return StudyInputs.model_validate_json(json.dumps(self.about["inputs"]))
+            return StudyInputs.model_validate_json(stored)
         except ValueError as fault:
             raise InputError(f"{self.folder}: made by another version of unstuck: {fault}") from None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from command_line import fails, unstuck_here
 from study_cases import invented, write_study
+from unstuck.errors import InputError
 from unstuck_analysis.output.files import StorageError
 from unstuck_analysis.study.file import Study
 from unstuck_analysis.study.results import Results
@@ -113,7 +114,7 @@ def test_a_full_disk_or_a_removed_folder_ends_a_study_in_one_line_and_it_continu
         with faulty_disk(fault, folder, first) as seen:
             try:
                 study_in_two_parts(study, folder)
-            except (StorageError, OSError) as told:
+            except (StorageError, OSError, InputError) as told:
                 messages.append(str(told))
         assert study_in_two_parts(study, folder) == whole
         if len(seen) < first:
