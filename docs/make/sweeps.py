@@ -146,10 +146,10 @@ def our_round(network: Network) -> Round:
 def c_round(network: Network, flags: Sequence[str], folder: Path) -> Round:
     """Sweeps of peers/sweeps.c, compiled with some flags."""
     library = folder / f"sweeps{''.join(flags)}.so"
-    compiled = library.with_suffix(".o")
-    subprocess.run(["cc", *flags, "-c", "-fPIC", "-o", compiled, PROGRAMS / "sweeps.c"], check=True)
+    objects = library.with_suffix(".o")
+    subprocess.run(["cc", *flags, "-c", "-fPIC", "-o", objects, PROGRAMS / "sweeps.c"], check=True)
     # A library that is linked with -ffast-math would make the whole process round subnormals to 0.
-    subprocess.run(["cc", "-shared", "-o", library, compiled], check=True)
+    subprocess.run(["cc", "-shared", "-o", library, objects], check=True)
     run, of = ctypes.CDLL(str(library)).sweeps, network.arrays
     share, inputs = ctypes.c_double(of["share"]), ("start", "pre", "weight", "bias", "highest")
 
